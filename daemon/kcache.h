@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The kernel cache on disk: listing, finding, importing, removing. Everything here blocks and may run on a worker thread;
+ * no call keeps state between calls but the root, so calls may run at once. Several daemons may share a root: a store is
+ * a temp folder and a rename under a lock in {root}/.locks.
+ */
+
+#include "kernel.h"
+
+struct kcache;
+
+/* Creates the root (0755) if missing and sweeps temp folders that nobody holds the lock of. */
+int kcache_open(const char *root, struct kcache **ret, struct kt_error *reterr);
+void kcache_free(struct kcache *c);
+const char *kcache_root(const struct kcache *c);
+
+/* All entries, newest version first (at equal version the cloud flavour first), corrupt ones last; NULL-terminated, free with
+ * kernel_list_free(). */
+int kcache_list(struct kcache *c, struct kernel ***ret, struct kt_error *reterr);
+void kernel_list_free(struct kernel **list);
+
+/* One entry by its key; -ENOENT with KT_E_NO_SUCH_KERNEL. A corrupt entry is returned with its error. */
+int kcache_get(struct kcache *c, const char *key, struct kernel **ret, struct kt_error *reterr);
+
+/* A file to import. */
+struct kernel_file {
+        const char *name; /* as the caller named it, for messages */
+        const char *path; /* set for a folder (source tree) or when opened by path; else NULL */
+        int fd;           /* open for reading; borrowed. For a folder a directory descriptor */
+};
+
+/* stage texts go to on_stage (may be NULL), called on the calling thread. */
+typedef void (*kernel_stage_cb)(void *userdata, const char *stage);
+
+/* Import one kernel; see io.ktstrd.Kernel.Import. The same content under the same key is not written again
+ * (*ret_existed); other content under an existing key gets the key with "-" and eight digits of its SHA-256. */
+int kernel_import(struct kcache *c, const struct kernel_file *files, size_t n_files, kernel_stage_cb on_stage,
+                  void *userdata, struct kernel **ret, bool *ret_existed, struct kt_error *reterr);
+
+/* Which kernel does `spec` name? NULL: the newest with sched_ext and BTF. A version ("6.18", "6.18.15": newest that matches), a key,
+ * or an absolute path to an image or tree, which is imported if `import_path`, else looked at only. Never another than named. */
+int kernel_resolve(struct kcache *c, const char *spec, bool import_path, struct kernel **ret,
+                   struct kt_error *reterr);
+
+/* Remove an entry. -EBUSY while leased. */
+int kcache_remove(struct kcache *c, const char *key, struct kt_error *reterr);
+
+/* A shared flock on the entry that keeps it from being removed; close(*ret_fd) gives it back. */
+int kcache_lease(struct kcache *c, const char *key, int *ret_fd, struct kt_error *reterr);
+
+/*
+ * The initramfs of a kernel: the agent as /init, busybox as /bin/busybox, the kernel's modules under /modules/NN-name.ko,
+ * its configuration as /boot/config-RELEASE. Kept as {root}/../initramfs/{key}-{hash of all inputs}.cpio (uncompressed newc),
+ * made when missing. busybox may be NULL.
+ */
+int initramfs_ensure(struct kcache *c, const struct kernel *k, const char *agent_path, const char *busybox_path,
+                     char **ret_path, struct kt_error *reterr);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The JSON payloads of the frames between host and guest. Times ending in _ns are the guest's CLOCK_MONOTONIC
+ * unless the name says otherwise; a field that does not apply is absent.
+ *
+ * HELLO (guest to host, once, when the agent is up)
+ *   agent      string  agent version (KT_VERSION)
+ *   kernel     string  uname -r
+ *   cpus       int     online CPUs
+ *   t_ns       int     now
+ *   mailbox    bool    the mailbox could be mapped; when false the host sends everything over the port
+ *   mailbox_error string  why not, when it could not
+ *
+ * JOB (host to guest)
+ *   job        string  id, for messages only
+ *   kind       "run" | "exec"
+ *   wall_ns    int     host CLOCK_REALTIME to set
+ *   run        object  for "run":
+ *     scenario     string  "steady"
+ *     duration_ms  int
+ *     workers      int     per cgroup
+ *     watchdog_ms  int     how long to wait for the kernel's word after the workload when the scheduler seems stuck
+ *     sched        object  absent: EEVDF
+ *       name              string    label, for messages
+ *       argv              []string  argv[0] is the program's path in the guest
+ *       attach_timeout_ms int
+ *       stop_timeout_ms   int       from SIGINT to SIGKILL
+ *   exec       object  for "exec":
+ *     command    string  run by /bin/sh -c
+ *
+ * FILE (host to guest)
+ *   path       string  absolute, normalised path in the guest; parents are made
+ *   mode       int     permission bits
+ *   size       int     bytes that follow in DATA frames (0: none follow)
+ *   link       string  instead of size: make a symlink with this target
+ *
+ * EVENT (guest to host)
+ *   t_ns       int
+ *   kind       one of
+ *     "sched_started"     pid
+ *     "sched_attached"    ops (string), took_ms
+ *     "workload_started"
+ *     "workload_stopped"
+ *     "sched_stopping"
+ *     "note"              text
+ *
+ * RESULT (guest to host, once, last)
+ *   t_ns       int
+ *   outcome    string
+ *     "done"              the workload ran its time (and the scheduler, if any, was stopped by us)
+ *     "not_attached"      the scheduler did not attach: it exited or the attach timeout passed
+ *     "sched_exited"      it ended by itself while it should have run
+ *     "sched_ejected"     the kernel disabled it while it should have run
+ *     "exec_done"         an "exec" job's command ended
+ *     "cancelled"         CANCEL arrived
+ *     "setup_failed"      the agent could not do its part; `error` says what
+ *   error      string  for "setup_failed"
+ *   sched      object  when a scheduler was asked for
+ *     pid             int
+ *     attached        bool
+ *     ops             string  as in /sys/kernel/sched_ext/root/ops
+ *     attach_ms       int     exec to attached
+ *     exit_code       int     how its process ended; neither field: it did not end, or was not started
+ *     exit_signal     int
+ *     stop_signal     int     the last signal that the agent sent it (2 or 9)
+ *     stop_ms         int     from the first to the process's end
+ *     state_after     string  /sys/kernel/sched_ext/state at the end; must be "disabled"
+ *     disabled_reason string  the kernel's words in `sched_ext: BPF scheduler "x" disabled (REASON)`
+ *     disabled_message string its next line(s): `sched_ext: x: MESSAGE`
+ *   workload   object  when workers ran
+ *     started_ns, stopped_ns  int
+ *     cgroups    []object
+ *       name       string
+ *       cpus       []int   the CPUs that its cpuset allows; absent: no cpuset
+ *       workers    []object
+ *         tid, work_units, iterations        int
+ *         cpu_ns, wall_ns, off_cpu_ns         int   off = wall - cpu
+ *         migrations                          int
+ *         cpus_used                           []int
+ *         max_gap_ns                          int   longest time between two progress points
+ *         max_gap_cpu                         int   CPU at its end
+ *         max_gap_at_ns                       int   its end, from the worker's start
+ *         run_delay_ns, run_count             int   /proc/self/schedstat, over the worker's life
+ *         started_ns                          int
+ *         exit                                string  absent: it reported; else "signal 9", "exit 1", "no report"
+ *   exec       object  for "exec"
+ *     exit_code | exit_signal  int
+ */
+
+#define KT_GUEST_PORT_NAME "io.ktstrd.agent" /* /dev/virtio-ports/… and /sys/class/virtio-ports/… /name */
+#define KT_GUEST_BIN_DIR "/ktstr/bin"        /* where the scheduler is put */
+#define KT_GUEST_LIB_DIR "/ktstr/lib"        /* its libraries, by DT_NEEDED name; LD_LIBRARY_PATH of what is run */
+#define KT_GUEST_INCLUDE_DIR "/include-files"
