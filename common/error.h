@@ -27,8 +27,9 @@ void kt_error_done(struct kt_error *err);
 
 /*
  * Fill err (NULL allowed) and return num, so that `return kt_error_set(reterr, -ENOENT, KT_E_…, "…")` is
- * one line. num must be negative. A previous content is replaced. errno is preserved. When memory runs out
- * the message becomes a static text: reporting never fails.
+ * one line. num must be negative. A previous content is replaced (and may be among the arguments). errno is
+ * preserved. Line breaks and other control characters in the text become blanks. When memory runs out the
+ * message becomes a static text: reporting never fails. name is NULL for what never goes over the wire.
  */
 int kt_error_set(struct kt_error *err, int num, const char *name, const char *fmt, ...)
                 __attribute__((format(printf, 4, 5)));

@@ -28,7 +28,8 @@ int kt_publish_file(int dir_fd, const char *name, const void *data, size_t size,
 /* Copy everything from the current offset of in to out (copy_file_range with fall-backs). */
 int kt_copy_fd(int in, int out, uint64_t *ret_bytes);
 
-/* rm -rf below dir_fd/name, never following symlinks or crossing mounts; -ENOENT is success. */
+/* rm -rf below dir_fd/name, never following symlinks or crossing mounts (-EBUSY); what is not there is removed. What can go
+ * goes, the first failure is returned. -ELOOP beyond 256 levels. */
 int kt_remove_tree(int dir_fd, const char *name);
 
 /* fsync a folder by descriptor or every file of a small tree. */
