@@ -40,7 +40,7 @@
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-extern const uint8_t kvmprobe_guest_start[], kvmprobe_guest_stubs[], kvmprobe_guest_end[];
+extern const uint8_t kvmprobe_guest_start[GUEST_CODE_SIZE], kvmprobe_guest_stubs[];
 
 /* What the guest was doing, for people. */
 static const char *const step_names[GUEST_STEPS] = {
@@ -251,8 +251,7 @@ static void fill_page_tables(struct probe *p)
                 put64(p, GUEST_PT + page / 4096 * 8, page | kernel);
         put64(p, GUEST_PT + GUEST_UNMAPPED / 4096 * 8, 0);
         put64(p, GUEST_PT + GUEST_USER_STACK_PAGE / 4096 * 8, GUEST_USER_STACK_PAGE | user);
-        for (uint64_t off = 0; off < GUEST_CODE_MAX; off += 4096)
-                put64(p, GUEST_PT + (GUEST_USER_CODE + off) / 4096 * 8, (GUEST_CODE + off) | user);
+        put64(p, GUEST_PT + GUEST_USER_CODE / 4096 * 8, GUEST_CODE | user);
 }
 
 static void fill_descriptors(struct probe *p)
@@ -278,9 +277,7 @@ static void fill_descriptors(struct probe *p)
 
 static void fill_memory(struct probe *p, const struct cpu_features *f)
 {
-        _Static_assert(GUEST_CODE + GUEST_CODE_MAX <= GUEST_USER_CODE, "the code and its second mapping");
-        memcpy(p->memory + GUEST_CODE, kvmprobe_guest_start,
-               (size_t)(kvmprobe_guest_end - kvmprobe_guest_start));
+        memcpy(p->memory + GUEST_CODE, kvmprobe_guest_start, GUEST_CODE_SIZE);
         fill_page_tables(p);
         fill_descriptors(p);
         put64(p, GUEST_PARAMS + GUEST_PARAM_FEATURES, f->flags);
@@ -437,8 +434,8 @@ static int judge_speed(struct probe *p, uint64_t best_ns)
 
         if (ps > LOOP_SLOW_PS)
                 return conclude(p, KVMPROBE_SLOW,
-                                "this host's KVM emulates kernel code: %llu ns an instruction, hundreds of "
-                                "times too slow",
+                                "this host's KVM emulates kernel code: %llu ns an instruction, where a CPU "
+                                "needs less than one",
                                 (unsigned long long)(ps / 1000));
         p->result->outcome = KVMPROBE_USABLE;
         snprintf(p->result->reason, sizeof(p->result->reason),

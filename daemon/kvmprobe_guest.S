@@ -53,8 +53,8 @@
 
         .section .rodata.kvmprobe_guest, "a", @progbits
         .balign 16
-        .globl kvmprobe_guest_start, kvmprobe_guest_stubs, kvmprobe_guest_end
-        .hidden kvmprobe_guest_start, kvmprobe_guest_stubs, kvmprobe_guest_end
+        .globl kvmprobe_guest_start, kvmprobe_guest_stubs
+        .hidden kvmprobe_guest_start, kvmprobe_guest_stubs
 
 kvmprobe_guest_start:
         movq $GUEST_STACK_TOP, %rsp
@@ -370,10 +370,7 @@ kvmprobe_guest_stubs:
         jmp exception
         .set vector, vector + 1
         .endr
-kvmprobe_guest_end:
-
-        .if kvmprobe_guest_end - kvmprobe_guest_start > GUEST_CODE_MAX
-        .error "the probe's code is larger than its place"
-        .endif
+        /* An error if it is more than that already. */
+        .org GUEST_CODE_SIZE
 
         .section .note.GNU-stack, "", @progbits
