@@ -1,0 +1,63 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What runs in the outer guest, under a real KVM: inner.sh BUILD KERNEL. KERNEL is an image package or a kernel cache.
+# What it writes under /run/share is there after the guest is gone (run --keep).
+
+build=$1
+kernel=$2
+results=/run/share/results
+passed=0
+failed=0
+
+mkdir -p "$results" /run/user/0
+export HOME=/root XDG_RUNTIME_DIR=/run/user/0 XDG_STATE_HOME=/run/state XDG_CACHE_HOME=/run/cache
+export PATH="$build/client:$build/daemon:$build/scheds:$PATH"
+
+seconds() {
+        cut -d. -f1 /proc/uptime
+}
+
+# check NAME COMMAND…: one test. Its output stays in the results, and is shown if it fails.
+check() {
+        name=$1
+        shift
+        started=$(seconds)
+        if "$@" >"$results/$name" 2>&1; then
+                passed=$((passed + 1))
+                echo "ok   $name ($(($(seconds) - started)) s)"
+        else
+                failed=$((failed + 1))
+                echo "FAIL $name ($(($(seconds) - started)) s):"
+                tail -n 40 "$results/$name"
+        fi
+}
+
+# json NAME EXPRESSION: is it true of what check NAME printed? `lines` are its JSON values.
+json() {
+        python3 -c 'import json, sys
+lines = [json.loads(line) for line in open(sys.argv[1]) if line.startswith("{")]
+assert eval(sys.argv[2]), lines[-1:]' "$results/$1" "$2"
+}
+
+nothing_is_left() {
+        ! pgrep -l 'ktstrd|qemu'
+}
+
+check unit-kvmprobe "$build/tests/unit/test_kvmprobe"
+check unit-accel "$build/tests/unit/test_accel"
+if [ -d "$kernel" ]; then
+        export KTSTR_CACHE_DIR="$kernel"
+else
+        check import ktstrctl kernel import "$kernel"
+fi
+check doctor ktstrctl doctor --json
+check doctor-chose-kvm json doctor 'any(a["name"] == "kvm" and a["usable"] and a["chosen"]
+        for a in lines[-1]["accelerators"])'
+check submit ktstrctl submit --sched scx_ktstr --duration 5s --json
+check submit-passed json submit 'lines[-1]["verdict"]["verdict"] == "pass"'
+check submit-under-kvm json submit 'lines[-1]["verdict"]["guest"]["accel"] == "kvm"'
+check drain ktstrctl drain
+check nothing-left nothing_is_left
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
