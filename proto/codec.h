@@ -6,11 +6,12 @@
  * is accepted too and answered in kind, for nc and jq. No I/O here: bytes in, objects out.
  *
  * Strict: UTF-8 valid, depth at most KT_WIRE_DEPTH_MAX, at most KT_WIRE_MESSAGE_MAX bytes, no duplicate keys, no bytes
- * after the value, no NaN or infinity.
+ * after the value, no NaN or infinity, no integer outside 64 bits, no NUL in strings (not as \u0000 either).
  */
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <json-c/json.h>
 
@@ -51,7 +52,7 @@ size_t kt_wire_decoder_pending(struct kt_wire_decoder *d, const char **ret);
 /* Parse one complete value, strictly, as above. */
 int kt_json_parse(const char *text, size_t size, struct json_object **ret, struct kt_error *reterr);
 
-/* Compact text plus terminator, malloced. *ret_size counts the terminator. */
+/* Compact text (no newline in it) plus terminator, malloced. *ret_size counts the terminator. -EMSGSIZE beyond KT_WIRE_MESSAGE_MAX. */
 int kt_wire_encode(struct json_object *json, char terminator, char **ret, size_t *ret_size);
 
 /* --- one call, as it stands in the envelope --- */
@@ -85,12 +86,16 @@ double kt_json_double(struct json_object *o, const char *key, double dflt);
 bool kt_json_bool(struct json_object *o, const char *key, bool dflt);
 struct json_object *kt_json_get(struct json_object *o, const char *key);      /* borrowed, NULL when absent or null */
 
-/* Add a member; NULL strings and negative "absent" are the caller's business. -ENOMEM is the only failure. */
+/* Add a member. -ENOMEM is the only failure. Bytes of a string that are no UTF-8 become U+FFFD; a double that JSON cannot
+ * express (NaN, infinity) is not added. */
 int kt_json_add_str(struct json_object *o, const char *key, const char *value); /* NULL value: nothing is added */
 int kt_json_add_int(struct json_object *o, const char *key, int64_t value);
 int kt_json_add_double(struct json_object *o, const char *key, double value);
 int kt_json_add_bool(struct json_object *o, const char *key, bool value);
-int kt_json_add(struct json_object *o, const char *key, struct json_object *value); /* takes value; NULL is -ENOMEM */
+int kt_json_add(struct json_object *o, const char *key, struct json_object *value); /* takes value, also on failure; NULL is -ENOMEM */
 
 /* Is this valid UTF-8 without NUL? */
 bool kt_utf8_valid(const void *data, size_t size);
+
+/* A malloced copy with U+FFFD in place of each byte that is none (NUL among them). NULL when memory is out. */
+char *kt_utf8_repair(const char *data, size_t size);

@@ -31,6 +31,7 @@
 /* Fill the header. */
 void kt_mailbox_header(uint8_t ret[KT_MAILBOX_HEADER_SIZE], uint64_t size, uint32_t flags);
 
-/* Read one: 1 when full, 0 when empty, -EBADMSG when it claims more than capacity or its checksum is wrong. */
+/* Read one: 1 when full, 0 when empty, -EBADMSG when it claims more than fits or its checksum is wrong. capacity: bytes of the
+ * whole mailbox, its header included. */
 int kt_mailbox_parse(const uint8_t hdr[KT_MAILBOX_HEADER_SIZE], uint64_t capacity, uint64_t *ret_size,
                      uint32_t *ret_flags);
