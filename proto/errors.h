@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The error names that go over the wire. Each is declared in the .varlink file of its interface with the
- * parameters (message: string, field: ?string); a test holds this list and those files together. */
+/* The error names that go over the wire. Each is declared in the .varlink file of its interface: those of io.ktstrd with the
+ * parameters (message: string, field: ?string), those of org.varlink.service as the Varlink specification has them. A test
+ * holds this list and those files together. */
 
 /* of the protocol itself */
 #define KT_E_INTERFACE_NOT_FOUND "org.varlink.service.InterfaceNotFound"

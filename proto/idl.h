@@ -6,6 +6,9 @@
  * daemon checks every request with the very text that it serves to those who ask for its description.
  */
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include <json-c/json.h>
 
 #include "../common/error.h"
