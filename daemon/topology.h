@@ -11,6 +11,7 @@ struct topology {
 
 /* The VMM's limit: q35 of QEMU 7.2 with its interrupt remapping off takes 255 APIC ids. */
 #define TOPOLOGY_CPUS_MAX 255U
+#define TOPOLOGY_NODES_MAX 128U /* QEMU's MAX_NODES */
 
 /* "1n2l4c2t" or "1,2,4,2". KT_E_BAD_TOPOLOGY with a text that names the fault: not four numbers ("invalid topology"), a
  * zero ("must be >= 1"), llcs not a multiple of nodes, too many CPUs. */

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A child process, started through ktstrd-exec so that it dies with the daemon whatever happens to that. Its standard input and
+ * output are /dev/null; of its standard error the last PROCESS_STDERR_MAX bytes are kept.
+ *
+ * on_exit comes exactly once for every process that was started, after the child was reaped, what it wrote was read and the
+ * handles are closed; the process is freed when it returns.
+ */
+
+#include <uv.h>
+
+#include "../common/error.h"
+
+#define PROCESS_FIRST_FD 3 /* fds[0] of the params is this one in the child */
+#define PROCESS_FDS_MAX 64
+#define PROCESS_STDERR_MAX 16384U
+
+struct process_params {
+        const char *exec_helper; /* ktstrd-exec */
+        char *const *argv;       /* argv[0] is the program's path */
+        const int *fds;          /* inherited as PROCESS_FIRST_FD and up; borrowed for the call */
+        size_t n_fds;
+        int oom_score_adj;       /* -1000 … 1000 */
+};
+
+struct process;
+
+struct process_exit {
+        int status;       /* exit code */
+        int signal;       /* or the signal that ended it, else 0 */
+        const char *text; /* what it wrote to standard error; borrowed for the call, never NULL */
+};
+
+/* On failure nothing is left but handles that close at the loop's next turn, and on_exit does not come. */
+int process_start(uv_loop_t *loop, const struct process_params *params,
+                  void (*on_exit)(void *userdata, const struct process_exit *how), void *userdata, struct process **ret,
+                  struct kt_error *reterr);
+
+/* Through uv_process_kill; harmless when it is gone already. */
+void process_kill(struct process *p, int signal);
+
+pid_t process_pid(const struct process *p);
+
+/* What it wrote to standard error so far. Borrowed until the loop's next turn, never NULL. */
+const char *process_stderr(const struct process *p);
