@@ -188,29 +188,27 @@ static int parse_element(struct parser *p, unsigned int depth, struct kt_idl_typ
         return parse_type(p, depth, type->element);
 }
 
-/* Add an empty field; *ret is borrowed until the next is added. */
-static int add_field(struct parser *p, struct kt_idl_type *type, struct kt_idl_field **ret)
+/* Add an empty field, borrowed until the next is added. NULL when memory is out. */
+static struct kt_idl_field *add_field(struct kt_idl_type *type)
 {
         struct kt_idl_field *grown;
 
         grown = reallocarray(type->fields, type->n_fields + 1, sizeof(*grown));
         if (!grown)
-                return no_memory(p);
+                return NULL;
         type->fields = grown;
-        *ret = &grown[type->n_fields++];
-        **ret = (struct kt_idl_field){0};
-        return 0;
+        grown[type->n_fields] = (struct kt_idl_field){0};
+        return &grown[type->n_fields++];
 }
 
 static int parse_field(struct parser *p, unsigned int depth, struct kt_idl_type *type)
 {
-        struct kt_idl_field *field;
+        struct kt_idl_field *field = add_field(type);
         const char *begin;
         int r;
 
-        r = add_field(p, type, &field);
-        if (r < 0)
-                return r;
+        if (!field)
+                return no_memory(p);
         skip_blanks(p);
         begin = p->at;
         r = field_name(p, &field->name);
@@ -319,18 +317,16 @@ static int parse_body(struct parser *p, bool enum_allowed, struct kt_idl_type **
         return 0;
 }
 
-static int add_member(struct parser *p, struct kt_idl_member **ret)
+static struct kt_idl_member *add_member(struct kt_idl *idl)
 {
-        struct kt_idl *idl = p->idl;
         struct kt_idl_member *grown;
 
         grown = reallocarray(idl->members, idl->n_members + 1, sizeof(*grown));
         if (!grown)
-                return no_memory(p);
+                return NULL;
         idl->members = grown;
-        *ret = &grown[idl->n_members++];
-        **ret = (struct kt_idl_member){0};
-        return 0;
+        grown[idl->n_members] = (struct kt_idl_member){0};
+        return &grown[idl->n_members++];
 }
 
 static int parse_member(struct parser *p)
@@ -349,9 +345,9 @@ static int parse_member(struct parser *p)
         else
                 return fail_at(p, p->at, "expected 'type', 'method' or 'error'");
 
-        r = add_member(p, &member);
-        if (r < 0)
-                return r;
+        member = add_member(p->idl);
+        if (!member)
+                return no_memory(p);
         member->kind = kind;
         skip_blanks(p);
         begin = p->at;

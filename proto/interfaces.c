@@ -53,3 +53,11 @@ const struct kt_idl *kt_interfaces_at(const struct kt_interfaces *interfaces, si
 {
         return i < interfaces->n ? interfaces->idl[i] : NULL;
 }
+
+const struct kt_idl *kt_interfaces_of_method(const struct kt_interfaces *interfaces, const char *method)
+{
+        const char *dot = strrchr(method, '.');
+        _cleanup_free_ char *name = dot ? strndup(method, (size_t)(dot - method)) : NULL;
+
+        return name ? kt_interfaces_find(interfaces, name) : NULL;
+}

@@ -15,3 +15,6 @@ const struct kt_idl *kt_interfaces_find(const struct kt_interfaces *interfaces, 
 
 /* One after the other, NULL after the last. */
 const struct kt_idl *kt_interfaces_at(const struct kt_interfaces *interfaces, size_t i);
+
+/* The interface of "io.ktstrd.Job.Submit", NULL when there is none. */
+const struct kt_idl *kt_interfaces_of_method(const struct kt_interfaces *interfaces, const char *method);
