@@ -46,9 +46,10 @@ const char *kt_elf_machine_name(unsigned int machine)
                 unsigned int machine;
                 const char *name;
         } names[] = {
-                {EM_X86_64, "x86_64"},   {EM_AARCH64, "aarch64"}, {EM_386, "i386"},           {EM_ARM, "arm"},
-                {EM_RISCV, "riscv"},     {EM_PPC64, "ppc64"},     {EM_S390, "s390x"},         {EM_MIPS, "mips"},
-                {EM_SPARCV9, "sparc64"}, {EM_BPF, "BPF"},         {EM_LOONGARCH, "loongarch"},
+                        {EM_X86_64, "x86_64"}, {EM_AARCH64, "aarch64"},     {EM_386, "i386"},
+                        {EM_ARM, "arm"},       {EM_RISCV, "riscv"},         {EM_PPC64, "ppc64"},
+                        {EM_S390, "s390x"},    {EM_MIPS, "mips"},           {EM_SPARCV9, "sparc64"},
+                        {EM_BPF, "BPF"},       {EM_LOONGARCH, "loongarch"},
         };
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(names); i++)
@@ -122,7 +123,8 @@ static int find_address(struct reader *r, uint64_t address, uint64_t *ret_offset
                 n = segment(r, i, &phdr);
                 if (n < 0)
                         return n;
-                if (phdr.p_type != PT_LOAD || address < phdr.p_vaddr || address - phdr.p_vaddr >= phdr.p_filesz)
+                if (phdr.p_type != PT_LOAD || address < phdr.p_vaddr ||
+                    address - phdr.p_vaddr >= phdr.p_filesz)
                         continue;
                 *ret_offset = phdr.p_offset + (address - phdr.p_vaddr);
                 *ret_size = phdr.p_filesz - (address - phdr.p_vaddr);
@@ -189,7 +191,8 @@ static int add_needed(struct reader *r, Elf_Data *strings, uint64_t at, struct k
         return copy_string(r, strings, at, &grown[object->n_needed - 1]);
 }
 
-static int read_dynamic_entry(struct reader *r, Elf_Data *strings, const GElf_Dyn *dyn, struct kt_elf_object *object)
+static int read_dynamic_entry(struct reader *r, Elf_Data *strings, const GElf_Dyn *dyn,
+                              struct kt_elf_object *object)
 {
         switch (dyn->d_tag) {
         case DT_NEEDED:

@@ -27,7 +27,7 @@
 #endif
 
 static const char *const default_dirs[] = {
-        "/" MULTIARCH_DIR, "/usr/" MULTIARCH_DIR, "/lib64", "/usr/lib64", "/lib", "/usr/lib",
+                "/" MULTIARCH_DIR, "/usr/" MULTIARCH_DIR, "/lib64", "/usr/lib64", "/lib", "/usr/lib",
 };
 
 /* A file that was found, and what it asks of the loader. */
@@ -39,7 +39,7 @@ struct found {
 };
 
 struct collector {
-        struct found *found[FILES_MAX]; /* the program first, then what is needed, breadth first as ld.so loads */
+        struct found *found[FILES_MAX]; /* the program, then what is needed, breadth first as ld.so loads */
         size_t n;
         struct kt_ld_cache cache;
         const char *ld_library_path;
@@ -165,16 +165,20 @@ static int program_open_failed(struct collector *c, const char *path, int r)
         switch (r) {
         case -ENOENT:
         case -ENOTDIR:
-                return kt_error_set(c->reterr, -ENOENT, c->error_name, "%s does not exist: check the path, or build it first",
-                                    path);
+                return kt_error_set(c->reterr, -ENOENT, c->error_name,
+                                    "%s does not exist: check the path, or build it first", path);
         case -EISDIR:
-                return kt_error_set(c->reterr, -EACCES, c->error_name, "%s is a folder: name the program in it", path);
+                return kt_error_set(c->reterr, -EACCES, c->error_name,
+                                    "%s is a folder: name the program in it", path);
         case -EINVAL:
-                return kt_error_set(c->reterr, -EACCES, c->error_name, "%s is not a regular file: name a program", path);
+                return kt_error_set(c->reterr, -EACCES, c->error_name,
+                                    "%s is not a regular file: name a program", path);
         case -EACCES:
-                return kt_error_set(c->reterr, r, c->error_name, "%s cannot be read: check its permissions", path);
+                return kt_error_set(c->reterr, r, c->error_name, "%s cannot be read: check its permissions",
+                                    path);
         default:
-                return kt_error_set(c->reterr, r, c->error_name, "%s cannot be opened: %s", path, strerror(-r));
+                return kt_error_set(c->reterr, r, c->error_name, "%s cannot be opened: %s", path,
+                                    strerror(-r));
         }
 }
 
@@ -187,15 +191,19 @@ static int check_program_type(struct collector *c, const struct found *f)
                 return kt_error_set(c->reterr, -ENOEXEC, c->error_name,
                                     "%s is a BPF object: name the program that loads it", path);
         if (!o->native)
-                return kt_error_set(c->reterr, -ENOEXEC, c->error_name, "%s is for %s%s, this host runs %s: build it for %s",
-                                    path, o->machine == kt_elf_native_machine() ? "another word size of " : "",
+                return kt_error_set(c->reterr, -ENOEXEC, c->error_name,
+                                    "%s is for %s%s, this host runs %s: build it for %s", path,
+                                    o->machine == kt_elf_native_machine() ? "another word size of " : "",
                                     kt_elf_machine_name(o->machine), native, native);
         if (o->type == ET_REL)
-                return kt_error_set(c->reterr, -ENOEXEC, c->error_name, "%s is an object file: link it to a program", path);
+                return kt_error_set(c->reterr, -ENOEXEC, c->error_name,
+                                    "%s is an object file: link it to a program", path);
         if (o->type != ET_EXEC && o->type != ET_DYN)
-                return kt_error_set(c->reterr, -ENOEXEC, c->error_name, "%s is an ELF file but no program", path);
+                return kt_error_set(c->reterr, -ENOEXEC, c->error_name, "%s is an ELF file but no program",
+                                    path);
         if (!o->interpreter && o->n_needed > 0)
-                return kt_error_set(c->reterr, -ENOEXEC, c->error_name, "%s is a shared library, not a program", path);
+                return kt_error_set(c->reterr, -ENOEXEC, c->error_name,
+                                    "%s is a shared library, not a program", path);
         return 0;
 }
 
@@ -229,7 +237,8 @@ static int read_program(struct collector *c, struct found *f)
         if (r == -ENOEXEC)
                 return kt_error_set(c->reterr, r, c->error_name, "%s %s: build it again", path, problem);
         if (r < 0)
-                return kt_error_set(c->reterr, r, c->error_name, "%s cannot be read: %s", path, strerror(-r));
+                return kt_error_set(c->reterr, r, c->error_name, "%s cannot be read: %s", path,
+                                    strerror(-r));
         return check_program_type(c, f);
 }
 
@@ -246,7 +255,8 @@ static int open_program(struct collector *c, const char *path)
                 return program_open_failed(c, path, r);
         /* With the rights in effect, which in the daemon are those of the user who asked. */
         if (faccessat(f->file.fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS) < 0)
-                return kt_error_set(c->reterr, -EACCES, c->error_name, "%s is not executable: run chmod +x %s", path, path);
+                return kt_error_set(c->reterr, -EACCES, c->error_name,
+                                    "%s is not executable: run chmod +x %s", path, path);
         f->origin = real_origin(&f->file);
         if (!is_script(f->file.fd)) {
                 r = read_program(c, f);
@@ -322,7 +332,8 @@ static char *expand_tokens(const char *text, size_t len, const char *origin)
         return out;
 }
 
-/* Try one path: 1 and f filled when it is a library for this machine, 0 when ld.so would look on, -errno when it would stop. */
+/* Try one path: 1 and f filled when it is a library for this machine, 0 when ld.so would look on, -errno
+ * when it would stop. */
 static int try_path(struct collector *c, const char *path, struct found *f)
 {
         const char *problem;
@@ -337,10 +348,12 @@ static int try_path(struct collector *c, const char *path, struct found *f)
                 return 0;
         r = kt_elf_object_read(f->file.fd, &f->object, &problem);
         if (r == -ENOEXEC)
-                return kt_error_set(c->reterr, r, c->library_error_name, "library %s, needed by %s, %s: install it again", path,
+                return kt_error_set(c->reterr, r, c->library_error_name,
+                                    "library %s, needed by %s, %s: install it again", path,
                                     f->loader->file.path, problem);
         if (r < 0)
-                return kt_error_set(c->reterr, r, c->library_error_name, "library %s cannot be read: %s", path, strerror(-r));
+                return kt_error_set(c->reterr, r, c->library_error_name, "library %s cannot be read: %s",
+                                    path, strerror(-r));
         if (f->object.native && f->object.type == ET_DYN)
                 return 1;
 
@@ -358,7 +371,8 @@ static int try_dir(struct collector *c, const char *dir, struct found *f)
 }
 
 /* A list as in LD_LIBRARY_PATH and DT_RUNPATH; an empty part is the working folder. */
-static int try_list(struct collector *c, const char *list, const char *separators, const char *origin, struct found *f)
+static int try_list(struct collector *c, const char *list, const char *separators, const char *origin,
+                    struct found *f)
 {
         int r;
 
@@ -416,7 +430,8 @@ static int search(struct collector *c, struct found *f)
         int r;
 
         if (strchr(f->file.name, '/')) {
-                _cleanup_free_ char *path = expand_tokens(f->file.name, strlen(f->file.name), f->loader->origin);
+                _cleanup_free_ char *path =
+                                expand_tokens(f->file.name, strlen(f->file.name), f->loader->origin);
 
                 return path ? try_path(c, path, f) : no_memory(c);
         }
@@ -438,7 +453,8 @@ static bool is_there(const struct collector *c, const char *name)
         for (size_t i = 1; i < c->n; i++) {
                 const struct found *f = c->found[i];
 
-                if (strcmp(f->file.name, name) == 0 || (f->object.soname && strcmp(f->object.soname, name) == 0))
+                if (strcmp(f->file.name, name) == 0 ||
+                    (f->object.soname && strcmp(f->object.soname, name) == 0))
                         return true;
         }
         /* These come from the kernel, not from a file. */
@@ -458,8 +474,8 @@ static int find_library(struct collector *c, const char *name, const struct foun
         r = search(c, f);
         if (r == 0)
                 return kt_error_set(c->reterr, -ENOPKG, c->library_error_name,
-                                    "library %s, needed by %s, is not found: install the package that has it, or put its folder "
-                                    "into LD_LIBRARY_PATH",
+                                    "library %s, needed by %s, is not found: install the package that has "
+                                    "it, or put its folder into LD_LIBRARY_PATH",
                                     name, loader->file.path);
         if (r > 0)
                 r = add_found(c, f);
@@ -479,7 +495,8 @@ static int find_interpreter(struct collector *c)
         if (!path)
                 return 0;
         if (*path != '/')
-                return kt_error_set(c->reterr, -ENOEXEC, c->error_name, "%s names the loader '%s', which is no absolute path",
+                return kt_error_set(c->reterr, -ENOEXEC, c->error_name,
+                                    "%s names the loader '%s', which is no absolute path",
                                     program->file.path, path);
         f = found_new(path, program);
         if (!f)
@@ -487,7 +504,8 @@ static int find_interpreter(struct collector *c)
         r = try_path(c, path, f);
         if (r == 0)
                 return kt_error_set(c->reterr, -ENOPKG, c->library_error_name,
-                                    "loader %s, needed by %s, is not found: install the C library that it was built for",
+                                    "loader %s, needed by %s, is not found: install the C library that it "
+                                    "was built for",
                                     path, program->file.path);
         if (r > 0)
                 r = add_found(c, f);
@@ -503,7 +521,8 @@ static int find_all(struct collector *c)
 
         r = kt_ld_cache_load(LD_CACHE_PATH, &c->cache);
         if (r < 0)
-                return kt_error_set(c->reterr, r, c->library_error_name, "cannot read " LD_CACHE_PATH ": %s", strerror(-r));
+                return kt_error_set(c->reterr, r, c->library_error_name, "cannot read " LD_CACHE_PATH ": %s",
+                                    strerror(-r));
         r = find_interpreter(c);
         for (size_t i = 0; i < c->n && r >= 0; i++) {
                 const struct found *f = c->found[i];

@@ -48,10 +48,11 @@ void kt_error_done(struct kt_error *err)
         *err = KT_ERROR_INIT;
 }
 
-static int set_va(struct kt_error *err, int num, const char *name, const char *field, const char *fmt, va_list ap)
-                __attribute__((format(printf, 5, 0)));
+static int set_va(struct kt_error *err, int num, const char *name, const char *field, const char *fmt,
+                  va_list ap) __attribute__((format(printf, 5, 0)));
 
-static int set_va(struct kt_error *err, int num, const char *name, const char *field, const char *fmt, va_list ap)
+static int set_va(struct kt_error *err, int num, const char *name, const char *field, const char *fmt,
+                  va_list ap)
 {
         int saved_errno = errno;
         struct kt_error fresh;
@@ -62,10 +63,10 @@ static int set_va(struct kt_error *err, int num, const char *name, const char *f
 
         /* The arguments may point into the old content, so that goes last. */
         fresh = (struct kt_error){
-                .name = name,
-                .num = num,
-                .message = format_message(fmt, ap),
-                .field = field ? strdup(field) : NULL,
+                        .name = name,
+                        .num = num,
+                        .message = format_message(fmt, ap),
+                        .field = field ? strdup(field) : NULL,
         };
         kt_error_done(err);
         *err = fresh;
@@ -83,7 +84,8 @@ int kt_error_set(struct kt_error *err, int num, const char *name, const char *fm
         return num;
 }
 
-int kt_error_set_field(struct kt_error *err, int num, const char *name, const char *field, const char *fmt, ...)
+int kt_error_set_field(struct kt_error *err, int num, const char *name, const char *field, const char *fmt,
+                       ...)
 {
         va_list ap;
 

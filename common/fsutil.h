@@ -21,15 +21,15 @@ int kt_read_all(int fd, void *buf, size_t size);
 int kt_write_all(int fd, const void *buf, size_t size);
 int kt_pwrite_all(int fd, const void *buf, size_t size, uint64_t offset);
 
-/* Publish data under dir_fd/name: temp file in the same folder, write, fsync, rename, fsync folder. Either the
- * old or the new content is there afterwards, also after a crash. The temp name starts with ".tmp-". */
+/* Publish data under dir_fd/name: temp file in the same folder, write, fsync, rename, fsync folder. Either
+ * the old or the new content is there afterwards, also after a crash. The temp name starts with ".tmp-". */
 int kt_publish_file(int dir_fd, const char *name, const void *data, size_t size, mode_t mode);
 
 /* Copy everything from the current offset of in to out (copy_file_range with fall-backs). */
 int kt_copy_fd(int in, int out, uint64_t *ret_bytes);
 
-/* rm -rf below dir_fd/name, never following symlinks or crossing mounts (-EBUSY); what is not there is removed. What can go
- * goes, the first failure is returned. -ELOOP beyond 256 levels. */
+/* rm -rf below dir_fd/name, never following symlinks or crossing mounts (-EBUSY); what is not there is
+ * removed. What can go goes, the first failure is returned. -ELOOP beyond 256 levels. */
 int kt_remove_tree(int dir_fd, const char *name);
 
 /* fsync a folder by descriptor or every file of a small tree. */

@@ -41,7 +41,8 @@ int kt_ld_cache_load(const char *path, struct kt_ld_cache *ret)
         r = kt_read_file(AT_FDCWD, path, CACHE_SIZE_MAX, &cache.data, &cache.size);
         if (r < 0 && r != -ENOENT)
                 return r;
-        if (r >= 0 && (cache.size < sizeof(struct cache_header) || memcmp(cache.data, magic, sizeof(magic) - 1) != 0))
+        if (r >= 0 &&
+            (cache.size < sizeof(struct cache_header) || memcmp(cache.data, magic, sizeof(magic) - 1) != 0))
                 kt_ld_cache_done(&cache);
         *ret = cache;
         return 0;
@@ -79,7 +80,8 @@ const char *kt_ld_cache_next(const struct kt_ld_cache *cache, const char *name, 
                 struct cache_entry entry;
                 const char *key, *value;
 
-                memcpy(&entry, cache->data + sizeof(struct cache_header) + (*at)++ * sizeof(entry), sizeof(entry));
+                memcpy(&entry, cache->data + sizeof(struct cache_header) + (*at)++ * sizeof(entry),
+                       sizeof(entry));
                 key = string_at(cache, entry.key);
                 value = string_at(cache, entry.value);
                 if (entry.hwcap == 0 && key && value && *value == '/' && strcmp(key, name) == 0)

@@ -36,7 +36,8 @@ static int below_home(const char *what, const char *variable, const char *tail, 
 
         if (!home || *home != '/' || strspn(home, "/") == strlen(home))
                 return kt_error_set(reterr, -EINVAL, NULL,
-                                    "cannot tell where the %s is: HOME is %s%s%s; set HOME, or set %s to a folder",
+                                    "cannot tell where the %s is: HOME is %s%s%s; set HOME, or set %s to a "
+                                    "folder",
                                     what, home ? "'" : "", home ?: "not set", home ? "'" : "", variable);
         path = kt_path_join(home, tail);
         if (!path)
@@ -87,17 +88,19 @@ static int check_private(const char *path, struct kt_error *reterr)
                 return kt_error_set(reterr, -EPERM, NULL, "%s is not a folder: remove it", path);
         if (fd < 0 && errno == EACCES)
                 return kt_error_set(reterr, -EPERM, NULL,
-                                    "%s belongs to somebody else: remove it, or set XDG_RUNTIME_DIR to a folder of yours",
+                                    "%s belongs to somebody else: remove it, or set XDG_RUNTIME_DIR to a "
+                                    "folder of yours",
                                     path);
         if (fd < 0 || fstat(fd, &st) < 0)
                 return kt_error_set(reterr, -errno, NULL, "cannot open %s: %s", path, strerror(errno));
         if (st.st_uid != geteuid())
                 return kt_error_set(reterr, -EPERM, NULL,
-                                    "%s belongs to uid %u, not to you (uid %u): remove it, or set XDG_RUNTIME_DIR to a "
-                                    "folder of yours",
+                                    "%s belongs to uid %u, not to you (uid %u): remove it, or set "
+                                    "XDG_RUNTIME_DIR to a folder of yours",
                                     path, st.st_uid, geteuid());
         if (st.st_mode & 077)
-                return kt_error_set(reterr, -EPERM, NULL, "%s is open to others (mode %03o): run chmod 700 %s", path,
+                return kt_error_set(reterr, -EPERM, NULL,
+                                    "%s is open to others (mode %03o): run chmod 700 %s", path,
                                     st.st_mode & 0777, path);
         return 0;
 }
@@ -107,8 +110,9 @@ static int private_dir(const char *path, bool create, struct kt_error *reterr)
         int r;
 
         if (create && mkdir(path, 0700) < 0 && errno != EEXIST)
-                return kt_error_set(reterr, -errno, NULL, "cannot create %s: %s; set XDG_RUNTIME_DIR to a folder of yours",
-                                    path, strerror(errno));
+                return kt_error_set(reterr, -errno, NULL,
+                                    "cannot create %s: %s; set XDG_RUNTIME_DIR to a folder of yours", path,
+                                    strerror(errno));
         r = check_private(path, reterr);
         return r == -ENOENT && !create ? 0 : r;
 }
@@ -183,7 +187,7 @@ bool kt_socket_alive(const char *path)
                 return false;
         memcpy(addr.sun_path, path, strlen(path));
 
-        /* Non-blocking: a listener whose backlog is full is alive too (EAGAIN), and must not be waited for. */
+        /* Non-blocking: a listener whose backlog is full (EAGAIN) lives too, and is not to be waited for. */
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return false;

@@ -12,7 +12,8 @@
 
 /* --- text --- */
 
-/* Bytes of the character at p, 0 when it is none: no overlong forms, no surrogates, nothing beyond U+10FFFF, no NUL. */
+/* Bytes of the character at p, 0 when it is none: no overlong forms, no surrogates, nothing beyond U+10FFFF,
+ * no NUL. */
 static size_t utf8_character(const unsigned char *p, size_t size)
 {
         size_t len;
@@ -33,8 +34,8 @@ static size_t utf8_character(const unsigned char *p, size_t size)
         for (size_t i = 1; i < len; i++)
                 if ((p[i] & 0xc0) != 0x80)
                         return 0;
-        if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-            (p[0] == 0xf4 && p[1] > 0x8f))
+        if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+            (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
                 return 0;
         return len;
 }
@@ -80,14 +81,14 @@ char *kt_utf8_repair(const char *data, size_t size)
 
 /* --- one value --- */
 
-/* Members of all objects below o, to be compared with what the scanner counted: json-c keeps the last of two members with
- * the same key. Stops at a number that is none. */
+/* Members of all objects below o, to be compared with what the scanner counted: json-c keeps the last of two
+ * members with the same key. Stops at a number that is none. */
 static int count_members(struct json_object *o, size_t *count)
 {
         int r = 0;
 
         if (json_object_is_type(o, json_type_object)) {
-                json_object_object_foreach(o, key, value) {
+                json_object_object_foreach (o, key, value) {
                         (void)key;
                         (*count)++;
                         if (r == 0)
@@ -104,12 +105,13 @@ static int count_members(struct json_object *o, size_t *count)
 
 static int bad(struct kt_error *reterr, const char *problem, size_t offset)
 {
-        return kt_error_set(reterr, -EBADMSG, KT_E_INVALID_PARAMETER, "malformed message: %s at byte %zu", problem,
-                            offset);
+        return kt_error_set(reterr, -EBADMSG, KT_E_INVALID_PARAMETER, "malformed message: %s at byte %zu",
+                            problem, offset);
 }
 
 /* Text that the scanner took for one complete value, with `members` members. */
-static int build(const char *text, size_t size, size_t members, struct json_object **ret, struct kt_error *reterr)
+static int build(const char *text, size_t size, size_t members, struct json_object **ret,
+                 struct kt_error *reterr)
 {
         _cleanup_json_ struct json_object *json = NULL;
         size_t valid = utf8_prefix((const unsigned char *)text, size), count = 0;
@@ -156,7 +158,8 @@ int kt_json_parse(const char *text, size_t size, struct json_object **ret, struc
 
         if (size > KT_WIRE_MESSAGE_MAX)
                 return kt_error_set(reterr, -EMSGSIZE, KT_E_INVALID_PARAMETER,
-                                    "message of %zu bytes: at most %u are allowed", size, KT_WIRE_MESSAGE_MAX);
+                                    "message of %zu bytes: at most %u are allowed", size,
+                                    KT_WIRE_MESSAGE_MAX);
         kt_json_scan_init(&scan, KT_WIRE_DEPTH_MAX);
         taken = kt_json_scan_run(&scan, text, size);
         if (taken < size)
@@ -183,7 +186,8 @@ struct kt_wire_decoder *kt_wire_decoder_new(size_t max_message)
 
         if (!d)
                 return NULL;
-        d->max_message = max_message == 0 || max_message > KT_WIRE_MESSAGE_MAX ? KT_WIRE_MESSAGE_MAX : max_message;
+        d->max_message = max_message == 0 || max_message > KT_WIRE_MESSAGE_MAX ? KT_WIRE_MESSAGE_MAX
+                                                                               : max_message;
         kt_json_scan_init(&d->scan, KT_WIRE_DEPTH_MAX);
         return d;
 }
@@ -246,7 +250,8 @@ static bool is_complete_at_newline(struct kt_wire_decoder *d, char c)
         return c == '\n' && kt_json_scan_complete(&d->scan);
 }
 
-/* Scan until the message's end: 1 with its size (its terminator stands behind), 0 more bytes needed, -errno. */
+/* Scan until the message's end: 1 with its size (its terminator stands behind), 0 more bytes needed, -errno.
+ */
 static int find_end(struct kt_wire_decoder *d, size_t *ret_size, struct kt_error *reterr)
 {
         const char *message = d->buf + d->start;
@@ -260,7 +265,8 @@ static int find_end(struct kt_wire_decoder *d, size_t *ret_size, struct kt_error
                 }
                 if (d->scanned == d->max_message)
                         return kt_error_set(reterr, -EMSGSIZE, KT_E_INVALID_PARAMETER,
-                                            "message too long: at most %zu bytes are allowed", d->max_message);
+                                            "message too long: at most %zu bytes are allowed",
+                                            d->max_message);
                 if (kt_json_scan_run(&d->scan, &c, 1) == 0)
                         return bad(reterr, d->scan.problem, d->scanned);
                 d->scanned++;
@@ -285,9 +291,9 @@ static int take_message(struct kt_wire_decoder *d, struct kt_wire_message *ret, 
         if (r < 0)
                 return r;
         *ret = (struct kt_wire_message){
-                .json = json,
-                .terminator = d->buf[d->start + size],
-                .size = size,
+                        .json = json,
+                        .terminator = d->buf[d->start + size],
+                        .size = size,
         };
         drop(d, size + 1);
         return 1;
@@ -319,7 +325,8 @@ int kt_wire_encode(struct json_object *json, char terminator, char **ret, size_t
         size_t size;
         char *copy;
 
-        text = json_object_to_json_string_length(json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
+        text = json_object_to_json_string_length(
+                        json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
         if (!text)
                 return -ENOMEM;
         if (size > KT_WIRE_MESSAGE_MAX)

@@ -65,7 +65,7 @@ int kt_wire_parse_call(struct json_object *json, struct kt_wire_call *ret, struc
         if (!json_object_is_type(json, json_type_object))
                 return refuse(reterr, "", "a call must be an object");
 
-        json_object_object_foreach(json, key, value) {
+        json_object_object_foreach (json, key, value) {
                 int r;
 
                 if (strcmp(key, "method") == 0)
@@ -100,7 +100,7 @@ int kt_wire_parse_reply(struct json_object *json, struct kt_wire_reply *ret, str
         if (!json_object_is_type(json, json_type_object))
                 return refuse(reterr, "", "a reply must be an object");
 
-        json_object_object_foreach(json, key, value) {
+        json_object_object_foreach (json, key, value) {
                 int r;
 
                 if (strcmp(key, "parameters") == 0)
@@ -145,7 +145,8 @@ static int add_flag(struct json_object *json, const char *key, bool value)
         return value ? kt_json_add_bool(json, key, true) : 0;
 }
 
-struct json_object *kt_wire_make_call(const char *method, struct json_object *parameters, bool more, bool oneway)
+struct json_object *kt_wire_make_call(const char *method, struct json_object *parameters, bool more,
+                                      bool oneway)
 {
         _cleanup_json_ struct json_object *json = make("method", method, parameters);
 
@@ -241,7 +242,8 @@ int kt_json_add_int(struct json_object *o, const char *key, int64_t value)
         return kt_json_add(o, key, json_object_new_int64(value));
 }
 
-/* The shortest text that reads back as the same number, with a point or an exponent so that it reads back as a float. */
+/* The shortest text that reads back as the same number, with a point or an exponent so that it reads back as
+ * a float. */
 static void format_double(char *buf, size_t size, double value)
 {
         char *comma;

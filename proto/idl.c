@@ -225,25 +225,28 @@ static int complain(enum problem problem, const struct place *place, const struc
         if (!path || !fields)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
         if (!place)
-                return kt_error_set(reterr, -EINVAL, name, "parameters must be %s, not %s", expected(type), found(value));
+                return kt_error_set(reterr, -EINVAL, name, "parameters must be %s, not %s", expected(type),
+                                    found(value));
 
         switch (problem) {
         case OUT_OF_RANGE:
-                return kt_error_set_field(reterr, -EINVAL, name, path, "'%s' must fit into 64 bits with a sign", path);
+                return kt_error_set_field(reterr, -EINVAL, name, path,
+                                          "'%s' must fit into 64 bits with a sign", path);
         case NOT_IN_ENUM:
-                return kt_error_set_field(reterr, -EINVAL, name, path, "'%s' must be one of %s, not '%.64s'", path, fields,
-                                          json_object_get_string(value));
+                return kt_error_set_field(reterr, -EINVAL, name, path, "'%s' must be one of %s, not '%.64s'",
+                                          path, fields, json_object_get_string(value));
         case MISSING:
-                return kt_error_set_field(reterr, -EINVAL, name, path, "'%s' is missing, it must be %s", path,
-                                          expected(type));
+                return kt_error_set_field(reterr, -EINVAL, name, path, "'%s' is missing, it must be %s",
+                                          path, expected(type));
         case UNKNOWN:
                 if (type->n_fields == 0)
-                        return kt_error_set_field(reterr, -EINVAL, name, path, "unknown field '%s', none is expected",
-                                                  path);
-                return kt_error_set_field(reterr, -EINVAL, name, path, "unknown field '%s', expected: %s", path, fields);
+                        return kt_error_set_field(reterr, -EINVAL, name, path,
+                                                  "unknown field '%s', none is expected", path);
+                return kt_error_set_field(reterr, -EINVAL, name, path, "unknown field '%s', expected: %s",
+                                          path, fields);
         default:
-                return kt_error_set_field(reterr, -EINVAL, name, path, "'%s' must be %s, not %s", path, expected(type),
-                                          found(value));
+                return kt_error_set_field(reterr, -EINVAL, name, path, "'%s' must be %s, not %s", path,
+                                          expected(type), found(value));
         }
 }
 
@@ -264,8 +267,9 @@ static int check_struct(const struct kt_idl_type *type, struct json_object *valu
         struct json_object *member;
         int r;
 
-        /* The unknown first: when a name was mistyped, that is the better hint than the one that is missing for it. */
-        json_object_object_foreach(value, key, ignored) {
+        /* The unknown first: when a name was mistyped, that is the better hint than the one that is missing
+         * for it. */
+        json_object_object_foreach (value, key, ignored) {
                 (void)ignored;
                 if (!find_field(type, key))
                         return complain(UNKNOWN, &(struct place){.up = up, .key = key}, type, NULL, reterr);
@@ -304,7 +308,7 @@ static int check_array(const struct kt_idl_type *type, struct json_object *value
 static int check_map(const struct kt_idl_type *type, struct json_object *value, const struct place *up,
                      struct kt_error *reterr)
 {
-        json_object_object_foreach(value, key, member) {
+        json_object_object_foreach (value, key, member) {
                 struct place place = {.up = up, .key = key};
                 int r = check_type(type->element, member, &place, reterr);
 
@@ -328,7 +332,8 @@ static bool type_matches(const struct kt_idl_type *type, struct json_object *val
         case KT_IDL_INT:
                 return json_object_is_type(value, json_type_int);
         case KT_IDL_FLOAT:
-                return json_object_is_type(value, json_type_int) || json_object_is_type(value, json_type_double);
+                return json_object_is_type(value, json_type_int) ||
+                       json_object_is_type(value, json_type_double);
         case KT_IDL_STRING:
         case KT_IDL_ENUM:
                 return json_object_is_type(value, json_type_string);
@@ -373,10 +378,10 @@ static int check_type(const struct kt_idl_type *type, struct json_object *value,
 static const struct kt_idl_type *part_type(const struct kt_idl *idl, enum kt_idl_part part, const char *name)
 {
         static const enum kt_idl_member_kind kinds[] = {
-                [KT_IDL_METHOD_IN] = KT_IDL_MEMBER_METHOD,
-                [KT_IDL_METHOD_OUT] = KT_IDL_MEMBER_METHOD,
-                [KT_IDL_ERROR] = KT_IDL_MEMBER_ERROR,
-                [KT_IDL_TYPE] = KT_IDL_MEMBER_TYPE,
+                        [KT_IDL_METHOD_IN] = KT_IDL_MEMBER_METHOD,
+                        [KT_IDL_METHOD_OUT] = KT_IDL_MEMBER_METHOD,
+                        [KT_IDL_ERROR] = KT_IDL_MEMBER_ERROR,
+                        [KT_IDL_TYPE] = KT_IDL_MEMBER_TYPE,
         };
         const struct kt_idl_member *member = kt_idl_find(idl, name);
 
@@ -385,15 +390,16 @@ static const struct kt_idl_type *part_type(const struct kt_idl *idl, enum kt_idl
         return part == KT_IDL_METHOD_OUT ? member->out : member->in;
 }
 
-int kt_idl_check(const struct kt_idl *idl, enum kt_idl_part part, const char *name, struct json_object *value,
-                 struct kt_error *reterr)
+int kt_idl_check(const struct kt_idl *idl, enum kt_idl_part part, const char *name,
+                 struct json_object *value, struct kt_error *reterr)
 {
         const struct kt_idl_type *type = part_type(idl, part, name);
         struct json_object *empty = NULL;
         int r;
 
         if (!type)
-                return kt_error_set(reterr, -ENOENT, KT_E_METHOD_NOT_FOUND, "%s has no '%.128s'", idl->name, name);
+                return kt_error_set(reterr, -ENOENT, KT_E_METHOD_NOT_FOUND, "%s has no '%.128s'", idl->name,
+                                    name);
         if (!value) {
                 value = empty = json_object_new_object();
                 if (!empty)

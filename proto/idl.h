@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The Varlink interface definition language: parsing the .varlink files and checking JSON values against them. The
- * daemon checks every request with the very text that it serves to those who ask for its description.
+ * The Varlink interface definition language: parsing the .varlink files and checking JSON values against
+ * them. The daemon checks every request with the very text that it serves to those who ask for its
+ * description.
  */
 
 #include <stdbool.h>
@@ -36,9 +37,10 @@ const char *kt_idl_method_at(const struct kt_idl *idl, size_t i);
 const char *kt_idl_error_at(const struct kt_idl *idl, size_t i);
 
 /*
- * Check a value (NULL counts as {}). Strict: a missing field that is not optional, an unknown field, a wrong type, an enum value
- * that is none, an int outside int64 are -EINVAL with KT_E_INVALID_PARAMETER, the field's dotted path ("files[2].file_fd")
- * and a text that says what was expected. An optional field may be absent or null.
+ * Check a value (NULL counts as {}). Strict: a missing field that is not optional, an unknown field, a wrong
+ * type, an enum value that is none, an int outside int64 are -EINVAL with KT_E_INVALID_PARAMETER, the
+ * field's dotted path ("files[2].file_fd") and a text that says what was expected. An optional field may be
+ * absent or null.
  */
-int kt_idl_check(const struct kt_idl *idl, enum kt_idl_part part, const char *name, struct json_object *value,
-                 struct kt_error *reterr);
+int kt_idl_check(const struct kt_idl *idl, enum kt_idl_part part, const char *name,
+                 struct json_object *value, struct kt_error *reterr);

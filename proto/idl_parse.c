@@ -32,7 +32,8 @@ static bool is_alnum(char c)
         return is_alpha(c) || (c >= '0' && c <= '9');
 }
 
-static int fail_at(struct parser *p, const char *where, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static int fail_at(struct parser *p, const char *where, const char *fmt, ...)
+                __attribute__((format(printf, 3, 4)));
 
 static int fail_at(struct parser *p, const char *where, const char *fmt, ...)
 {
@@ -51,8 +52,9 @@ static int fail_at(struct parser *p, const char *where, const char *fmt, ...)
         if (vasprintf(&text, fmt, ap) < 0)
                 text = NULL;
         va_end(ap);
-        return kt_error_set(p->reterr, -EBADMSG, KT_E_INTERNAL, "%s%sline %zu, column %zu: %s", p->idl->name ?: "",
-                            p->idl->name ? ", " : "", line, column, text ?: "syntax error");
+        return kt_error_set(p->reterr, -EBADMSG, KT_E_INTERNAL, "%s%sline %zu, column %zu: %s",
+                            p->idl->name ?: "", p->idl->name ? ", " : "", line, column,
+                            text ?: "syntax error");
 }
 
 static int no_memory(struct parser *p)
@@ -164,7 +166,8 @@ static int field_name(struct parser *p, char **ret)
                 return fail_at(p, p->at, "expected a field name");
         for (size_t i = 0; i < len; i++)
                 if (p->at[i] == '_' && (i + 1 == len || p->at[i + 1] == '_'))
-                        return fail_at(p, p->at + i, "an underscore in a field name must stand between letters or digits");
+                        return fail_at(p, p->at + i,
+                                       "an underscore in a field name must stand between letters or digits");
         return take_word(p, len, ret);
 }
 
@@ -179,7 +182,8 @@ static struct kt_idl_type *new_type(enum kt_idl_kind kind)
 
 static int parse_type(struct parser *p, unsigned int depth, struct kt_idl_type *type);
 
-static int parse_element(struct parser *p, unsigned int depth, struct kt_idl_type *type, enum kt_idl_kind kind)
+static int parse_element(struct parser *p, unsigned int depth, struct kt_idl_type *type,
+                         enum kt_idl_kind kind)
 {
         type->kind = kind;
         type->element = new_type(KT_IDL_BOOL);
@@ -258,8 +262,8 @@ static int parse_word_type(struct parser *p, struct kt_idl_type *type)
                 const char *word;
                 enum kt_idl_kind kind;
         } builtin[] = {
-                {"bool", KT_IDL_BOOL},     {"int", KT_IDL_INT},       {"float", KT_IDL_FLOAT},
-                {"string", KT_IDL_STRING}, {"object", KT_IDL_OBJECT},
+                        {"bool", KT_IDL_BOOL},     {"int", KT_IDL_INT},       {"float", KT_IDL_FLOAT},
+                        {"string", KT_IDL_STRING}, {"object", KT_IDL_OBJECT},
         };
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(builtin); i++)

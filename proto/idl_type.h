@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a parsed interface is made of: between idl_parse.c, which builds it, and idl.c, which checks values with it. */
+/* What a parsed interface is made of: between idl_parse.c, which builds it, and idl.c, which checks values
+ * with it. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,8 +28,8 @@ struct kt_idl_type {
         struct kt_idl_type *element; /* owned */
         struct kt_idl_field *fields; /* owned */
         size_t n_fields;
-        char *name;                       /* owned; of KT_IDL_NAMED */
-        size_t name_offset;               /* where it stands in the text, for the message when nothing is called so */
+        char *name;         /* owned; of KT_IDL_NAMED */
+        size_t name_offset; /* where it stands in the text, for the message when nothing is called so */
         const struct kt_idl_type *target; /* borrowed; what the name stands for */
 };
 
