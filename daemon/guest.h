@@ -11,7 +11,8 @@
  *
  * Everything is asynchronous on the loop that guest_start() was given. on_gone comes exactly once, last, after every handle is
  * closed and every file of the guest's folder is removed; the guest is freed when it returns. The guest is hostile: what it sends
- * is checked here for framing and size; the meaning of JSON payloads is checked by whoever takes them.
+ * is checked here for framing and size and for who may send what when; the meaning of JSON payloads is checked by whoever takes
+ * them. A guest that floods is slowed down (port.h), not buffered. The program has to ignore SIGPIPE.
  */
 
 #include <uv.h>
@@ -34,8 +35,8 @@ struct guest_params {
         const char *qemu_path;   /* "/usr/bin/qemu-system-x86_64" */
         const char *exec_helper; /* ktstrd-exec: sets PDEATHSIG and execs */
         const char *run_dir;     /* the daemon's runtime folder; the guest makes run_dir/guest-ID/ */
-        const char *id;          /* job id */
-        unsigned boot_timeout_ms; /* from cont to HELLO; 0: the default of 90 s, longer with many vCPUs */
+        const char *id;          /* job id: letters, digits, '.', '_', '-' */
+        unsigned boot_timeout_ms; /* from cont to HELLO; 0: the default of 90 s, and 8 s more per vCPU under tcg */
         const char *console_path; /* file that gets the guest's whole console (created, 0600), or NULL */
 };
 
@@ -44,8 +45,8 @@ struct guest;
 enum guest_end {
         GUEST_END_STOPPED,  /* guest_stop() */
         GUEST_END_POWEROFF, /* it powered off by itself after its result */
-        GUEST_END_START,    /* QEMU could not be started, or refused its command line */
-        GUEST_END_BOOT,     /* no HELLO within the boot timeout */
+        GUEST_END_START,    /* QEMU refused its command line or ended early, or the job could not be put in (KT_E_BAD_FILE) */
+        GUEST_END_BOOT,     /* no HELLO within the boot timeout, or it died before */
         GUEST_END_DIED,     /* QEMU exited, or the guest's kernel panicked or reset, while it had work */
         GUEST_END_PROTOCOL, /* bytes that are no frames */
 };
@@ -85,10 +86,13 @@ int guest_hand_out(struct guest *g, const struct guest_item *items, size_t n_ite
 /* Queue one frame for the guest (CANCEL, INPUT). Silently dropped unless RUNNING. */
 void guest_send(struct guest *g, uint32_t type, const void *payload, uint32_t size);
 
+/* Bytes that guest_send() took and the guest did not yet: whoever sends much waits for this to shrink. */
+size_t guest_queued(const struct guest *g);
+
 /* End it: SIGKILL to QEMU, no ceremony (nothing of a guest is worth keeping). Idempotent; on_gone follows. */
 void guest_stop(struct guest *g);
 
-/* True when the job's last frame was seen, so that a power-off is expected. */
+/* Say that the job's last frame was seen, so that a power-off is expected. */
 void guest_expect_poweroff(struct guest *g);
 
 pid_t guest_pid(const struct guest *g);
@@ -103,5 +107,14 @@ uint64_t guest_boot_ms(const struct guest *g);
 /* QEMU's version text from QMP's greeting, "" before. Borrowed. */
 const char *guest_qemu_version(const struct guest *g);
 
+/* What somebody who reads the job's result should know about how it was handed over (it did not go through the mailbox, and why),
+ * or NULL. Known when HELLO is. Borrowed. */
+const char *guest_note(const struct guest *g);
+
 /* The last lines of the console, at most `lines`; malloced, "" when there were none. */
 char *guest_console_tail(const struct guest *g, unsigned lines);
+
+/* At the daemon's start, before there are guests: remove the guest-ID folders that an earlier daemon left in run_dir, and kill what is
+ * still running of them (which is told from an unrelated process by the start time that the folder knows). Blocks for a
+ * moment when there is something to kill. */
+void guest_sweep(const char *run_dir);

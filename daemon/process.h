@@ -14,7 +14,7 @@
 #include "../common/error.h"
 
 #define PROCESS_FIRST_FD 3 /* fds[0] of the params is this one in the child */
-#define PROCESS_FDS_MAX 64
+#define PROCESS_FDS_MAX 144
 #define PROCESS_STDERR_MAX 16384U
 
 struct process_params {

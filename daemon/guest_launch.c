@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "../common/fsutil.h"
+#include "../proto/errors.h"
+#include "guest_internal.h"
+#include "guest_pidfile.h"
+#include "qemu_args.h"
+
+#define QEMU_READY_TIMEOUT_MS 30000U
+
+/* First to go when the host runs out of memory: a guest is cheap, the daemon is not. */
+#define OOM_SCORE_ADJ 500
+
+/* The child's descriptors, in the order in which it gets them, and our ends of the sockets. */
+enum {
+        FD_AGENT,
+        FD_QMP,
+        FD_CONSOLE,
+        FD_MEMORY,
+};
+#define N_SOCKETS FD_MEMORY
+
+_Static_assert(FD_MEMORY + TOPOLOGY_NODES_MAX <= PROCESS_FDS_MAX, "a guest of many nodes has many descriptors");
+
+struct channels {
+        int theirs[FD_MEMORY + TOPOLOGY_NODES_MAX];
+        int ours[N_SOCKETS];
+        size_t n_theirs;
+};
+
+static void channels_done(struct channels *c)
+{
+        for (size_t i = 0; i < KT_ARRAY_SIZE(c->theirs); i++)
+                kt_closep(&c->theirs[i]);
+        for (size_t i = 0; i < KT_ARRAY_SIZE(c->ours); i++)
+                kt_closep(&c->ours[i]);
+}
+
+static void channels_init(struct channels *c)
+{
+        memset(c, 0xff, sizeof(*c)); /* every descriptor -1 */
+        c->n_theirs = 0;
+}
+
+/* One node's memory. It is QEMU that fills it; we only need to recognise it. */
+static int make_memory_file(struct guest *g, unsigned node, int *ret)
+{
+        _cleanup_close_ int fd = -1;
+        char name[32];
+        struct stat st;
+
+        snprintf(name, sizeof(name), "ktstr-node%u", node);
+        fd = memfd_create(name, MFD_CLOEXEC);
+        if (fd < 0 || ftruncate(fd, (off_t)g->layout.node_size[node]) < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        g->memory_files[node] = (struct guest_memory_file){.dev = st.st_dev, .ino = st.st_ino};
+        *ret = TAKE_FD(fd);
+        return 0;
+}
+
+static int open_channels(struct guest *g, struct channels *c)
+{
+        int pair[2], r;
+
+        for (unsigned i = 0; i < N_SOCKETS; i++) {
+                if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                        return -errno;
+                c->ours[i] = pair[0];
+                c->theirs[i] = pair[1];
+        }
+        for (unsigned i = 0; i < g->layout.n_nodes; i++) {
+                r = make_memory_file(g, i, &c->theirs[FD_MEMORY + i]);
+                if (r < 0)
+                        return r;
+        }
+        c->n_theirs = FD_MEMORY + g->layout.n_nodes;
+        return 0;
+}
+
+static int plan_memory(struct guest *g, struct kt_error *reterr)
+{
+        uint64_t kernel_end;
+        struct stat st;
+        int r;
+
+        r = qemu_args_check_topology(&g->shape.topology, g->shape.accel, reterr);
+        if (r < 0)
+                return r;
+        r = memory_layout_kernel_end(g->shape.kernel->image_path, &kernel_end, reterr);
+        if (r < 0)
+                return r;
+        if (stat(g->shape.initramfs_path, &st) < 0)
+                return kt_error_set(reterr, -errno, KT_E_GUEST_START, "no initramfs at %s: %s", g->shape.initramfs_path,
+                                    strerror(errno));
+        return memory_layout_make(&g->shape.topology, g->shape.memory_mib, kernel_end, (uint64_t)st.st_size,
+                                  g->shape.kernel->devmem, &g->layout, reterr);
+}
+
+static int make_dir(struct guest *g, struct kt_error *reterr)
+{
+        _cleanup_free_ char *path = kt_path_join(g->run_dir, g->dir_name);
+
+        if (!path)
+                return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+        if (mkdir(path, 0700) < 0)
+                return kt_error_set(reterr, -errno, KT_E_IO, "cannot make the guest's folder %s: %s", path, strerror(errno));
+        g->dir_made = true;
+        return 0;
+}
+
+void guest_remove_dir(struct guest *g)
+{
+        _cleanup_close_ int dir = -1;
+
+        if (!g->dir_made)
+                return;
+        dir = open(g->run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (dir >= 0)
+                (void)kt_remove_tree(dir, g->dir_name);
+}
+
+static void on_qemu_exit(void *userdata, const struct process_exit *how)
+{
+        struct guest *g = userdata;
+        struct tail words;
+
+        g->process = NULL;
+        g->exited = true;
+        g->exit_status = how->status;
+        g->exit_signal = how->signal;
+        if (tail_init(&words, PROCESS_STDERR_MAX) == 0) {
+                tail_add(&words, how->text, strlen(how->text));
+                g->qemu_words = tail_last_line(&words);
+                tail_done(&words);
+        }
+        guest_expect_exit(g);
+        guest_conclude_if_drained(g);
+        guest_part_gone(g);
+}
+
+static int start_process(struct guest *g, const struct channels *c, struct kt_error *reterr)
+{
+        const struct qemu_args_params args = {
+                .qemu_path = g->qemu_path,
+                .id = g->id,
+                .shape = &g->shape,
+                .layout = &g->layout,
+                .agent_fd = PROCESS_FIRST_FD + FD_AGENT,
+                .qmp_fd = PROCESS_FIRST_FD + FD_QMP,
+                .console_fd = PROCESS_FIRST_FD + FD_CONSOLE,
+                .memory_fd = PROCESS_FIRST_FD + FD_MEMORY,
+        };
+        struct process_params params = {
+                .exec_helper = g->exec_helper,
+                .fds = c->theirs,
+                .n_fds = c->n_theirs,
+                .oom_score_adj = OOM_SCORE_ADJ,
+        };
+        char **argv = qemu_args_make(&args);
+        int r;
+
+        if (!argv)
+                return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+        params.argv = argv;
+        r = process_start(g->loop, &params, on_qemu_exit, g, &g->process, reterr);
+        qemu_args_free(argv);
+        if (r < 0 && reterr)
+                reterr->name = KT_E_GUEST_START;
+        return r;
+}
+
+/* The parts on the loop; each that is there is counted, so that a failure can end them. QEMU comes last: nothing has to be undone
+ * once it runs. */
+static int start_parts(struct guest *g, struct channels *c, struct kt_error *reterr)
+{
+        int r;
+
+        uv_pipe_init(g->loop, &g->console_pipe, 0);
+        uv_timer_init(g->loop, &g->timer);
+        g->console_pipe.data = g->timer.data = g;
+        g->parts = 2;
+
+        r = guest_open_console(g, c->ours[FD_CONSOLE]);
+        if (r < 0)
+                return kt_error_set(reterr, r, KT_E_GUEST_START, "cannot read the guest's console: %s", uv_strerror(r));
+        TAKE_FD(c->ours[FD_CONSOLE]);
+        r = port_start(g->loop, c->ours[FD_AGENT], &guest_port_ops, g, &g->port, reterr);
+        if (r < 0)
+                return r;
+        TAKE_FD(c->ours[FD_AGENT]);
+        g->parts++;
+        r = qmp_start(g->loop, c->ours[FD_QMP], QEMU_READY_TIMEOUT_MS, &guest_qmp_ops, g, &g->qmp, reterr);
+        if (r < 0)
+                return r;
+        TAKE_FD(c->ours[FD_QMP]);
+        g->parts++;
+        r = start_process(g, c, reterr);
+        if (r < 0)
+                return r;
+        g->parts++;
+        return 0;
+}
+
+int guest_launch(struct guest *g, const struct guest_params *params, struct kt_error *reterr)
+{
+        struct channels c;
+        int r;
+
+        r = plan_memory(g, reterr);
+        if (r < 0)
+                return r;
+        r = make_dir(g, reterr);
+        if (r < 0)
+                return r;
+        r = console_init(&g->console, params->console_path, reterr);
+        if (r < 0)
+                return r;
+
+        channels_init(&c);
+        r = open_channels(g, &c);
+        if (r < 0)
+                kt_error_set(reterr, r, KT_E_GUEST_START, "cannot make the guest's sockets and memory: %s", strerror(-r));
+        else
+                r = start_parts(g, &c, reterr);
+        channels_done(&c);
+        if (r < 0)
+                return r;
+        /* Only for a sweep after the daemon was killed, and then the kernel has killed QEMU as well. */
+        (void)guest_pidfile_write(g->run_dir, g->dir_name, process_pid(g->process));
+        return 0;
+}
