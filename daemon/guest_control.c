@@ -12,10 +12,13 @@
 /* A QEMU that does what it should not, by when it does it. */
 static void control_failed(struct guest *g, int num, const char *text)
 {
+        const enum guest_end end = g->state == GUEST_RUNNING ? GUEST_END_DIED :
+                                   g->state == GUEST_BOOTING ? GUEST_END_BOOT :
+                                                               GUEST_END_START;
         struct kt_error err = KT_ERROR_INIT;
 
         kt_error_set(&err, num, NULL, "%s", text);
-        guest_fail(g, g->state < GUEST_BOOTING ? GUEST_END_START : GUEST_END_DIED, &err, NULL);
+        guest_fail(g, end, &err, NULL);
 }
 
 /* --- to PAUSED --- */
@@ -41,6 +44,7 @@ static void on_cpus(void *data, struct json_object *answer, const struct kt_erro
 {
         struct guest *g = data;
         struct kt_error failure = KT_ERROR_INIT;
+        int r;
 
         if (g->state != GUEST_STARTING)
                 return;
@@ -54,7 +58,13 @@ static void on_cpus(void *data, struct json_object *answer, const struct kt_erro
                 control_failed(g, -EBADMSG, "QEMU does not have the CPUs that it was asked for");
                 return;
         }
-        if (guest_memory_open(guest_pid(g), &g->layout, g->memory_files, &g->memory, &failure) < 0) {
+        r = guest_memory_open(guest_pid(g), &g->layout, g->memory_files, &g->memory, &failure);
+        if (r == -ESRCH) {
+                kt_error_done(&failure);
+                guest_expect_exit(g);
+                return;
+        }
+        if (r < 0) {
                 guest_fail(g, GUEST_END_START, &failure, NULL);
                 return;
         }

@@ -49,6 +49,12 @@ static void note_mapping(struct guest_memory *m, const struct guest_memory_file 
         }
 }
 
+/* A process that is gone has no folder in /proc; one that is not reaped yet has no memory any more. */
+static int gone(int error)
+{
+        return error == ENOENT ? -ESRCH : -error;
+}
+
 static int find_nodes(struct guest_memory *m, pid_t pid, const struct guest_memory_file *files, struct kt_error *reterr)
 {
         _cleanup_fclose_ FILE *maps = NULL;
@@ -56,17 +62,22 @@ static int find_nodes(struct guest_memory *m, pid_t pid, const struct guest_memo
         uint64_t mapped[TOPOLOGY_NODES_MAX] = {0};
         char path[48];
         size_t size = 0;
+        bool any = false;
 
         snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
         maps = fopen(path, "re");
         if (!maps)
-                return kt_error_set(reterr, -errno, KT_E_GUEST_START, "cannot read %s: %s", path, strerror(errno));
+                return kt_error_set(reterr, gone(errno), KT_E_GUEST_START, "cannot read %s: %s", path, strerror(errno));
         while (getline(&line, &size, maps) > 0) {
                 struct mapping mapping;
 
-                if (parse_mapping(line, &mapping))
-                        note_mapping(m, files, &mapping, mapped);
+                if (!parse_mapping(line, &mapping))
+                        continue;
+                any = true;
+                note_mapping(m, files, &mapping, mapped);
         }
+        if (!any)
+                return kt_error_set(reterr, -ESRCH, KT_E_GUEST_START, "QEMU (pid %d) is gone", (int)pid);
         for (unsigned i = 0; i < m->layout.n_nodes; i++)
                 if (mapped[i] < m->layout.node_size[i])
                         return kt_error_set(reterr, -ENXIO, KT_E_GUEST_START,
@@ -87,7 +98,7 @@ int guest_memory_open(pid_t pid, const struct memory_layout *layout, const struc
         snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
         m->mem_fd = open(path, O_RDWR | O_CLOEXEC);
         if (m->mem_fd < 0)
-                r = kt_error_set(reterr, -errno, KT_E_GUEST_START, "cannot open %s: %s", path, strerror(errno));
+                r = kt_error_set(reterr, gone(errno), KT_E_GUEST_START, "cannot open %s: %s", path, strerror(errno));
         else
                 r = find_nodes(m, pid, files, reterr);
         if (r < 0) {

@@ -21,7 +21,7 @@ struct guest_memory_file {
         ino_t ino;
 };
 
-/* files: one per node of the layout. -ENXIO when QEMU has one of them not mapped (yet). */
+/* files: one per node of the layout. -ENXIO when QEMU has one of them not mapped (yet), -ESRCH when it is gone. */
 int guest_memory_open(pid_t pid, const struct memory_layout *layout, const struct guest_memory_file *files,
                       struct guest_memory **ret, struct kt_error *reterr);
 void guest_memory_free(struct guest_memory *m);

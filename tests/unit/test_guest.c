@@ -1,0 +1,687 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "../../common/fsutil.h"
+#include "../../daemon/guest.h"
+#include "../../proto/errors.h"
+#include "../../proto/mailbox.h"
+#include "../lib/loop_test.h"
+
+#define MIB (1ULL << 20)
+#define RUN_JOB                                                                                                               \
+        "{\"job\":\"j1\",\"kind\":\"run\",\"wall_ns\":1,\"run\":{\"scenario\":\"steady\",\"duration_ms\":1000,\"workers\":2," \
+        "\"watchdog_ms\":5000,\"sched\":{\"name\":\"x\",\"argv\":[\"/ktstr/bin/x\"]}}}"
+
+/* A guest of the fake QEMU and what came of it. */
+struct fixture {
+        struct loop_test t;
+        char dir[32]; /* run_dir */
+        char *kernel_path, *initramfs_path, *log_path, *console_path;
+        struct kernel kernel;
+        struct guest_params params;
+        struct guest_ops ops;
+        struct guest *guest;
+
+        const struct guest_item *items; /* NULL: the job alone */
+        size_t n_items;
+        uint32_t stop_at_frame;  /* guest_stop() when a frame of this type comes */
+        bool stop_when_paused, cancel_when_running;
+        bool hand_out_bad_file;
+
+        unsigned paused, gone, frames[32];
+        enum guest_end end;
+        char message[512], name[64];
+        char *tail;
+        char *note;
+        size_t output_bytes, console_bytes;
+        uint64_t boot_ms, run_delay_ns;
+        int run_delay_r;
+        char version[32];
+};
+
+static struct fixture f;
+
+static char *in_dir(const char *name)
+{
+        return kt_path_join(f.dir, name);
+}
+
+static void write_file(const char *path, const void *data, size_t size)
+{
+        int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(kt_write_all(fd, data, size), 0);
+        close(fd);
+}
+
+/* The header of an x86_64 ELF whose one segment ends at 70 MiB. */
+static void write_kernel(const char *path)
+{
+        uint8_t elf[64 + 56] = {0x7f, 'E', 'L', 'F', 2, 1, 1};
+        const uint64_t phoff = 64, paddr = 16 * MIB, memsz = 54 * MIB;
+
+        elf[16] = 2;    /* ET_EXEC */
+        elf[18] = 62;   /* EM_X86_64 */
+        elf[54] = 56;   /* e_phentsize */
+        elf[56] = 1;    /* e_phnum */
+        memcpy(elf + 32, &phoff, 8);
+        elf[64] = 1;    /* PT_LOAD */
+        memcpy(elf + 64 + 24, &paddr, 8);
+        memcpy(elf + 64 + 40, &memsz, 8);
+        write_file(path, elf, sizeof(elf));
+}
+
+static void on_paused(void *userdata)
+{
+        const struct guest_item job = {.json = RUN_JOB, .fd = -1};
+        struct kt_error err = KT_ERROR_INIT;
+
+        ck_assert_ptr_eq(userdata, &f);
+        f.paused++;
+        f.run_delay_r = guest_run_delay(f.guest, &f.run_delay_ns);
+        strcpy(f.version, guest_qemu_version(f.guest));
+        if (f.stop_when_paused) {
+                guest_stop(f.guest);
+                return;
+        }
+        ck_assert_int_eq(guest_hand_out(f.guest, f.items ?: &job, f.items ? f.n_items : 1, &err), 0);
+}
+
+static void on_frame(void *userdata, const struct kt_frame *frame)
+{
+        ck_assert_uint_lt(frame->type, 32);
+        f.frames[frame->type]++;
+        if (frame->type == KT_FRAME_HELLO) {
+                f.boot_ms = guest_boot_ms(f.guest);
+                if (guest_note(f.guest))
+                        f.note = strdup(guest_note(f.guest));
+                if (f.cancel_when_running) {
+                        guest_send(f.guest, KT_FRAME_CANCEL, NULL, 0);
+                        ck_assert_uint_gt(guest_queued(f.guest) + 1, 0);
+                }
+        }
+        if (frame->type == KT_FRAME_OUTPUT)
+                f.output_bytes += frame->size;
+        if (frame->type == KT_FRAME_RESULT)
+                guest_expect_poweroff(f.guest);
+        if (frame->type == f.stop_at_frame)
+                guest_stop(f.guest);
+}
+
+static void on_console(void *userdata, const char *data, size_t size)
+{
+        f.console_bytes += size;
+}
+
+static void on_gone(void *userdata, enum guest_end end, const struct kt_error *err)
+{
+        f.gone++;
+        f.end = end;
+        snprintf(f.message, sizeof(f.message), "%s", err ? kt_error_text(err) : "");
+        snprintf(f.name, sizeof(f.name), "%s", err ? err->name : "");
+        f.tail = guest_console_tail(f.guest, 3);
+        f.guest = NULL;
+}
+
+static void setup(void)
+{
+        memset(&f, 0, sizeof(f));
+        strcpy(f.dir, "/tmp/ktstr-guest-XXXXXX");
+        ck_assert_ptr_nonnull(mkdtemp(f.dir));
+        f.kernel_path = in_dir("vmlinux");
+        f.initramfs_path = in_dir("initramfs");
+        f.log_path = in_dir("log");
+        f.console_path = in_dir("console");
+        write_kernel(f.kernel_path);
+        write_file(f.initramfs_path, "", 0);
+        setenv("FAKE_QEMU_LOG", f.log_path, 1);
+        f.kernel = (struct kernel){.image_path = f.kernel_path, .devmem = true};
+        f.params = (struct guest_params){
+                .shape = {.topology = {1, 1, 2, 1},
+                          .memory_mib = 256,
+                          .accel = ACCEL_TCG,
+                          .kernel = &f.kernel,
+                          .initramfs_path = f.initramfs_path},
+                .qemu_path = getenv("KTSTR_TEST_FAKE_QEMU"),
+                .exec_helper = getenv("KTSTR_TEST_EXEC_HELPER"),
+                .run_dir = f.dir,
+                .id = "j1",
+                .boot_timeout_ms = 20000,
+                .console_path = f.console_path,
+        };
+        f.ops = (struct guest_ops){on_paused, on_frame, on_console, on_gone};
+        loop_test_begin(&f.t, 60000);
+}
+
+static bool exists(const char *name)
+{
+        _cleanup_free_ char *path = in_dir(name);
+
+        return access(path, F_OK) == 0;
+}
+
+static void teardown(void)
+{
+        loop_test_end(&f.t);
+        ck_assert(!exists("guest-j1"));
+        ck_assert_int_eq(kt_remove_tree(AT_FDCWD, f.dir), 0);
+        free(f.kernel_path);
+        free(f.initramfs_path);
+        free(f.log_path);
+        free(f.console_path);
+        free(f.tail);
+        free(f.note);
+}
+
+static void start(const char *script)
+{
+        struct kt_error err = KT_ERROR_INIT;
+
+        setenv("FAKE_QEMU_SCRIPT", script, 1);
+        ck_assert_int_eq(guest_start(&f.t.loop, &f.params, &f.ops, &f, &f.guest, &err), 0);
+        ck_assert_int_gt(guest_pid(f.guest), 0);
+        ck_assert(exists("guest-j1/pid"));
+}
+
+static void run(const char *script)
+{
+        start(script);
+        uv_run(&f.t.loop, UV_RUN_DEFAULT);
+        ck_assert_uint_eq(f.gone, 1);
+}
+
+static void expect_end(enum guest_end end, const char *name, const char *part_of_message)
+{
+        ck_assert_msg(f.end == end, "end is %d, not %d: %s", (int)f.end, (int)end, f.message);
+        ck_assert_str_eq(f.name, name);
+        ck_assert_msg(strstr(f.message, part_of_message) != NULL, "'%s' is not in: %s", part_of_message, f.message);
+}
+
+static char *read_log(void)
+{
+        size_t size;
+        char *text;
+
+        ck_assert_int_eq(kt_read_file(AT_FDCWD, f.log_path, 64 * 1024, &text, &size), 0);
+        return text;
+}
+
+/* --- the good way --- */
+
+START_TEST(a_job_runs_and_the_guest_powers_off)
+{
+        run("ok");
+        expect_end(GUEST_END_POWEROFF, "", "");
+        ck_assert_uint_eq(f.paused, 1);
+        ck_assert_uint_eq(f.frames[KT_FRAME_HELLO], 1);
+        ck_assert_uint_eq(f.frames[KT_FRAME_EVENT], 5);
+        ck_assert_uint_eq(f.frames[KT_FRAME_OUTPUT], 3);
+        ck_assert_uint_eq(f.frames[KT_FRAME_RESULT], 1);
+        ck_assert_uint_gt(f.boot_ms, 0);
+        ck_assert_str_eq(f.version, "1.2.3");
+        ck_assert_ptr_null(f.note);
+}
+END_TEST
+
+START_TEST(run_delay_is_known_once_paused)
+{
+        run("ok");
+        ck_assert_int_eq(f.run_delay_r, 0);
+}
+END_TEST
+
+START_TEST(run_delay_is_unknown_before)
+{
+        uint64_t ns;
+
+        start("ok");
+        ck_assert_int_eq(guest_run_delay(f.guest, &ns), -ENODATA);
+        guest_stop(f.guest);
+}
+END_TEST
+
+START_TEST(a_stopped_guest_ends_as_stopped)
+{
+        f.stop_at_frame = KT_FRAME_HELLO;
+        run("hang_after_hello");
+        expect_end(GUEST_END_STOPPED, "", "");
+}
+END_TEST
+
+START_TEST(stop_is_idempotent_and_works_at_once)
+{
+        start("ok");
+        guest_stop(f.guest);
+        guest_stop(f.guest);
+        uv_run(&f.t.loop, UV_RUN_DEFAULT);
+        ck_assert_uint_eq(f.gone, 1);
+        expect_end(GUEST_END_STOPPED, "", "");
+        ck_assert_uint_eq(f.paused, 0);
+}
+END_TEST
+
+START_TEST(a_paused_guest_can_be_stopped)
+{
+        f.stop_when_paused = true;
+        run("ok");
+        expect_end(GUEST_END_STOPPED, "", "");
+        ck_assert_uint_eq(f.frames[KT_FRAME_HELLO], 0);
+}
+END_TEST
+
+static void on_paused_stop_while_handing(void *userdata)
+{
+        on_paused(userdata);
+        guest_stop(f.guest);
+}
+
+START_TEST(a_guest_can_be_stopped_while_it_is_handed_its_job)
+{
+        f.ops.on_paused = on_paused_stop_while_handing;
+        run("ok");
+        expect_end(GUEST_END_STOPPED, "", "");
+}
+END_TEST
+
+START_TEST(a_running_guest_can_be_stopped_at_its_result)
+{
+        f.stop_at_frame = KT_FRAME_RESULT;
+        run("ok");
+        expect_end(GUEST_END_STOPPED, "", "");
+}
+END_TEST
+
+START_TEST(cancel_reaches_the_agent)
+{
+        f.cancel_when_running = true;
+        run("wait_for_cancel");
+        expect_end(GUEST_END_POWEROFF, "", "");
+        ck_assert_ptr_nonnull(strstr(read_log(), "\ncancel\n"));
+}
+END_TEST
+
+/* --- handing over --- */
+
+static int make_file(const char *name, size_t size, uLong *ret_crc)
+{
+        _cleanup_free_ char *path = in_dir(name);
+        _cleanup_free_ uint8_t *data = malloc(size ?: 1);
+        uint32_t x = 12345;
+
+        for (size_t i = 0; i < size; i++) {
+                x = x * 1664525 + 1013904223;
+                data[i] = (uint8_t)(x >> 24);
+        }
+        write_file(path, data, size);
+        *ret_crc = crc32(crc32(0, NULL, 0), data, (uInt)size);
+        return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* A job, an empty file, a large one, a link; returns what the fake must have written down. */
+static char *prepare_items(struct guest_item items[static 4], size_t large_size)
+{
+        uLong empty_crc, large_crc;
+
+        items[0] = (struct guest_item){.json = RUN_JOB, .fd = -1};
+        items[1] = (struct guest_item){.guest_path = "/ktstr/lib/empty", .fd = make_file("empty", 0, &empty_crc), .mode = 0644};
+        items[2] = (struct guest_item){.guest_path = "/ktstr/bin/x",
+                                       .fd = make_file("large", large_size, &large_crc),
+                                       .size = large_size,
+                                       .mode = 0755};
+        items[3] = (struct guest_item){.guest_path = "/ktstr/bin/y", .link = "x", .fd = -1};
+        f.items = items;
+        f.n_items = 4;
+        return kt_format("job " RUN_JOB "\nfile /ktstr/lib/empty 644 0 %08lx\nfile /ktstr/bin/x 755 %zu %08lx\n"
+                         "link /ktstr/bin/y x\ngo\n",
+                         empty_crc, large_size, large_crc);
+}
+
+static void expect_handed(const char *script, size_t large_size)
+{
+        struct guest_item items[4];
+        _cleanup_free_ char *expected = prepare_items(items, large_size), *log = NULL;
+
+        run(script);
+        expect_end(GUEST_END_POWEROFF, "", "");
+        log = read_log();
+        ck_assert_str_eq(log, expected);
+        close(items[1].fd);
+        close(items[2].fd);
+}
+
+START_TEST(what_fits_goes_through_the_mailbox)
+{
+        expect_handed("ok", 3 * MIB + 17);
+        ck_assert_ptr_null(f.note);
+}
+END_TEST
+
+START_TEST(what_does_not_fit_follows_over_the_port)
+{
+        expect_handed("ok", KT_MAILBOX_SIZE + 5 * MIB + 17);
+}
+END_TEST
+
+START_TEST(everything_goes_over_the_port_when_the_agent_has_no_mailbox)
+{
+        expect_handed("no_mailbox", 3 * MIB + 17);
+        ck_assert_ptr_nonnull(strstr(f.note, "cannot open /dev/mem"));
+}
+END_TEST
+
+START_TEST(everything_goes_over_the_port_when_the_kernel_has_no_devmem)
+{
+        f.kernel.devmem = false;
+        expect_handed("ok", 3 * MIB + 17);
+        ck_assert_ptr_nonnull(strstr(f.note, "no /dev/mem"));
+}
+END_TEST
+
+START_TEST(a_slow_reader_gets_it_all)
+{
+        expect_handed("slow_port", MIB + 17);
+}
+END_TEST
+
+START_TEST(a_frame_sent_during_the_hand_out_comes_behind_it)
+{
+        struct guest_item items[4];
+        _cleanup_free_ char *expected = prepare_items(items, 3 * MIB), *log = NULL;
+
+        f.cancel_when_running = true;
+        /* It goes on reading after GO, and what comes next must be a whole CANCEL. */
+        setenv("FAKE_QEMU_SCRIPT", "wait_for_cancel", 1);
+        f.kernel.devmem = false;
+        run("wait_for_cancel");
+        expect_end(GUEST_END_POWEROFF, "", "");
+        log = read_log();
+        ck_assert_int_eq(strncmp(log, expected, strlen(expected)), 0);
+        ck_assert_str_eq(log + strlen(expected), "cancel\n");
+        close(items[1].fd);
+        close(items[2].fd);
+}
+END_TEST
+
+START_TEST(a_file_that_shrank_ends_the_guest)
+{
+        struct guest_item items[4];
+        _cleanup_free_ char *expected = prepare_items(items, MIB);
+
+        items[2].size = 2 * MIB;
+        run("ok");
+        expect_end(GUEST_END_START, KT_E_BAD_FILE, "/ktstr/bin/x became shorter");
+        close(items[1].fd);
+        close(items[2].fd);
+}
+END_TEST
+
+START_TEST(a_file_that_shrank_ends_the_guest_without_mailbox_too)
+{
+        struct guest_item items[4];
+        _cleanup_free_ char *expected = prepare_items(items, MIB);
+
+        items[2].size = 2 * MIB;
+        run("no_mailbox");
+        expect_end(GUEST_END_START, KT_E_BAD_FILE, "/ktstr/bin/x became shorter");
+        close(items[1].fd);
+        close(items[2].fd);
+}
+END_TEST
+
+static void on_paused_hand_out_nonsense(void *userdata)
+{
+        const struct guest_item items[2] = {{.json = RUN_JOB, .fd = -1}, {.guest_path = "no/root", .fd = 0}};
+        struct kt_error err = KT_ERROR_INIT;
+
+        ck_assert_int_eq(guest_hand_out(f.guest, items, 2, &err), -EINVAL);
+        ck_assert_str_eq(err.name, KT_E_BAD_FILE);
+        kt_error_done(&err);
+        guest_stop(f.guest);
+}
+
+START_TEST(a_relative_path_is_refused)
+{
+        f.ops.on_paused = on_paused_hand_out_nonsense;
+        run("ok");
+        expect_end(GUEST_END_STOPPED, "", "");
+}
+END_TEST
+
+/* --- how it can fail --- */
+
+static const struct failure {
+        const char *script;
+        enum guest_end end;
+        const char *name, *message;
+        unsigned hellos;
+} failures[] = {
+        {"refuse_args", GUEST_END_START, KT_E_GUEST_START, "Property 'pc-q35-1.2-machine.smbus' not found", 0},
+        {"broken_qmp", GUEST_END_START, KT_E_GUEST_START, "does not speak QMP", 0},
+        {"die_paused", GUEST_END_START, KT_E_GUEST_START, "exited with code 4", 0},
+        {"refuse_cont", GUEST_END_BOOT, KT_E_GUEST_BOOT, "QEMU refused cont: not today", 0},
+        {"die_before_hello", GUEST_END_BOOT, KT_E_GUEST_BOOT, "QEMU exited with code 3: fake-qemu: the tape ran out", 0},
+        {"panic", GUEST_END_BOOT, KT_E_GUEST_BOOT,
+         "the guest died while it booted: Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)", 0},
+        {"panic_running", GUEST_END_DIED, KT_E_GUEST_DIED,
+         "the guest died while it ran: Kernel panic - not syncing: sysrq triggered crash", 1},
+        {"die_after_hello", GUEST_END_DIED, KT_E_GUEST_DIED, "QEMU crashed with signal 11", 1},
+        {"poweroff_early", GUEST_END_DIED, KT_E_GUEST_DIED, "powered off before its result", 1},
+        {"kvm_error", GUEST_END_DIED, KT_E_GUEST_DIED, "KVM internal error. Suberror: 3; --accel tcg", 1},
+        {"early_frame", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "first frame is no HELLO", 0},
+        {"two_hellos", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "a frame that no guest may send", 1},
+        {"bad_hello", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "HELLO is no JSON", 0},
+        {"host_frame", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "a frame that no guest may send", 1},
+        {"garbage_frames", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "bytes that are no frames", 1},
+        {"oversized_frame", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "larger than any may be", 1},
+};
+
+START_TEST(each_failure_has_its_words)
+{
+        const struct failure *x = &failures[_i];
+
+        run(x->script);
+        expect_end(x->end, x->name, x->message);
+        ck_assert_uint_eq(f.frames[KT_FRAME_HELLO], x->hellos);
+}
+END_TEST
+
+START_TEST(a_panic_is_in_the_consoles_tail)
+{
+        run("panic");
+        ck_assert_str_eq(f.tail, "[    2.027754] Call Trace:\n[    2.030724]  </TASK>\n[    2.031361] Kernel Offset: disabled");
+}
+END_TEST
+
+START_TEST(a_guest_that_never_is_ready_ends_at_its_timeout)
+{
+        f.params.boot_timeout_ms = 300;
+        run("never_hello");
+        expect_end(GUEST_END_BOOT, KT_E_GUEST_BOOT, "the last on its console: Run /init as init process");
+}
+END_TEST
+
+START_TEST(a_flood_is_taken_without_being_kept)
+{
+        start("flood");
+        while (f.output_bytes < 64 * MIB)
+                uv_run(&f.t.loop, UV_RUN_ONCE);
+        guest_stop(f.guest);
+        uv_run(&f.t.loop, UV_RUN_DEFAULT);
+        expect_end(GUEST_END_STOPPED, "", "");
+}
+END_TEST
+
+START_TEST(the_whole_console_is_in_its_file)
+{
+        struct stat st;
+
+        run("console_flood");
+        expect_end(GUEST_END_POWEROFF, "", "");
+        ck_assert_int_eq(stat(f.console_path, &st), 0);
+        ck_assert_int_eq(st.st_size, 2 * MIB);
+        ck_assert_uint_eq(f.console_bytes, 2 * MIB);
+        ck_assert_int_eq(st.st_mode & 0777, 0600);
+}
+END_TEST
+
+START_TEST(never_qmp_can_be_stopped)
+{
+        start("never_qmp");
+        guest_stop(f.guest);
+        uv_run(&f.t.loop, UV_RUN_DEFAULT);
+        expect_end(GUEST_END_STOPPED, "", "");
+}
+END_TEST
+
+/* --- a start that fails leaves nothing --- */
+
+static void expect_no_start(const char *name)
+{
+        struct kt_error err = KT_ERROR_INIT;
+
+        ck_assert_int_lt(guest_start(&f.t.loop, &f.params, &f.ops, &f, &f.guest, &err), 0);
+        ck_assert_str_eq(err.name, name);
+        uv_run(&f.t.loop, UV_RUN_DEFAULT);
+        ck_assert_uint_eq(f.gone, 0);
+        kt_error_done(&err);
+}
+
+START_TEST(no_helper)
+{
+        f.params.exec_helper = "/nonexistent/ktstrd-exec";
+        expect_no_start(KT_E_GUEST_START);
+}
+END_TEST
+
+START_TEST(no_initramfs)
+{
+        f.params.shape.initramfs_path = "/nonexistent/initramfs";
+        expect_no_start(KT_E_GUEST_START);
+}
+END_TEST
+
+START_TEST(no_kernel)
+{
+        f.kernel.image_path = f.initramfs_path;
+        expect_no_start(KT_E_BAD_KERNEL);
+}
+END_TEST
+
+START_TEST(too_little_memory)
+{
+        f.params.shape.memory_mib = 64;
+        expect_no_start(KT_E_NEVER_FITS);
+}
+END_TEST
+
+START_TEST(an_id_that_is_no_file_name)
+{
+        f.params.id = "../../etc";
+        expect_no_start(KT_E_INTERNAL);
+}
+END_TEST
+
+START_TEST(a_folder_that_is_there_is_left_alone)
+{
+        _cleanup_free_ char *path = in_dir("guest-j1");
+
+        ck_assert_int_eq(mkdir(path, 0700), 0);
+        expect_no_start(KT_E_IO);
+        ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
+START_TEST(no_qemu_is_said_as_it_is)
+{
+        f.params.qemu_path = "/nonexistent/qemu";
+        run("ok");
+        expect_end(GUEST_END_START, KT_E_GUEST_START, "cannot run /nonexistent/qemu: No such file or directory");
+}
+END_TEST
+
+/* --- the sweep --- */
+
+START_TEST(the_sweep_kills_orphans_and_removes_folders)
+{
+        _cleanup_free_ char *other = in_dir("other");
+
+        ck_assert_int_eq(mkdir(other, 0700), 0);
+        start("hang_after_hello");
+        guest_sweep(f.dir);
+        ck_assert(!exists("guest-j1"));
+        ck_assert(exists("other"));
+        uv_run(&f.t.loop, UV_RUN_DEFAULT);
+        expect_end(GUEST_END_START, KT_E_GUEST_START, "killed");
+}
+END_TEST
+
+START_TEST(the_sweep_spares_who_only_has_the_same_pid)
+{
+        _cleanup_free_ char *dir = in_dir("guest-old"), *path = in_dir("guest-old/pid"), *text = kt_format("%d 1\n", getpid());
+
+        ck_assert_int_eq(mkdir(dir, 0700), 0);
+        write_file(path, text, strlen(text));
+        guest_sweep(f.dir);
+        ck_assert(!exists("guest-old"));
+}
+END_TEST
+
+int main(void)
+{
+        Suite *s = suite_create("guest");
+        TCase *life = tcase_create("life"), *hand_out = tcase_create("hand out"), *fail = tcase_create("failures"),
+              *no_start = tcase_create("no start");
+        TCase *all[] = {life, hand_out, fail, no_start};
+        SRunner *runner;
+        int failed;
+
+        for (size_t i = 0; i < KT_ARRAY_SIZE(all); i++) {
+                tcase_add_checked_fixture(all[i], setup, teardown);
+                tcase_set_timeout(all[i], 120);
+                suite_add_tcase(s, all[i]);
+        }
+        tcase_add_test(life, a_job_runs_and_the_guest_powers_off);
+        tcase_add_test(life, run_delay_is_known_once_paused);
+        tcase_add_test(life, run_delay_is_unknown_before);
+        tcase_add_test(life, a_stopped_guest_ends_as_stopped);
+        tcase_add_test(life, stop_is_idempotent_and_works_at_once);
+        tcase_add_test(life, a_paused_guest_can_be_stopped);
+        tcase_add_test(life, a_guest_can_be_stopped_while_it_is_handed_its_job);
+        tcase_add_test(life, a_running_guest_can_be_stopped_at_its_result);
+        tcase_add_test(life, cancel_reaches_the_agent);
+        tcase_add_test(life, the_sweep_kills_orphans_and_removes_folders);
+        tcase_add_test(life, the_sweep_spares_who_only_has_the_same_pid);
+        tcase_add_test(hand_out, what_fits_goes_through_the_mailbox);
+        tcase_add_test(hand_out, what_does_not_fit_follows_over_the_port);
+        tcase_add_test(hand_out, everything_goes_over_the_port_when_the_agent_has_no_mailbox);
+        tcase_add_test(hand_out, everything_goes_over_the_port_when_the_kernel_has_no_devmem);
+        tcase_add_test(hand_out, a_slow_reader_gets_it_all);
+        tcase_add_test(hand_out, a_frame_sent_during_the_hand_out_comes_behind_it);
+        tcase_add_test(hand_out, a_file_that_shrank_ends_the_guest);
+        tcase_add_test(hand_out, a_file_that_shrank_ends_the_guest_without_mailbox_too);
+        tcase_add_test(hand_out, a_relative_path_is_refused);
+        tcase_add_loop_test(fail, each_failure_has_its_words, 0, (int)KT_ARRAY_SIZE(failures));
+        tcase_add_test(fail, a_panic_is_in_the_consoles_tail);
+        tcase_add_test(fail, a_guest_that_never_is_ready_ends_at_its_timeout);
+        tcase_add_test(fail, a_flood_is_taken_without_being_kept);
+        tcase_add_test(fail, the_whole_console_is_in_its_file);
+        tcase_add_test(fail, never_qmp_can_be_stopped);
+        tcase_add_test(no_start, no_helper);
+        tcase_add_test(no_start, no_initramfs);
+        tcase_add_test(no_start, no_kernel);
+        tcase_add_test(no_start, too_little_memory);
+        tcase_add_test(no_start, an_id_that_is_no_file_name);
+        tcase_add_test(no_start, a_folder_that_is_there_is_left_alone);
+        tcase_add_test(no_start, no_qemu_is_said_as_it_is);
+
+        runner = srunner_create(s);
+        srunner_run_all(runner, CK_ENV);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
