@@ -25,6 +25,7 @@
 struct reader {
         Elf *elf;
         uint64_t file_size;
+        GElf_Ehdr header;
         size_t n_segments;
         const char *problem;
 };
@@ -77,16 +78,15 @@ void kt_elf_object_done(struct kt_elf_object *object)
 
 static int read_header(struct reader *r, struct kt_elf_object *object)
 {
-        GElf_Ehdr header;
-
         if (elf_kind(r->elf) != ELF_K_ELF)
                 return damaged(r, "is no ELF file");
-        if (!gelf_getehdr(r->elf, &header))
+        if (!gelf_getehdr(r->elf, &r->header))
                 return damaged(r, "has a damaged ELF header");
-        object->type = header.e_type;
-        object->machine = header.e_machine;
-        object->native = header.e_machine == NATIVE_MACHINE && header.e_ident[EI_CLASS] == ELFCLASS64 &&
-                         header.e_ident[EI_DATA] == ELFDATA2LSB;
+        object->type = r->header.e_type;
+        object->machine = r->header.e_machine;
+        object->native = r->header.e_machine == NATIVE_MACHINE &&
+                         r->header.e_ident[EI_CLASS] == ELFCLASS64 &&
+                         r->header.e_ident[EI_DATA] == ELFDATA2LSB;
         return 0;
 }
 
@@ -245,6 +245,9 @@ static int read_segments(struct reader *r, struct kt_elf_object *object)
 
         if (elf_getphdrnum(r->elf, &r->n_segments) < 0)
                 return damaged(r, "has a damaged program header table");
+        /* libelf tells of none when the table lies behind the file's end. */
+        if (r->n_segments != r->header.e_phnum && r->header.e_phnum != PN_XNUM)
+                return damaged(r, "is cut short: its program headers are missing");
         for (size_t i = 0; i < r->n_segments && n >= 0; i++) {
                 n = segment(r, i, &phdr);
                 if (n >= 0 && phdr.p_type == PT_INTERP)
