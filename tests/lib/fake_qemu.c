@@ -70,7 +70,7 @@ static struct {
         struct kt_frame_decoder decoder;
         struct json_object *job;
         FILE *log;
-        bool gone; /* GO was read */
+        bool gone, cancelled; /* GO, CANCEL was read */
         char file_path[4096];
         uint64_t file_left, file_size;
         unsigned file_mode;
@@ -404,6 +404,7 @@ static void take_frame(const struct kt_frame *frame)
                 log_line("go");
                 break;
         case KT_FRAME_CANCEL:
+                fake.cancelled = true;
                 log_line("cancel");
                 break;
         case KT_FRAME_INPUT:
@@ -682,9 +683,9 @@ static void run_job(void)
 static void wait_for_cancel(void)
 {
         begin_run();
-        /* Nothing but CANCEL is expected, and take_frame() has logged it. */
-        if (!read_port(SIZE_MAX))
-                exit(0);
+        while (!fake.cancelled)
+                if (!read_port(SIZE_MAX))
+                        exit(0);
         end_run();
         send_result("cancelled");
         shut_down("guest-shutdown");
