@@ -187,7 +187,9 @@ pid_t process_pid(const struct process *p)
         return p->handle.pid;
 }
 
-const char *process_stderr(const struct process *p)
+const char *process_stderr(struct process *p)
 {
+        if (!p->exited)
+                drain_stderr(p);
         return tail_text(&p->text);
 }

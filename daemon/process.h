@@ -43,5 +43,5 @@ void process_kill(struct process *p, int signal);
 
 pid_t process_pid(const struct process *p);
 
-/* What it wrote to standard error so far. Borrowed until the loop's next turn, never NULL. */
-const char *process_stderr(const struct process *p);
+/* What it wrote to standard error up to this moment. Borrowed until the loop's next turn, never NULL. */
+const char *process_stderr(struct process *p);

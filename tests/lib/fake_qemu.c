@@ -27,7 +27,7 @@
  *   panic_running     the same, after the job was taken
  *   die_after_hello   killed by a signal after HELLO
  *   poweroff_early    powers off after HELLO, without a RESULT
- *   kvm_error         "KVM internal error" on stderr and QMP's STOP, after HELLO
+ *   kvm_error         "KVM internal error" on stderr and QMP's STOP, after the job was taken
  *   early_frame       an EVENT before HELLO
  *   two_hellos        a second HELLO
  *   bad_hello         a HELLO that is no JSON
@@ -767,16 +767,26 @@ static void after_hello(void)
                 send_bytes(fake.agent_fd, "KTF1\x02\0\0\0\xff\xff\xff\x7f\0\0\0\0", 16);
         if (script_is("host_frame"))
                 send_text(KT_FRAME_JOB, "{}");
-        if (script_is("kvm_error")) {
-                fprintf(stderr, "KVM internal error. Suberror: 3\nextra data[0]: 0x0\nRAX=0000000000000000 RBX=0\n");
-                send_json("{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"STOP\"}");
-                hang();
-        }
+}
+
+static void fail_like_kvm(void) __attribute__((noreturn));
+
+static void fail_like_kvm(void)
+{
+        fprintf(stderr, "KVM internal error. Suberror: 3\nextra data[0]: 0x0\nRAX=0000000000000000 RBX=0\n");
+        send_json("{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"STOP\"}");
+        hang();
+}
+
+/* Without a mailbox, having been handed the job proves that the daemon has read HELLO. */
+static bool has_mailbox(void)
+{
+        return fake.mailbox_size > 0 && !script_is("no_mailbox") && !script_is("slow_port") && !script_is("kvm_error");
 }
 
 static void play_agent(void)
 {
-        const bool mailbox = fake.mailbox_size > 0 && !script_is("no_mailbox") && !script_is("slow_port");
+        const bool mailbox = has_mailbox();
 
         before_hello();
         send_hello(mailbox);
@@ -784,6 +794,8 @@ static void play_agent(void)
         take_hand_out(mailbox);
         if (script_is("panic_running"))
                 panic("sysrq triggered crash");
+        if (script_is("kvm_error"))
+                fail_like_kvm();
         if (script_is("hang_after_hello"))
                 hang();
         if (script_is("flood"))
