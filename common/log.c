@@ -18,6 +18,8 @@
 #include "cleanup.h"
 #include "fsutil.h"
 
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+
 /* Written by kt_log_open() before threads start, read-only afterwards. */
 static const char *identifier = "ktstrd";
 static int max_level = LOG_INFO;
@@ -65,18 +67,31 @@ static int hold_stderr(void)
         return dup2(fd, STDERR_FILENO) < 0 ? -errno : 0;
 }
 
+/* Without its socket libsystemd throws the lines away and reports success. */
+static int check_journal(void)
+{
+        return access(JOURNAL_SOCKET, W_OK) < 0 ? -errno : 0;
+}
+
+static int choose_target(const char *target, bool *ret)
+{
+        if (!target || strcmp(target, "auto") == 0) {
+                *ret = stderr_is_journal() && check_journal() >= 0;
+                return 0;
+        }
+        *ret = strcmp(target, "journal") == 0;
+        if (*ret)
+                return check_journal();
+        return strcmp(target, "stderr") == 0 ? 0 : -EINVAL;
+}
+
 int kt_log_open(const char *ident, const char *target, int level)
 {
         int r;
 
-        if (!target || strcmp(target, "auto") == 0)
-                to_journal = stderr_is_journal();
-        else if (strcmp(target, "journal") == 0)
-                to_journal = true;
-        else if (strcmp(target, "stderr") == 0)
-                to_journal = false;
-        else
-                return -EINVAL;
+        r = choose_target(target, &to_journal);
+        if (r < 0)
+                return r;
 
         r = hold_stderr();
         if (r < 0)

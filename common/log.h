@@ -12,7 +12,8 @@
 #include <sys/types.h>
 #include <syslog.h>
 
-/* target: "auto" (default), "journal", "stderr". max_level: LOG_ERR … LOG_DEBUG. */
+/* target: "auto" (default, also NULL), "journal", "stderr". max_level: LOG_ERR … LOG_DEBUG. identifier is kept.
+ * -EINVAL for another target, -ENOENT or the like when there is no journal. Before threads are started. */
 int kt_log_open(const char *identifier, const char *target, int max_level);
 int kt_log_max_level(void);
 
