@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "../common/cleanup.h"
+#include "../common/fsutil.h"
+
+unsigned host_cpus(void)
+{
+        cpu_set_t set;
+
+        if (sched_getaffinity(0, sizeof(set), &set) == 0)
+                return (unsigned)CPU_COUNT(&set);
+        return (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+uint64_t host_memory_budget_mib(void)
+{
+        struct sysinfo info;
+
+        if (sysinfo(&info) < 0)
+                return 1024;
+        return (uint64_t)info.totalram * info.mem_unit / (1024 * 1024) * 8 / 10;
+}
+
+uint64_t host_own_rss(void)
+{
+        _cleanup_free_ char *text = NULL;
+        unsigned long total, resident;
+        size_t size;
+
+        if (kt_read_file(-1, "/proc/self/statm", 4096, &text, &size) < 0 ||
+            sscanf(text, "%lu %lu", &total, &resident) != 2)
+                return 0;
+        return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}

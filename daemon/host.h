@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What this host has to give to guests. */
+
+#include <stdint.h>
+
+/* Online CPUs that this process may use. */
+unsigned host_cpus(void);
+
+/* Memory for guests: 80 % of MemTotal, in MiB. */
+uint64_t host_memory_budget_mib(void);
+
+/* Resident set of this process in bytes. */
+uint64_t host_own_rss(void);

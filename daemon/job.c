@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "job.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../common/log.h"
+#include "../proto/errors.h"
+#include "host.h"
+#include "results.h"
+#include "run.h"
+#include "server.h"
+
+#define JOBS_QUEUED_MAX 10000U
+#define JOBS_KEPT_MAX 256U
+/* Log text held in memory for those who attach late; the whole is in the job's result folder. */
+#define JOB_LOG_BYTES_MAX (4U * 1024U * 1024U)
+
+void job_spec_done(struct job_spec *spec)
+{
+        free(spec->sched_name);
+        for (char **a = spec->sched_args; a && *a; a++)
+                free(*a);
+        free(spec->sched_args);
+        free(spec->sched_path);
+        for (size_t i = 0; i < spec->n_files; i++) {
+                free(spec->files[i].guest_path);
+                free(spec->files[i].path);
+                kt_closep(&spec->files[i].fd);
+        }
+        free(spec->files);
+        free(spec->scenario);
+        free(spec->command);
+        free(spec->kernel);
+        free(spec->accel);
+        memset(spec, 0, sizeof(*spec));
+}
+
+const char *job_state_name(enum job_state s)
+{
+        static const char *const names[] = {
+                [JOB_QUEUED] = "queued", [JOB_BOOTING] = "booting", [JOB_RUNNING] = "running", [JOB_ENDED] = "ended"};
+
+        return names[s];
+}
+
+void jobs_init(struct jobs *jobs, struct server *server)
+{
+        *jobs = (struct jobs){.server = server};
+        kt_list_init(&jobs->all);
+}
+
+static void job_free(struct job *job)
+{
+        assert(job->state == JOB_ENDED && kt_list_empty(&job->watchers));
+        kt_list_remove(&job->link);
+        kt_list_for_each_safe(it, &job->events)
+                event_free(kt_list_entry(it, struct event, link));
+        job_spec_done(&job->spec);
+        verdict_done(&job->verdict);
+        free(job->guest.accel_reason);
+        free(job->guest.kernel);
+        free(job->guest.release);
+        free(job->guest.qemu);
+        free(job->sched_sha256);
+        free(job->result_dir);
+        free(job);
+}
+
+void jobs_done(struct jobs *jobs)
+{
+        kt_list_for_each_safe(it, &jobs->all)
+                job_free(kt_list_entry(it, struct job, link));
+}
+
+struct job *jobs_find(struct jobs *jobs, const char *id)
+{
+        kt_list_for_each(it, &jobs->all) {
+                struct job *job = kt_list_entry(it, struct job, link);
+                if (strcmp(job->id, id) == 0)
+                        return job;
+        }
+        return NULL;
+}
+
+/* Eight letters and digits, the first a letter; short enough to type, random enough to name a result folder for good. */
+static int make_id(struct jobs *jobs, char ret[16])
+{
+        static const char alphabet[] = "abcdefghijkmnpqrstuvwxyz23456789";
+
+        for (int attempt = 0; attempt < 16; attempt++) {
+                unsigned char bytes[8];
+
+                if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+                        return -EIO;
+                for (int i = 0; i < 8; i++)
+                        ret[i] = alphabet[bytes[i] % (i == 0 ? 24 : 32)];
+                ret[8] = '\0';
+                if (!jobs_find(jobs, ret))
+                        return 0;
+        }
+        return -EEXIST;
+}
+
+static int64_t realtime_us(void)
+{
+        struct timespec ts;
+
+        clock_gettime(CLOCK_REALTIME, &ts);
+        return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+int jobs_submit(struct jobs *jobs, struct job_spec *spec, struct job **ret, struct kt_error *reterr)
+{
+        uint64_t budget = host_memory_budget_mib();
+        struct job *job;
+
+        if (spec->memory_mib > budget)
+                return kt_error_set_field(reterr, -E2BIG, KT_E_NEVER_FITS, "memory_mib",
+                                          "the guest wants %u MiB, this host gives guests at most %llu MiB (80 %% of its memory); "
+                                          "ask for less with --memory or a smaller --topology",
+                                          spec->memory_mib, (unsigned long long)budget);
+        if (jobs->n_queued >= JOBS_QUEUED_MAX)
+                return kt_error_set(reterr, -EBUSY, KT_E_BUSY, "%u jobs are queued already; try again later",
+                                    jobs->n_queued);
+        job = calloc(1, sizeof(*job));
+        if (!job || make_id(jobs, job->id) < 0) {
+                free(job);
+                return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+        }
+        kt_list_init(&job->link);
+        kt_list_init(&job->events);
+        kt_list_init(&job->watchers);
+        job->server = jobs->server;
+        job->spec = *spec;
+        memset(spec, 0, sizeof(*spec));
+        job->submitted_us = realtime_us();
+        uv_update_time(&jobs->server->loop);
+        job->submitted_ms = uv_now(&jobs->server->loop);
+        job->guest.boot_ms = -1;
+        job->guest.cpus = topology_cpus(&job->spec.topology);
+        job->guest.memory_mib = job->spec.memory_mib;
+        topology_format(&job->spec.topology, job->guest.topology);
+        verdict_init(&job->verdict);
+
+        int ahead = (int)jobs->n_queued;
+        kt_list_append(&jobs->all, &job->link);
+        jobs->n_queued++;
+        kt_log_info("job %s: %s on %s, from uid %u", job->id, job->spec.sched_name ? job->spec.sched_name : "EEVDF",
+                    job->guest.topology, (unsigned)job->spec.uid);
+        struct event *e = job_event_new(job, EVENT_QUEUED);
+        if (e) {
+                e->position = ahead;
+                job_publish(job, e);
+        }
+        *ret = job;
+        return 0;
+}
+
+static bool fits(const struct jobs *jobs, const struct job *job)
+{
+        const struct server *s = jobs->server;
+        unsigned overcommit = s->config->overcommit ? s->config->overcommit : s->accel.chosen == ACCEL_KVM ? 2 : 8;
+
+        if (jobs->n_running == 0)
+                return true;
+        return jobs->cpus_running + job->guest.cpus <= overcommit * host_cpus() &&
+               jobs->memory_mib_running + job->spec.memory_mib <= host_memory_budget_mib();
+}
+
+void jobs_pump(struct jobs *jobs)
+{
+        if (!jobs->server->accel_known)
+                return;
+        kt_list_for_each_safe(it, &jobs->all) {
+                struct job *job = kt_list_entry(it, struct job, link);
+
+                if (job->state != JOB_QUEUED)
+                        continue;
+                if (!fits(jobs, job))
+                        return;
+                job->state = JOB_BOOTING;
+                jobs->n_queued--;
+                jobs->n_running++;
+                jobs->cpus_running += job->guest.cpus;
+                jobs->memory_mib_running += job->spec.memory_mib;
+                run_start(job);
+        }
+}
+
+void job_cancel(struct job *job)
+{
+        if (job->state == JOB_ENDED || job->cancelled)
+                return;
+        job->cancelled = true;
+        if (job->state == JOB_QUEUED) {
+                verdict_set(&job->verdict, VERDICT_CANCELLED, "cancelled before it started");
+                job_end(job);
+        } else
+                run_cancel(job->run);
+}
+
+void jobs_cancel_all(struct jobs *jobs)
+{
+        kt_list_for_each_safe(it, &jobs->all)
+                job_cancel(kt_list_entry(it, struct job, link));
+}
+
+void job_watch(struct job *job, struct job_watcher *w)
+{
+        kt_list_append(&job->watchers, &w->link);
+}
+
+void job_unwatch(struct job_watcher *w)
+{
+        kt_list_remove(&w->link);
+}
+
+struct event *job_event_after(struct job *job, uint64_t since)
+{
+        /* Watchers mostly want the newest: look from the end. */
+        struct event *found = NULL;
+
+        for (struct kt_list *it = job->events.prev; it != &job->events; it = it->prev) {
+                struct event *e = kt_list_entry(it, struct event, link);
+                if (e->seq <= since)
+                        break;
+                found = e;
+        }
+        return found;
+}
+
+struct event *job_event_new(struct job *job, enum event_kind kind)
+{
+        struct event *e = calloc(1, sizeof(*e));
+
+        if (!e)
+                return NULL;
+        kt_list_init(&e->link);
+        e->kind = kind;
+        e->position = -1;
+        e->time_us = realtime_us();
+        uv_update_time(&job->server->loop);
+        e->elapsed_ms = uv_now(&job->server->loop) - job->submitted_ms;
+        return e;
+}
+
+static void drop_old_logs(struct job *job)
+{
+        kt_list_for_each_safe(it, &job->events) {
+                struct event *e = kt_list_entry(it, struct event, link);
+
+                if (job->log_bytes <= JOB_LOG_BYTES_MAX)
+                        return;
+                if (e->kind != EVENT_LOG)
+                        continue;
+                job->log_bytes -= e->data_size;
+                event_free(e);
+        }
+}
+
+void job_publish(struct job *job, struct event *e)
+{
+        e->seq = ++job->last_seq;
+        kt_list_append(&job->events, &e->link);
+        job->log_bytes += e->data_size;
+        kt_list_for_each_safe(it, &job->watchers) {
+                struct job_watcher *w = kt_list_entry(it, struct job_watcher, link);
+                w->on_event(w);
+        }
+        drop_old_logs(job);
+}
+
+void job_say(struct job *job, enum event_kind kind, const char *state, const char *fmt, ...)
+{
+        struct event *e = job_event_new(job, kind);
+        va_list ap;
+
+        if (!e)
+                return;
+        e->state = state;
+        va_start(ap, fmt);
+        if (vasprintf(&e->message, fmt, ap) < 0)
+                e->message = NULL;
+        va_end(ap);
+        e->with_guest = kind == EVENT_GUEST && job->guest.kernel;
+        job_publish(job, e);
+}
+
+/* Ended jobs stay to be shown, the oldest go. One that is still watched stays until it is not. */
+static void forget_old(struct jobs *jobs)
+{
+        kt_list_for_each_safe(it, &jobs->all) {
+                struct job *job = kt_list_entry(it, struct job, link);
+
+                if (jobs->n_ended_kept <= JOBS_KEPT_MAX)
+                        return;
+                if (job->state == JOB_ENDED && kt_list_empty(&job->watchers)) {
+                        jobs->n_ended_kept--;
+                        job_free(job);
+                }
+        }
+}
+
+void job_end(struct job *job)
+{
+        struct jobs *jobs = &job->server->jobs;
+        struct event *e;
+
+        assert(job->state != JOB_ENDED);
+        if (job->state == JOB_QUEUED)
+                jobs->n_queued--;
+        else {
+                jobs->n_running--;
+                jobs->cpus_running -= job->guest.cpus;
+                jobs->memory_mib_running -= job->spec.memory_mib;
+        }
+        job->state = JOB_ENDED;
+        job->run = NULL;
+        jobs->n_ended++;
+        jobs->n_ended_kept++;
+        uv_update_time(&job->server->loop);
+        job->verdict.elapsed_ms = uv_now(&job->server->loop) - job->submitted_ms;
+        kt_log_info("job %s: %s: %s", job->id, verdict_kind_name(job->verdict.kind),
+                    job->verdict.reason ? job->verdict.reason : "");
+        results_save(job);
+        e = job_event_new(job, EVENT_VERDICT);
+        if (e)
+                job_publish(job, e);
+        forget_old(jobs);
+        jobs_pump(jobs);
+        server_changed(job->server);
+}

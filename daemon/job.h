@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A job: what somebody asked for, what has happened to it so far (its events), and how it ended (its verdict). Apart from any connection:
+ * connections watch jobs, they do not own them.
+ *
+ *   QUEUED ──▶ BOOTING ──▶ RUNNING ──▶ ENDED
+ *     └───────────┴─────────────────────▲      (cancelled, or failed on the way)
+ *
+ * The verdict is set once, on the way into ENDED; the event that carries it is the last one.
+ */
+
+#include <uv.h>
+
+#include "event.h"
+#include "topology.h"
+#include "verdict.h"
+
+struct server;
+struct run;
+
+enum job_kind {
+        JOB_RUN,  /* a scenario under a scheduler */
+        JOB_EXEC, /* a command */
+};
+
+enum job_state {
+        JOB_QUEUED,
+        JOB_BOOTING,
+        JOB_RUNNING,
+        JOB_ENDED,
+};
+
+/* A file for the guest: open already, or a path that is opened with the owner's rights when the job is prepared. */
+struct job_file {
+        char *guest_path;
+        char *path; /* NULL when fd is set */
+        int fd;     /* -1 when path is set */
+        int mode;   /* -1: that of the file */
+};
+
+struct job_spec {
+        enum job_kind kind;
+        uid_t uid;
+        gid_t gid;
+        char *sched_name; /* NULL: EEVDF */
+        char **sched_args; /* NULL-terminated */
+        char *sched_path; /* found and opened by us, with its libraries; NULL when it is among the files */
+        struct job_file *files;
+        size_t n_files;
+        char *scenario;
+        char *command; /* JOB_EXEC */
+        char *kernel;  /* NULL: default */
+        char *accel;   /* NULL: auto */
+        struct topology topology;
+        unsigned memory_mib;
+        uint64_t duration_ms, timeout_ms;
+        unsigned workers;
+};
+
+void job_spec_done(struct job_spec *spec);
+
+/* What is known about the guest of a job; strings owned, NULL until known. */
+struct guest_facts {
+        const char *accel; /* static */
+        char *accel_reason, *kernel, *release, *qemu;
+        char topology[TOPOLOGY_TEXT_MAX];
+        unsigned cpus, memory_mib;
+        int64_t boot_ms; /* -1 until it has booted */
+};
+
+struct job {
+        struct kt_list link; /* in jobs.all, oldest first */
+        struct server *server;
+        char id[16];
+        struct job_spec spec;
+        enum job_state state;
+        int64_t submitted_us;
+        uint64_t submitted_ms; /* uv_now */
+        struct guest_facts guest;
+        char *sched_sha256; /* owned; NULL until known */
+        char *result_dir;   /* owned; NULL when there is none */
+        bool log_incomplete; /* a log could not be written whole; said once */
+
+        struct kt_list events;
+        uint64_t last_seq;
+        size_t log_bytes; /* held by log events */
+        struct kt_list watchers;
+
+        struct verdict verdict; /* valid in ENDED */
+        struct run *run;        /* while BOOTING or RUNNING */
+        bool cancelled;
+};
+
+struct job_watcher {
+        struct kt_list link;
+        void (*on_event)(struct job_watcher *w);
+};
+
+struct jobs {
+        struct server *server;
+        struct kt_list all;
+        unsigned n_queued, n_running, n_ended_kept;
+        uint64_t n_ended;
+        unsigned cpus_running;
+        uint64_t memory_mib_running;
+};
+
+void jobs_init(struct jobs *jobs, struct server *server);
+/* All jobs must have ended. */
+void jobs_done(struct jobs *jobs);
+
+/* Take a job in. Takes the spec's content on success. Refuses what can never fit and what exceeds the queue's limits. */
+int jobs_submit(struct jobs *jobs, struct job_spec *spec, struct job **ret, struct kt_error *reterr);
+
+struct job *jobs_find(struct jobs *jobs, const char *id);
+
+/* Start what fits. Called whenever a job came or ended and when the accelerator is known. */
+void jobs_pump(struct jobs *jobs);
+
+/* Ask a job to end; idempotent. A queued one ends at once. */
+void job_cancel(struct job *job);
+
+/* Cancel all that have not ended. */
+void jobs_cancel_all(struct jobs *jobs);
+
+void job_watch(struct job *job, struct job_watcher *w);
+void job_unwatch(struct job_watcher *w);
+
+/* The first event with a number above `since`, NULL when there is none yet. */
+struct event *job_event_after(struct job *job, uint64_t since);
+
+/* A new event, numbered and timed; the caller fills the rest and calls job_publish(), which wakes the watchers. NULL: out of memory. */
+struct event *job_event_new(struct job *job, enum event_kind kind);
+void job_publish(struct job *job, struct event *e);
+
+/* One-line forms of the two. state and step are static; message may be NULL. */
+void job_say(struct job *job, enum event_kind kind, const char *state, const char *fmt, ...)
+                __attribute__((format(printf, 4, 5)));
+
+/* The run is over and job->verdict is filled: publish the verdict, free the slot. For run.c. */
+void job_end(struct job *job);
+
+const char *job_state_name(enum job_state s);

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "job_json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../proto/codec.h"
+#include "base64.h"
+#include "job.h"
+#include "server.h"
+
+static void add_opt_int(struct json_object *o, const char *key, int64_t value)
+{
+        if (value >= 0)
+                kt_json_add_int(o, key, value);
+}
+
+static int64_t clamp(uint64_t n)
+{
+        return n > INT64_MAX ? INT64_MAX : (int64_t)n;
+}
+
+static struct json_object *guest_json(const struct guest_facts *g)
+{
+        struct json_object *o = json_object_new_object();
+
+        kt_json_add_str(o, "accel", g->accel ? g->accel : "");
+        kt_json_add_str(o, "accel_reason", g->accel_reason ? g->accel_reason : "");
+        kt_json_add_str(o, "kernel", g->kernel);
+        kt_json_add_str(o, "release", g->release ? g->release : "");
+        kt_json_add_str(o, "topology", g->topology);
+        kt_json_add_int(o, "cpus", g->cpus);
+        kt_json_add_int(o, "memory_mib", g->memory_mib);
+        add_opt_int(o, "boot_ms", g->boot_ms);
+        kt_json_add_str(o, "qemu", g->qemu);
+        return o;
+}
+
+static void add_log(struct json_object *o, const struct event *e)
+{
+        kt_json_add_str(o, "stream", event_stream_name(e->stream));
+        if (kt_utf8_valid(e->data, e->data_size)) {
+                kt_json_add(o, "text", json_object_new_string_len(e->data, (int)e->data_size));
+        } else {
+                char *text = base64_encode(e->data, e->data_size);
+                kt_json_add_str(o, "base64", text);
+                free(text);
+        }
+}
+
+struct json_object *job_event_json(const struct job *job, const struct event *e)
+{
+        struct json_object *o = json_object_new_object();
+
+        if (!o)
+                return NULL;
+        kt_json_add_int(o, "seq", (int64_t)e->seq);
+        kt_json_add_int(o, "time_us", e->time_us);
+        kt_json_add_int(o, "elapsed_ms", (int64_t)e->elapsed_ms);
+        kt_json_add_str(o, "kind", event_kind_name(e->kind));
+        add_opt_int(o, "position", e->position);
+        kt_json_add_str(o, "state", e->state);
+        kt_json_add_str(o, "message", e->message);
+        if (e->with_guest)
+                kt_json_add(o, "guest", guest_json(&job->guest));
+        kt_json_add_str(o, "ops", e->ops);
+        kt_json_add_str(o, "step", e->step);
+        if (e->kind == EVENT_LOG)
+                add_log(o, e);
+        if (e->kind == EVENT_VERDICT)
+                kt_json_add(o, "verdict", job_verdict_json(job));
+        return o;
+}
+
+static struct json_object *strings_json(char *const *strings, size_t n)
+{
+        struct json_object *a = json_object_new_array();
+
+        for (size_t i = 0; i < n; i++)
+                json_object_array_add(a, json_object_new_string(strings[i]));
+        return a;
+}
+
+static struct json_object *sched_json(const struct job *job)
+{
+        const struct sched_result *s = &job->verdict.sched;
+        struct json_object *o = json_object_new_object();
+        size_t n = 0;
+
+        while (job->spec.sched_args && job->spec.sched_args[n])
+                n++;
+        kt_json_add_str(o, "name", job->spec.sched_name);
+        kt_json_add(o, "args", strings_json(job->spec.sched_args, n));
+        kt_json_add_str(o, "sha256", job->sched_sha256);
+        kt_json_add_bool(o, "attached", s->attached);
+        kt_json_add_str(o, "ops", s->ops);
+        add_opt_int(o, "attach_ms", s->attach_ms);
+        kt_json_add_str(o, "outcome", sched_outcome_name(s->outcome));
+        add_opt_int(o, "exit_code", s->exit_code);
+        add_opt_int(o, "exit_signal", s->exit_signal);
+        kt_json_add_str(o, "exit_kind", s->exit_kind);
+        kt_json_add_str(o, "exit_reason", s->exit_reason);
+        kt_json_add_str(o, "exit_message", s->exit_message);
+        kt_json_add_str(o, "error_text", s->error_text);
+        kt_json_add_str(o, "verifier_log", s->verifier_log);
+        kt_json_add_str(o, "dump", s->dump);
+        return o;
+}
+
+static struct json_object *checks_json(const struct verdict *v)
+{
+        static const char *const outcomes[] = {
+                [KT_PASS] = "pass", [KT_SKIP] = "skip", [KT_INCONCLUSIVE] = "inconclusive", [KT_FAIL] = "fail"};
+        struct json_object *a = json_object_new_array();
+
+        for (size_t i = 0; i < v->n_checks; i++) {
+                const struct kt_check_result *c = &v->checks[i];
+                struct json_object *o = json_object_new_object();
+
+                kt_json_add_str(o, "name", c->name);
+                kt_json_add_str(o, "verdict", outcomes[c->outcome]);
+                kt_json_add_str(o, "text", c->text);
+                if (*c->unit) {
+                        kt_json_add_double(o, "value", c->value);
+                        kt_json_add_double(o, "threshold", c->threshold);
+                        kt_json_add_str(o, "unit", c->unit);
+                }
+                json_object_array_add(a, o);
+        }
+        return a;
+}
+
+static struct json_object *worker_json(const struct kt_cgroup *g, const struct kt_worker *w)
+{
+        struct json_object *o = json_object_new_object(), *cpus = json_object_new_array();
+
+        for (size_t i = 0; i < w->n_cpus_used; i++)
+                json_object_array_add(cpus, json_object_new_int64(w->cpus_used[i]));
+        kt_json_add_str(o, "cgroup", g->name);
+        kt_json_add_int(o, "tid", w->tid);
+        kt_json_add_int(o, "work_units", clamp(w->work_units));
+        kt_json_add_int(o, "iterations", clamp(w->iterations));
+        kt_json_add_int(o, "cpu_ns", clamp(w->cpu_ns));
+        kt_json_add_int(o, "wall_ns", clamp(w->wall_ns));
+        kt_json_add_int(o, "off_cpu_ns", clamp(w->off_cpu_ns));
+        kt_json_add_int(o, "migrations", clamp(w->migrations));
+        kt_json_add(o, "cpus_used", cpus);
+        kt_json_add_int(o, "max_gap_ms", clamp(w->max_gap_ns / 1000000));
+        kt_json_add_int(o, "max_gap_cpu", w->max_gap_cpu);
+        kt_json_add_int(o, "max_gap_at_ms", clamp(w->max_gap_at_ns / 1000000));
+        kt_json_add_int(o, "run_delay_ns", clamp(w->run_delay_ns));
+        kt_json_add_int(o, "run_count", clamp(w->run_count));
+        kt_json_add_str(o, "exit", w->exit);
+        return o;
+}
+
+static struct json_object *cgroup_json(const struct kt_cgroup *g)
+{
+        struct json_object *o = json_object_new_object();
+        uint64_t gap = 0, migrations = 0, iterations = 0;
+        double min, max;
+
+        for (size_t i = 0; i < g->n_workers; i++) {
+                gap = g->workers[i].max_gap_ns > gap ? g->workers[i].max_gap_ns : gap;
+                migrations += g->workers[i].migrations;
+                iterations += g->workers[i].iterations;
+        }
+        kt_json_add_str(o, "name", g->name);
+        kt_json_add_int(o, "workers", (int64_t)g->n_workers);
+        kt_json_add_int(o, "cpus", kt_cgroup_cpus_used(g));
+        kt_json_add_double(o, "spread_pct", kt_cgroup_spread_pct(g, &min, &max));
+        kt_json_add_int(o, "gap_ms", clamp(gap / 1000000));
+        kt_json_add_int(o, "migrations", clamp(migrations));
+        kt_json_add_int(o, "iterations", clamp(iterations));
+        return o;
+}
+
+struct json_object *job_verdict_json(const struct job *job)
+{
+        const struct verdict *v = &job->verdict;
+        struct json_object *o = json_object_new_object(), *cgroups = json_object_new_array(),
+                           *workers = json_object_new_array();
+
+        for (size_t i = 0; i < v->workload.n_cgroups; i++) {
+                const struct kt_cgroup *g = &v->workload.cgroups[i];
+
+                json_object_array_add(cgroups, cgroup_json(g));
+                for (size_t j = 0; j < g->n_workers; j++)
+                        json_object_array_add(workers, worker_json(g, &g->workers[j]));
+        }
+        kt_json_add_str(o, "verdict", verdict_kind_name(v->kind));
+        kt_json_add_str(o, "reason", v->reason ? v->reason : "out of memory");
+        kt_json_add_str(o, "error", v->error);
+        kt_json_add(o, "details", strings_json(v->details, v->n_details));
+        if (job->guest.kernel)
+                kt_json_add(o, "guest", guest_json(&job->guest));
+        if (v->has_sched)
+                kt_json_add(o, "scheduler", sched_json(job));
+        kt_json_add(o, "checks", checks_json(v));
+        kt_json_add(o, "cgroups", cgroups);
+        kt_json_add(o, "workers", workers);
+        if (v->host.known) {
+                struct json_object *host = json_object_new_object();
+
+                kt_json_add_int(host, "window_ms", clamp(v->host.window_ms));
+                kt_json_add_int(host, "run_delay_ms", clamp(v->host.run_delay_ms));
+                kt_json_add_int(host, "samples", v->host.samples);
+                kt_json_add(o, "host", host);
+        }
+        add_opt_int(o, "exit_code", v->exit_code);
+        add_opt_int(o, "exit_signal", v->exit_signal);
+        kt_json_add_int(o, "elapsed_ms", clamp(v->elapsed_ms));
+        kt_json_add_str(o, "result_dir", job->result_dir);
+        return o;
+}
+
+struct json_object *job_summary_json(const struct job *job)
+{
+        struct json_object *o = json_object_new_object();
+        bool ended = job->state == JOB_ENDED;
+
+        kt_json_add_str(o, "job", job->id);
+        kt_json_add_str(o, "state", job_state_name(job->state));
+        kt_json_add_int(o, "uid", job->spec.uid);
+        kt_json_add_str(o, "kind", job->spec.kind == JOB_RUN ? "run" : "exec");
+        kt_json_add_str(o, "scheduler", job->spec.sched_name);
+        kt_json_add_str(o, "scenario", job->spec.scenario);
+        kt_json_add_str(o, "topology", job->guest.topology);
+        kt_json_add_str(o, "kernel", job->guest.kernel ? job->guest.kernel : job->spec.kernel ? job->spec.kernel : "");
+        kt_json_add_int(o, "submitted_us", job->submitted_us);
+        kt_json_add_int(o, "elapsed_ms",
+                        clamp(ended ? job->verdict.elapsed_ms : uv_now(&job->server->loop) - job->submitted_ms));
+        if (ended) {
+                kt_json_add_str(o, "verdict", verdict_kind_name(job->verdict.kind));
+                kt_json_add_str(o, "reason", job->verdict.reason);
+        }
+        return o;
+}

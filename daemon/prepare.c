@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "prepare.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../common/elfdeps.h"
+#include "../common/fsutil.h"
+#include "../common/sha256.h"
+#include "../proto/errors.h"
+#include "../proto/guestmsg.h"
+#include "caller_rights.h"
+#include "config.h"
+
+static int oom(struct kt_error *reterr)
+{
+        return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+}
+
+static int prepare_kernel(struct prepared *p, struct kt_error *reterr)
+{
+        int r;
+
+        r = kernel_resolve(p->kcache, p->spec->kernel, true, &p->kernel, reterr);
+        if (r < 0)
+                return r;
+        if (p->spec->sched_name && !p->kernel->sched_ext)
+                return kt_error_set_field(reterr, -EOPNOTSUPP, KT_E_KERNEL_UNSUITABLE, "kernel",
+                                          "kernel %s has no sched_ext (CONFIG_SCHED_CLASS_EXT is off), no scheduler can attach; choose "
+                                          "another with --kernel, see `ktstrctl kernel list`",
+                                          p->kernel->key);
+        if (p->spec->sched_name && !p->kernel->has_btf)
+                return kt_error_set_field(reterr, -EOPNOTSUPP, KT_E_KERNEL_UNSUITABLE, "kernel",
+                                          "kernel %s has no BTF (CONFIG_DEBUG_INFO_BTF is off), no scheduler can be loaded; choose "
+                                          "another with --kernel, see `ktstrctl kernel list`",
+                                          p->kernel->key);
+        r = kcache_lease(p->kcache, p->kernel->key, &p->lease_fd, reterr);
+        if (r < 0)
+                return r;
+        return initramfs_ensure(p->kcache, p->kernel, p->config->agent_path, p->config->busybox_path, &p->initramfs_path,
+                                reterr);
+}
+
+/* Take over an open file. name is for messages. */
+static int add_file(struct prepared *p, const char *guest_path, int fd, int mode, const char *name,
+                    struct kt_error *reterr)
+{
+        _cleanup_close_ int owned = fd;
+        struct prepared_file *grown;
+        struct stat st;
+
+        if (fstat(owned, &st) < 0)
+                return kt_error_set(reterr, -errno, KT_E_BAD_FILE, "cannot read %s: %s", name, strerror(errno));
+        if (!S_ISREG(st.st_mode))
+                return kt_error_set(reterr, -EINVAL, KT_E_BAD_FILE, "%s is no regular file", name);
+        grown = realloc(p->files, (p->n_files + 1) * sizeof(*grown));
+        if (!grown)
+                return oom(reterr);
+        p->files = grown;
+        struct prepared_file *f = &grown[p->n_files];
+        *f = (struct prepared_file){.guest_path = strdup(guest_path),
+                                    .fd = TAKE_FD(owned),
+                                    .size = (uint64_t)st.st_size,
+                                    .mode = (unsigned)(mode >= 0 ? mode : (int)(st.st_mode & 07777))};
+        p->n_files++;
+        return f->guest_path ? 0 : oom(reterr);
+}
+
+/* A scheduler by path: with the caller's rights, and its libraries as the loader would find them. */
+static int add_scheduler_by_path(struct prepared *p, struct kt_error *reterr)
+{
+        _cleanup_free_ char *guest_path = NULL;
+        struct kt_elf_deps deps = {};
+        const char *base = strrchr(p->spec->sched_path, '/');
+        int r;
+
+        r = kt_elf_deps_collect(p->spec->sched_path, NULL, KT_E_BAD_SCHEDULER, KT_E_LIBRARY_NOT_FOUND, &deps, reterr);
+        if (r < 0)
+                return r;
+        guest_path = kt_path_join(KT_GUEST_BIN_DIR, base ? base + 1 : p->spec->sched_path);
+        r = guest_path ? add_file(p, guest_path, TAKE_FD(deps.program.fd), 0755, p->spec->sched_path, reterr)
+                       : oom(reterr);
+        for (size_t i = 0; r >= 0 && i < deps.n_files; i++) {
+                struct kt_elf_file *f = &deps.files[i];
+                _cleanup_free_ char *lib = f->name[0] == '/' ? strdup(f->name)
+                                                             : kt_path_join(KT_GUEST_LIB_DIR, f->name);
+                r = lib ? add_file(p, lib, TAKE_FD(f->fd), 0755, f->path, reterr) : oom(reterr);
+        }
+        kt_elf_deps_done(&deps);
+        return r;
+}
+
+static int prepare_files(struct prepared *p, struct kt_error *reterr)
+{
+        int r = 0;
+
+        if (p->spec->sched_path)
+                r = add_scheduler_by_path(p, reterr);
+        for (size_t i = 0; r >= 0 && i < p->spec->n_files; i++) {
+                struct job_file *f = &p->spec->files[i];
+                int fd = f->path ? open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : TAKE_FD(f->fd);
+
+                if (fd < 0)
+                        return kt_error_set(reterr, -errno, KT_E_BAD_FILE, "cannot open %s: %s", f->path,
+                                            strerror(errno));
+                r = add_file(p, f->guest_path, fd, f->mode, f->path ? f->path : f->guest_path, reterr);
+        }
+        return r;
+}
+
+static int name_scheduler(struct prepared *p, struct kt_error *reterr)
+{
+        if (!p->spec->sched_name)
+                return 0;
+        /* The program is the first file, whichever way it came. */
+        p->sched_guest_path = p->n_files > 0 ? strdup(p->files[0].guest_path) : NULL;
+        if (!p->sched_guest_path)
+                return oom(reterr);
+        int r = kt_sha256_fd(p->files[0].fd, p->sched_sha256);
+        if (r < 0)
+                return kt_error_set(reterr, r, KT_E_BAD_FILE, "cannot read scheduler %s: %s", p->spec->sched_name,
+                                    strerror(-r));
+        return 0;
+}
+
+static bool needs_rights(const struct job_spec *spec)
+{
+        bool any = spec->sched_path != NULL;
+
+        for (size_t i = 0; i < spec->n_files; i++)
+                any |= spec->files[i].path != NULL;
+        return any;
+}
+
+void prepare_work(struct prepared *p)
+{
+        struct caller_rights rights = {.n_groups = -1};
+        int r;
+
+        p->lease_fd = -1;
+        /* Only paths need the caller's rights; what came as descriptors is open. */
+        r = needs_rights(p->spec) ? caller_rights_take(p->spec->uid, p->spec->gid, &rights, &p->error) : 0;
+        if (r >= 0) {
+                r = prepare_files(p, &p->error);
+                caller_rights_drop(&rights);
+        }
+        if (r >= 0)
+                r = name_scheduler(p, &p->error);
+        if (r >= 0)
+                r = prepare_kernel(p, &p->error);
+        p->result = r;
+}
+
+void prepared_done(struct prepared *p)
+{
+        kernel_free(p->kernel);
+        if (p->lease_fd >= 0)
+                close(p->lease_fd);
+        free(p->initramfs_path);
+        for (size_t i = 0; i < p->n_files; i++) {
+                free(p->files[i].guest_path);
+                kt_closep(&p->files[i].fd);
+        }
+        free(p->files);
+        free(p->sched_guest_path);
+        kt_error_done(&p->error);
+}

@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "run.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "../common/fsutil.h"
+#include "../common/log.h"
+#include "../proto/errors.h"
+#include "../proto/guestmsg.h"
+#include "delay_log.h"
+#include "guest.h"
+#include "guest_report.h"
+#include "job.h"
+#include "job_message.h"
+#include "prepare.h"
+#include "results.h"
+#include "sched_log.h"
+#include "server.h"
+#include "worker.h"
+
+/* What of a scheduler's output is searched for the error; the whole is on disk. The first part, since that is where the error is. */
+#define SCHED_TEXT_MAX (16U * 1024U * 1024U)
+
+struct run {
+        struct job *job;
+        struct prepared prep;
+        struct guest *guest;
+        uv_timer_t timeout, sample;
+        int n_handles; /* timers not yet closed */
+        bool done;     /* waiting for the timers only */
+
+        bool attached;        /* the agent said so */
+        bool have_report;
+        struct guest_report report;
+        bool timed_out;
+        struct delay_log delays;
+
+        char *sched_text;
+        size_t sched_text_size;
+};
+
+static uint64_t host_ns(void)
+{
+        struct timespec ts;
+
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+/* --- the end --- */
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+        struct run *run = handle->data;
+        struct job *job = run->job;
+
+        if (--run->n_handles > 0)
+                return;
+        prepared_done(&run->prep);
+        guest_report_done(&run->report);
+        delay_log_done(&run->delays);
+        free(run->sched_text);
+        free(run);
+        job_end(job);
+}
+
+/* The verdict is set: close what is left. */
+static void finish(struct run *run)
+{
+        assert(!run->done && !run->guest);
+        run->done = true;
+        uv_timer_stop(&run->timeout);
+        uv_timer_stop(&run->sample);
+        uv_close((uv_handle_t *)&run->timeout, on_timer_closed);
+        uv_close((uv_handle_t *)&run->sample, on_timer_closed);
+}
+
+static void fail(struct run *run, const struct kt_error *err)
+{
+        if (run->job->cancelled)
+                verdict_set(&run->job->verdict, VERDICT_CANCELLED, "cancelled");
+        else
+                verdict_set_error(&run->job->verdict, err);
+        finish(run);
+}
+
+/* --- judging --- */
+
+static void take_string(char **to, char **from)
+{
+        free(*to);
+        *to = TAKE_PTR(*from);
+}
+
+static enum sched_outcome sched_outcome_of(const struct guest_report *r)
+{
+        switch (r->outcome) {
+        case REPORT_NOT_ATTACHED:
+                return SCHED_NOT_ATTACHED;
+        case REPORT_SCHED_EJECTED:
+                return SCHED_EJECTED;
+        case REPORT_SCHED_EXITED:
+                if (r->sched.exit_signal >= 0)
+                        return SCHED_KILLED;
+                return r->sched.exit_code == 0 ? SCHED_EXITED : SCHED_FAILED;
+        case REPORT_DONE:
+                return r->sched.state_after && strcmp(r->sched.state_after, "disabled") == 0 ? SCHED_STOPPED
+                                                                                              : SCHED_STUCK;
+        default:
+                return SCHED_UNKNOWN;
+        }
+}
+
+static void fill_scheduler(struct run *run)
+{
+        struct guest_report *r = &run->report;
+        struct sched_result *s = &run->job->verdict.sched;
+        struct sched_log log;
+
+        run->job->verdict.has_sched = run->job->spec.sched_name != NULL;
+        if (!run->job->verdict.has_sched)
+                return;
+        s->attached = run->have_report ? r->sched.attached : run->attached;
+        if (run->have_report) {
+                s->outcome = sched_outcome_of(r);
+                s->attach_ms = r->sched.attach_ms;
+                s->exit_code = r->sched.exit_code;
+                s->exit_signal = r->sched.exit_signal;
+                take_string(&s->ops, &r->sched.ops);
+                take_string(&s->exit_reason, &r->sched.disabled_reason);
+                take_string(&s->exit_message, &r->sched.disabled_message);
+                if (s->exit_reason)
+                        s->exit_kind = strdup(sched_exit_kind(s->exit_reason));
+        }
+        sched_log_extract(run->sched_text, run->sched_text_size, &log);
+        if (s->outcome != SCHED_STOPPED)
+                take_string(&s->error_text, &log.error_text);
+        take_string(&s->verifier_log, &log.verifier_log);
+        take_string(&s->dump, &log.dump);
+        sched_log_done(&log);
+}
+
+static void fill_workload(struct run *run)
+{
+        struct verdict *v = &run->job->verdict;
+        struct kt_thresholds t = kt_thresholds_default(run->prep.kernel && run->job->server->accel_known &&
+                                                       strcmp(run->job->guest.accel, "tcg") == 0);
+
+        v->workload = run->report.workload;
+        memset(&run->report.workload, 0, sizeof(run->report.workload));
+        if (v->workload.n_cgroups == 0)
+                return;
+        if (kt_check_all(&v->workload, &t, delay_log_between, &run->delays, &v->checks, &v->n_checks) < 0)
+                verdict_add_detail(v, "out of memory while checking");
+        v->host = (struct host_delay){
+                .known = run->delays.tied && run->delays.n > 0,
+                .window_ms = (v->workload.stopped_ns - v->workload.started_ns) / 1000000,
+                .run_delay_ms =
+                        delay_log_between(&run->delays, v->workload.started_ns, v->workload.stopped_ns) / 1000000,
+                .samples = (unsigned)run->delays.n,
+        };
+        if (strcmp(run->job->guest.accel, "tcg") == 0)
+                verdict_add_detail(v, "software emulation (tcg): gap and spread are held to %.0f ms and %.0f %%", t.gap_ms,
+                                   t.spread_pct);
+}
+
+static void judge_exec(struct run *run)
+{
+        struct verdict *v = &run->job->verdict;
+
+        v->exit_code = run->report.exec_code;
+        v->exit_signal = run->report.exec_signal;
+        if (v->exit_signal >= 0)
+                verdict_set(v, VERDICT_FAIL, "the command was killed by signal %lld", (long long)v->exit_signal);
+        else
+                verdict_set(v, v->exit_code == 0 ? VERDICT_PASS : VERDICT_FAIL, "the command exited with status %lld",
+                            (long long)v->exit_code);
+}
+
+static void judge_report(struct run *run)
+{
+        struct kt_error err = KT_ERROR_INIT;
+        struct verdict *v = &run->job->verdict;
+
+        if (run->report.outcome == REPORT_SETUP_FAILED) {
+                kt_error_set(&err, -EIO, KT_E_GUEST_DIED, "the agent in the guest could not do its part: %s",
+                             run->report.error ? run->report.error : "it does not say why");
+                verdict_set_error(v, &err);
+                kt_error_done(&err);
+        } else if (run->report.outcome == REPORT_CANCELLED)
+                verdict_set(v, VERDICT_CANCELLED, "cancelled");
+        else if (run->job->spec.kind == JOB_EXEC)
+                judge_exec(run);
+        else {
+                fill_workload(run);
+                verdict_judge(v, run->job->spec.sched_name);
+        }
+}
+
+/* The guest is gone without a word. With a scheduler attached that is the scheduler's doing until shown otherwise. */
+static void judge_silence(struct run *run, enum guest_end end, const struct kt_error *err)
+{
+        struct verdict *v = &run->job->verdict;
+        struct kt_error late = KT_ERROR_INIT;
+
+        if (run->timed_out) {
+                if (run->attached)
+                        verdict_set(v, VERDICT_FAIL, "with %s attached the guest came to no end within %llu ms",
+                                    run->job->spec.sched_name, (unsigned long long)run->job->spec.timeout_ms);
+                else {
+                        kt_error_set(&late, -ETIMEDOUT, KT_E_TIMEOUT,
+                                     "the job came to no end within %llu ms; give it more with --timeout",
+                                     (unsigned long long)run->job->spec.timeout_ms);
+                        verdict_set_error(v, &late);
+                        kt_error_done(&late);
+                }
+        } else if (end == GUEST_END_DIED && run->attached)
+                verdict_set(v, VERDICT_FAIL, "with %s attached the guest died: %s", run->job->spec.sched_name,
+                            kt_error_text(err));
+        else if (err && kt_error_isset(err))
+                verdict_set_error(v, err);
+        else {
+                kt_error_set(&late, -EIO, KT_E_GUEST_DIED, "the guest powered off without a result");
+                verdict_set_error(v, &late);
+                kt_error_done(&late);
+        }
+}
+
+/* --- the guest --- */
+
+static void on_gone(void *userdata, enum guest_end end, const struct kt_error *err)
+{
+        struct run *run = userdata;
+        _cleanup_free_ char *tail = guest_console_tail(run->guest, 15);
+
+        run->guest = NULL;
+        job_say(run->job, EVENT_GUEST, "gone", "guest gone");
+        fill_scheduler(run);
+        if (run->job->cancelled)
+                verdict_set(&run->job->verdict, VERDICT_CANCELLED, "cancelled");
+        else if (run->have_report)
+                judge_report(run);
+        else {
+                judge_silence(run, end, err);
+                if (tail && *tail)
+                        verdict_add_detail(&run->job->verdict, "last lines of the guest's console:\n%s", tail);
+        }
+        finish(run);
+}
+
+static void on_sample(uv_timer_t *timer)
+{
+        struct run *run = timer->data;
+        uint64_t delay;
+
+        if (run->guest && guest_run_delay(run->guest, &delay) == 0)
+                delay_log_add(&run->delays, host_ns(), delay);
+}
+
+static void on_timeout(uv_timer_t *timer)
+{
+        struct run *run = timer->data;
+
+        run->timed_out = true;
+        if (run->guest)
+                guest_stop(run->guest);
+}
+
+static void on_paused(void *userdata)
+{
+        struct run *run = userdata;
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        _cleanup_free_ struct guest_item *items = calloc(run->prep.n_files + 1, sizeof(*items));
+        _cleanup_free_ char *json = job_message(&run->job->spec, run->job->id, run->prep.sched_guest_path);
+
+        if (!items || !json) {
+                guest_stop(run->guest);
+                return;
+        }
+        items[0] = (struct guest_item){.fd = -1, .json = json};
+        for (size_t i = 0; i < run->prep.n_files; i++) {
+                const struct prepared_file *f = &run->prep.files[i];
+                items[i + 1] = (struct guest_item){
+                        .guest_path = f->guest_path, .fd = f->fd, .size = f->size, .mode = f->mode};
+        }
+        if (guest_hand_out(run->guest, items, run->prep.n_files + 1, &err) < 0) {
+                kt_log_error("job %s: hand-out: %s", run->job->id, kt_error_text(&err));
+                verdict_add_detail(&run->job->verdict, "%s", kt_error_text(&err));
+                guest_stop(run->guest);
+        }
+}
+
+static void protocol_error(struct run *run, struct kt_error *err)
+{
+        kt_log_warning("job %s: %s", run->job->id, kt_error_text(err));
+        verdict_add_detail(&run->job->verdict, "%s", kt_error_text(err));
+        guest_stop(run->guest);
+}
+
+static void on_hello(struct run *run, const struct kt_frame *frame)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        struct guest_facts *g = &run->job->guest;
+        struct guest_hello hello;
+
+        if (guest_hello_parse(frame, &hello, &err) < 0) {
+                protocol_error(run, &err);
+                return;
+        }
+        run->job->state = JOB_RUNNING;
+        g->boot_ms = (int64_t)guest_boot_ms(run->guest);
+        free(g->qemu);
+        g->qemu = strdup(guest_qemu_version(run->guest));
+        job_say(run->job, EVENT_GUEST, "running", "guest up after %lld ms: Linux %s, %u CPUs (%s), %s",
+                (long long)g->boot_ms, hello.kernel, g->cpus, g->topology, g->accel);
+        if (guest_note(run->guest))
+                verdict_add_detail(&run->job->verdict, "%s", guest_note(run->guest));
+}
+
+static void on_agent_event(struct run *run, const struct kt_frame *frame)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        const char *name = run->job->spec.sched_name ? run->job->spec.sched_name : "EEVDF";
+        struct guest_event e;
+
+        if (guest_event_parse(frame, &e, &err) < 0) {
+                protocol_error(run, &err);
+                return;
+        }
+        if (strcmp(e.kind, "sched_started") == 0)
+                job_say(run->job, EVENT_SCHEDULER, "starting", "%s starts", name);
+        else if (strcmp(e.kind, "sched_attached") == 0) {
+                run->attached = true;
+                struct event *ev = job_event_new(run->job, EVENT_SCHEDULER);
+                if (ev) {
+                        ev->state = "attached";
+                        ev->ops = strdup(e.ops);
+                        ev->message = kt_format("%s attached as '%s' after %lld ms", name, e.ops, (long long)e.took_ms);
+                        job_publish(run->job, ev);
+                }
+        } else if (strcmp(e.kind, "workload_started") == 0 || strcmp(e.kind, "workload_stopped") == 0) {
+                bool begin = strcmp(e.kind, "workload_started") == 0;
+
+                if (begin && e.t_ns > 0)
+                        delay_log_tie(&run->delays, host_ns(), (uint64_t)e.t_ns);
+                on_sample(&run->sample);
+                struct event *ev = job_event_new(run->job, EVENT_STEP);
+                if (ev) {
+                        ev->state = begin ? "begin" : "end";
+                        ev->step = "workload";
+                        ev->message = kt_format(begin ? "workload %s for %llu ms" : "workload %s ended",
+                                                run->job->spec.scenario ? run->job->spec.scenario : "",
+                                                (unsigned long long)run->job->spec.duration_ms);
+                        job_publish(run->job, ev);
+                }
+        } else if (strcmp(e.kind, "sched_stopping") == 0)
+                job_say(run->job, EVENT_SCHEDULER, "stopping", "%s is told to stop", name);
+        else if (strcmp(e.kind, "note") == 0)
+                verdict_add_detail(&run->job->verdict, "%s", e.text);
+}
+
+static void keep_sched_text(struct run *run, const char *data, size_t size)
+{
+        char *grown;
+
+        if (size > SCHED_TEXT_MAX - run->sched_text_size)
+                size = SCHED_TEXT_MAX - run->sched_text_size;
+        grown = size > 0 ? realloc(run->sched_text, run->sched_text_size + size) : NULL;
+        if (!grown)
+                return;
+        memcpy(grown + run->sched_text_size, data, size);
+        run->sched_text = grown;
+        run->sched_text_size += size;
+}
+
+static void on_output(struct run *run, const struct kt_frame *frame)
+{
+        static const enum event_stream streams[] = {
+                [KT_OUTPUT_SCHED_STDOUT] = STREAM_SCHEDULER_STDOUT, [KT_OUTPUT_SCHED_STDERR] = STREAM_SCHEDULER_STDERR,
+                [KT_OUTPUT_STDOUT] = STREAM_STDOUT,                 [KT_OUTPUT_STDERR] = STREAM_STDERR,
+                [KT_OUTPUT_KERNEL] = STREAM_KERNEL,
+        };
+        const char *data = (const char *)frame->payload + 1;
+        size_t size = frame->size > 0 ? frame->size - 1 : 0;
+        unsigned id = frame->size > 0 ? frame->payload[0] : 0;
+
+        if (size == 0 || id < KT_OUTPUT_SCHED_STDOUT || id > KT_OUTPUT_KERNEL)
+                return;
+        if (id == KT_OUTPUT_SCHED_STDOUT || id == KT_OUTPUT_SCHED_STDERR)
+                keep_sched_text(run, data, size);
+        results_append(run->job, streams[id], data, size);
+
+        struct event *e = job_event_new(run->job, EVENT_LOG);
+        if (!e)
+                return;
+        e->stream = streams[id];
+        e->data = malloc(size);
+        if (!e->data) {
+                event_free(e);
+                return;
+        }
+        memcpy(e->data, data, size);
+        e->data_size = size;
+        job_publish(run->job, e);
+}
+
+static void on_result(struct run *run, const struct kt_frame *frame)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+
+        if (guest_report_parse(frame, &run->report, &err) < 0) {
+                protocol_error(run, &err);
+                return;
+        }
+        run->have_report = true;
+        on_sample(&run->sample);
+        guest_stop(run->guest);
+}
+
+static void on_frame(void *userdata, const struct kt_frame *frame)
+{
+        struct run *run = userdata;
+
+        switch (frame->type) {
+        case KT_FRAME_HELLO:
+                on_hello(run, frame);
+                break;
+        case KT_FRAME_EVENT:
+                on_agent_event(run, frame);
+                break;
+        case KT_FRAME_OUTPUT:
+                on_output(run, frame);
+                break;
+        case KT_FRAME_RESULT:
+                on_result(run, frame);
+                break;
+        default:
+                break;
+        }
+}
+
+static void on_console(void *userdata, const char *data, size_t size)
+{
+}
+
+static const struct guest_ops guest_ops = {
+        .on_paused = on_paused, .on_frame = on_frame, .on_console = on_console, .on_gone = on_gone};
+
+/* --- the beginning --- */
+
+static void start_guest(struct run *run)
+{
+        struct job *job = run->job;
+        struct server *s = job->server;
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        _cleanup_free_ char *console = kt_path_join(job->result_dir, "console.log");
+        enum accel accel;
+
+        if (accel_pick(&s->accel, job->spec.accel, &accel, &err) < 0) {
+                fail(run, &err);
+                return;
+        }
+        job->guest.accel = accel_name(accel);
+        job->guest.accel_reason = strdup(s->accel.of[accel].reason);
+        job->guest.kernel = strdup(run->prep.kernel->key);
+        job->guest.release = strdup(run->prep.kernel->release);
+        if (run->prep.sched_sha256[0])
+                job->sched_sha256 = strdup(run->prep.sched_sha256);
+
+        struct guest_params params = {
+                .shape = {.topology = job->spec.topology,
+                          .memory_mib = job->spec.memory_mib,
+                          .accel = accel,
+                          .kernel = run->prep.kernel,
+                          .initramfs_path = run->prep.initramfs_path},
+                .qemu_path = s->config->qemu_path,
+                .exec_helper = s->config->exec_helper,
+                .run_dir = s->config->run_dir,
+                .id = job->id,
+                .console_path = console,
+        };
+        job_say(job, EVENT_GUEST, "booting", "booting %s on %s under %s", run->prep.kernel->key, job->guest.topology,
+                accel_name(accel));
+        if (guest_start(&s->loop, &params, &guest_ops, run, &run->guest, &err) < 0)
+                fail(run, &err);
+}
+
+static void on_prepared(void *data, int status)
+{
+        struct run *run = data;
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+
+        if (run->job->cancelled || status < 0)
+                verdict_set(&run->job->verdict, VERDICT_CANCELLED, "cancelled"), finish(run);
+        else if (run->prep.result < 0)
+                fail(run, &run->prep.error);
+        else if (run->timed_out) {
+                kt_error_set(&err, -ETIMEDOUT, KT_E_TIMEOUT, "preparing the job alone took more than %llu ms",
+                             (unsigned long long)run->job->spec.timeout_ms);
+                fail(run, &err);
+        } else
+                start_guest(run);
+}
+
+static void on_prepare(void *data)
+{
+        struct run *run = data;
+
+        prepare_work(&run->prep);
+}
+
+void run_start(struct job *job)
+{
+        struct run *run = calloc(1, sizeof(*run));
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+
+        if (!run) {
+                verdict_set(&job->verdict, VERDICT_ERROR, "out of memory");
+                job_end(job);
+                return;
+        }
+        run->job = job;
+        job->run = run;
+        run->prep = (struct prepared){.kcache = job->server->kcache, .config = job->server->config, .spec = &job->spec,
+                                      .lease_fd = -1};
+        uv_timer_init(&job->server->loop, &run->timeout);
+        uv_timer_init(&job->server->loop, &run->sample);
+        run->timeout.data = run->sample.data = run;
+        run->n_handles = 2;
+        uv_timer_start(&run->timeout, on_timeout, job->spec.timeout_ms, 0);
+        uv_timer_start(&run->sample, on_sample, DELAY_LOG_INTERVAL_NS / 1000000, DELAY_LOG_INTERVAL_NS / 1000000);
+
+        if (results_open(job, &err) < 0) {
+                fail(run, &err);
+                return;
+        }
+        int r = worker_run(&job->server->loop, on_prepare, on_prepared, run);
+        if (r < 0) {
+                kt_error_set(&err, r, KT_E_INTERNAL, "cannot start work: %s", strerror(-r));
+                fail(run, &err);
+        }
+}
+
+void run_cancel(struct run *run)
+{
+        if (run->guest)
+                guest_stop(run->guest);
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "../common/fsutil.h"
+#include "../common/log.h"
+#include "../proto/errors.h"
+#include "config.h"
+#include "conn.h"
+#include "guest.h"
+#include "listener.h"
+#include "worker.h"
+
+#include <build_config.h>
+
+const char *server_version(void)
+{
+        return KT_VERSION;
+}
+
+const char *server_socket(const struct server *s)
+{
+        return s->listener ? listener_path(s->listener) : s->config->socket_path;
+}
+
+int server_admit(struct server *s, uid_t uid, struct kt_error *reterr)
+{
+        unsigned n = 0;
+
+        if (s->n_conns >= SERVER_CONNS_MAX)
+                return kt_error_set(reterr, -EBUSY, KT_E_BUSY, "%u connections are open already; try again later",
+                                    s->n_conns);
+        kt_list_for_each(it, &s->conns)
+                n += conn_peer(conn_from_link(it))->uid == uid;
+        if (n >= SERVER_CONNS_PER_UID_MAX)
+                return kt_error_set(reterr, -EBUSY, KT_E_BUSY, "uid %u has %u connections open already", (unsigned)uid,
+                                    n);
+        return 0;
+}
+
+/* --- the accelerator --- */
+
+static void probe_work(void *data)
+{
+        struct server *s = data;
+
+        accel_probe(s->config->qemu_path, &s->accel);
+}
+
+static void probe_done(void *data, int status)
+{
+        struct server *s = data;
+
+        s->accel_known = true;
+        for (int i = 0; i < _ACCEL_MAX; i++)
+                kt_log_info("accelerator %s: %s", accel_name((enum accel)i), s->accel.of[i].reason);
+        jobs_pump(&s->jobs);
+}
+
+/* --- shutdown --- */
+
+static void close_handle(void *handle)
+{
+        if (!uv_is_closing(handle))
+                uv_close(handle, NULL);
+}
+
+/* The last step: nothing is left that could start something new. */
+static void close_rest(struct server *s)
+{
+        close_handle(&s->sigterm);
+        close_handle(&s->sigint);
+        close_handle(&s->idle);
+        close_handle(&s->notify);
+        kt_list_for_each_safe(it, &s->conns)
+                conn_stop(conn_from_link(it));
+}
+
+void server_stop(struct server *s)
+{
+        if (s->stopping)
+                return;
+        s->stopping = true;
+        sd_notify(0, "STOPPING=1\nSTATUS=ending jobs");
+        kt_log_info("stopping");
+        listener_stop(TAKE_PTR(s->listener));
+        jobs_cancel_all(&s->jobs);
+        server_changed(s);
+}
+
+void server_drain(struct server *s)
+{
+        if (s->draining || s->stopping)
+                return;
+        s->draining = true;
+        kt_log_info("draining: %u jobs to go", s->jobs.n_running + s->jobs.n_queued);
+        server_changed(s);
+}
+
+static void on_idle(uv_timer_t *timer)
+{
+        struct server *s = timer->data;
+
+        kt_log_info("idle for %u ms, leaving", s->config->idle_exit_ms);
+        server_stop(s);
+}
+
+void server_changed(struct server *s)
+{
+        bool busy = s->jobs.n_running > 0 || s->jobs.n_queued > 0;
+
+        if (s->stopping) {
+                if (!busy)
+                        close_rest(s);
+                return;
+        }
+        if (s->draining && !busy) {
+                server_stop(s);
+                return;
+        }
+        if (!s->config->private_mode || uv_is_closing((uv_handle_t *)&s->idle))
+                return;
+        if (busy || s->n_conns > 0)
+                uv_timer_stop(&s->idle);
+        else if (!uv_is_active((uv_handle_t *)&s->idle))
+                uv_timer_start(&s->idle, on_idle, s->config->idle_exit_ms, 0);
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+        struct server *s = handle->data;
+
+        kt_log_info("got %s", strsignal(signum));
+        server_stop(s);
+}
+
+/* --- systemd --- */
+
+static void on_watchdog(uv_timer_t *timer)
+{
+        sd_notify(0, "WATCHDOG=1");
+}
+
+static void start_notifying(struct server *s)
+{
+        uint64_t interval_us = 0;
+
+        sd_notifyf(0, "READY=1\nSTATUS=listening on %s", server_socket(s));
+        /* Only where systemd asked: an idle daemon otherwise has no timer at all. */
+        if (sd_watchdog_enabled(0, &interval_us) > 0)
+                uv_timer_start(&s->notify, on_watchdog, 0, interval_us / 2000);
+}
+
+/* --- start --- */
+
+/* Thousands of connections, each guest a handful more: take what we may. */
+static void raise_descriptor_limit(void)
+{
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+                limit.rlim_cur = limit.rlim_max;
+                setrlimit(RLIMIT_NOFILE, &limit);
+        }
+}
+
+static int make_folders(const struct config *c, struct kt_error *reterr)
+{
+        const char *const dirs[] = {c->run_dir, c->state_dir};
+
+        for (size_t i = 0; i < KT_ARRAY_SIZE(dirs); i++) {
+                int r = kt_mkdir_p(AT_FDCWD, dirs[i], i == 0 ? 0700 : 0755);
+                if (r < 0)
+                        return kt_error_set(reterr, r, KT_E_IO, "cannot make %s: %s", dirs[i], strerror(-r));
+        }
+        return 0;
+}
+
+static int start_parts(struct server *s, struct kt_error *reterr)
+{
+        int r = make_folders(s->config, reterr);
+
+        if (r >= 0)
+                r = kt_interfaces_load(&s->interfaces, reterr);
+        if (r >= 0)
+                r = kcache_open(s->config->cache_dir, &s->kcache, reterr);
+        if (r >= 0)
+                r = listener_start(s, s->config->socket_path, &s->listener, reterr);
+        if (r >= 0)
+                guest_sweep(s->config->run_dir);
+        return r < 0 ? r : worker_run(&s->loop, probe_work, probe_done, s);
+}
+
+int server_start(struct server *s, const struct config *config, struct kt_error *reterr)
+{
+        int r;
+
+        *s = (struct server){.config = config};
+        kt_list_init(&s->conns);
+        jobs_init(&s->jobs, s);
+        raise_descriptor_limit();
+        r = uv_loop_init(&s->loop);
+        if (r < 0)
+                return kt_error_set(reterr, r, KT_E_INTERNAL, "cannot make a loop: %s", uv_strerror(r));
+        s->start_ms = uv_now(&s->loop);
+        uv_signal_init(&s->loop, &s->sigterm);
+        uv_signal_init(&s->loop, &s->sigint);
+        uv_timer_init(&s->loop, &s->idle);
+        uv_timer_init(&s->loop, &s->notify);
+        s->sigterm.data = s->sigint.data = s->idle.data = s->notify.data = s;
+
+        r = start_parts(s, reterr);
+        if (r < 0) {
+                listener_stop(TAKE_PTR(s->listener));
+                s->stopping = true;
+                close_rest(s);
+                server_run(s);
+                return r;
+        }
+        uv_signal_start(&s->sigterm, on_signal, SIGTERM);
+        uv_signal_start(&s->sigint, on_signal, SIGINT);
+        start_notifying(s);
+        server_changed(s);
+        kt_log_info("ktstrd %s listens on %s; kernels in %s", KT_VERSION, server_socket(s), config->cache_dir);
+        return 0;
+}
+
+int server_run(struct server *s)
+{
+        int r;
+
+        uv_run(&s->loop, UV_RUN_DEFAULT);
+        r = uv_loop_close(&s->loop);
+        assert(r == 0);
+        (void)r;
+        jobs_done(&s->jobs);
+        kcache_free(s->kcache);
+        kt_interfaces_free(s->interfaces);
+        return s->exit_status;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The daemon: its loop, its listeners and everything that lives as long as it does. Start order is the order of the fields; shutdown
+ * runs backwards: no new connections, no new calls, jobs end, guests end, writes drain, handles close, the loop returns.
+ */
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "../common/error.h"
+#include "../common/list.h"
+#include "../proto/interfaces.h"
+#include "accel.h"
+#include "config.h"
+#include "job.h"
+#include "kcache.h"
+
+#define SERVER_CONNS_MAX 4096U
+#define SERVER_CONNS_PER_UID_MAX 2048U
+
+struct server {
+        const struct config *config;
+        uv_loop_t loop;
+        uint64_t start_ms; /* uv_now at start */
+        struct kt_interfaces *interfaces;
+        struct kcache *kcache;
+
+        bool accel_known;
+        struct accel_report accel;
+
+        struct jobs jobs;
+
+        struct listener *listener;
+        struct kt_list conns;
+        unsigned n_conns;
+
+        uv_signal_t sigterm, sigint;
+        uv_timer_t idle, notify;
+        bool draining; /* no new jobs; exit when the last has ended */
+        bool stopping;
+        int exit_status;
+};
+
+/* Everything up and listening, or an error and nothing left. config outlives the server. */
+int server_start(struct server *s, const struct config *config, struct kt_error *reterr);
+
+/* Run until stopped. Returns the exit status. The loop is closed and all is freed afterwards. */
+int server_run(struct server *s);
+
+/* Begin the shutdown: cancels jobs. Idempotent. */
+void server_stop(struct server *s);
+
+/* Finish the jobs that are there, then stop. */
+void server_drain(struct server *s);
+
+/* Something ended: look whether the idle timer should run or a drain is complete. */
+void server_changed(struct server *s);
+
+/* For conn: one more, one less. -EBUSY with a text when a limit is reached. */
+int server_admit(struct server *s, uid_t uid, struct kt_error *reterr);
+
+const char *server_version(void);
+/* Where clients find this daemon. Borrowed. */
+const char *server_socket(const struct server *s);

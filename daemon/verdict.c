@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "verdict.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../proto/errors.h"
+
+const char *verdict_kind_name(enum verdict_kind kind)
+{
+        static const char *const names[] = {
+                [VERDICT_PASS] = "pass", [VERDICT_FAIL] = "fail",           [VERDICT_INCONCLUSIVE] = "inconclusive",
+                [VERDICT_SKIP] = "skip", [VERDICT_CANCELLED] = "cancelled", [VERDICT_ERROR] = "error",
+        };
+
+        return names[kind];
+}
+
+const char *sched_outcome_name(enum sched_outcome outcome)
+{
+        static const char *const names[] = {
+                [SCHED_STOPPED] = "stopped", [SCHED_EXITED] = "exited",
+                [SCHED_FAILED] = "failed",   [SCHED_KILLED] = "killed",
+                [SCHED_EJECTED] = "ejected", [SCHED_NOT_ATTACHED] = "not_attached",
+                [SCHED_STUCK] = "stuck",     [SCHED_UNKNOWN] = "unknown",
+        };
+
+        return names[outcome];
+}
+
+void verdict_init(struct verdict *v)
+{
+        *v = (struct verdict){
+                .kind = VERDICT_ERROR,
+                .exit_code = -1,
+                .exit_signal = -1,
+                .sched = {.outcome = SCHED_UNKNOWN, .attach_ms = -1, .exit_code = -1, .exit_signal = -1},
+        };
+}
+
+void verdict_done(struct verdict *v)
+{
+        free(v->reason);
+        free(v->error);
+        for (size_t i = 0; i < v->n_details; i++)
+                free(v->details[i]);
+        free(v->details);
+        free(v->sched.ops);
+        free(v->sched.exit_kind);
+        free(v->sched.exit_reason);
+        free(v->sched.exit_message);
+        free(v->sched.error_text);
+        free(v->sched.verifier_log);
+        free(v->sched.dump);
+        free(v->checks);
+        kt_workload_done(&v->workload);
+        verdict_init(v);
+}
+
+void verdict_set(struct verdict *v, enum verdict_kind kind, const char *fmt, ...)
+{
+        char *reason = NULL;
+        va_list ap;
+
+        va_start(ap, fmt);
+        if (vasprintf(&reason, fmt, ap) < 0)
+                reason = NULL;
+        va_end(ap);
+        free(v->reason);
+        v->reason = reason;
+        v->kind = kind;
+}
+
+void verdict_set_error(struct verdict *v, const struct kt_error *err)
+{
+        verdict_set(v, VERDICT_ERROR, "%s", kt_error_text(err));
+        free(v->error);
+        v->error = strdup(err->name ? err->name : KT_E_INTERNAL);
+}
+
+void verdict_add_detail(struct verdict *v, const char *fmt, ...)
+{
+        char *text = NULL, **grown;
+        va_list ap;
+
+        va_start(ap, fmt);
+        if (vasprintf(&text, fmt, ap) < 0)
+                text = NULL;
+        va_end(ap);
+        grown = text ? realloc(v->details, (v->n_details + 1) * sizeof(char *)) : NULL;
+        if (!grown) {
+                free(text);
+                return;
+        }
+        v->details = grown;
+        v->details[v->n_details++] = text;
+}
+
+/* How the scheduler's life ended, when it did not end as it should. */
+static bool judge_scheduler(struct verdict *v, const char *name)
+{
+        const struct sched_result *s = &v->sched;
+        const char *why = s->error_text ? s->error_text : "";
+        const char *colon = *why ? ": " : "";
+
+        switch (s->outcome) {
+        case SCHED_STOPPED:
+                return false;
+        case SCHED_EJECTED:
+                verdict_set(v, VERDICT_FAIL, "the kernel threw %s out: %s%s%s", name,
+                            s->exit_reason ? s->exit_reason : "no reason was given", s->exit_message ? ": " : "",
+                            s->exit_message ? s->exit_message : "");
+                return true;
+        case SCHED_NOT_ATTACHED:
+                if (s->exit_signal >= 0)
+                        verdict_set(v, VERDICT_FAIL, "%s never attached, signal %lld killed it%s%s", name,
+                                    (long long)s->exit_signal, colon, why);
+                else if (s->exit_code >= 0)
+                        verdict_set(v, VERDICT_FAIL, "%s never attached, it exited with status %lld%s%s", name,
+                                    (long long)s->exit_code, colon, why);
+                else
+                        verdict_set(v, VERDICT_FAIL, "%s never attached in the time it had%s%s", name, colon, why);
+                return true;
+        case SCHED_EXITED:
+                verdict_set(v, VERDICT_FAIL, "%s exited cleanly (status 0) before the workload ended%s%s", name, colon, why);
+                return true;
+        case SCHED_FAILED:
+                verdict_set(v, VERDICT_FAIL, "%s exited with status %lld before the workload ended%s%s", name,
+                            (long long)s->exit_code, colon, why);
+                return true;
+        case SCHED_KILLED:
+                verdict_set(v, VERDICT_FAIL, "%s was killed by signal %lld (%s) before the workload ended%s%s", name,
+                            (long long)s->exit_signal, strsignal((int)s->exit_signal), colon, why);
+                return true;
+        case SCHED_STUCK:
+                verdict_set(v, VERDICT_FAIL, "%s did not let go: sched_ext is not disabled after it was stopped", name);
+                return true;
+        case SCHED_UNKNOWN:
+                verdict_set(v, VERDICT_ERROR, "the guest did not say how %s ended", name);
+                return true;
+        }
+        return false;
+}
+
+void verdict_judge(struct verdict *v, const char *sched_name)
+{
+        const struct kt_check_result *worst = NULL;
+
+        if (v->has_sched && judge_scheduler(v, sched_name))
+                return;
+        for (size_t i = 0; i < v->n_checks; i++)
+                if (!worst || v->checks[i].outcome > worst->outcome)
+                        worst = &v->checks[i];
+        if (!worst) {
+                verdict_set(v, VERDICT_ERROR, "the guest reported no workload");
+                return;
+        }
+        if (worst->outcome == KT_FAIL)
+                verdict_set(v, VERDICT_FAIL, "%s", worst->text);
+        else if (worst->outcome == KT_INCONCLUSIVE)
+                verdict_set(v, VERDICT_INCONCLUSIVE, "%s", worst->text);
+        else
+                verdict_set(v, VERDICT_PASS, "%s attached, the workload was served, all checks passed",
+                            v->has_sched ? sched_name : "EEVDF");
+        if (v->kind == VERDICT_PASS && !v->has_sched)
+                verdict_set(v, VERDICT_PASS, "the workload was served under EEVDF, all checks passed");
+}

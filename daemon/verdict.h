@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* How a job ended: exactly one of these per job. The fields are those of the type Verdict in io.ktstrd.Job. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../common/error.h"
+#include "../lib/check.h"
+
+enum verdict_kind {
+        VERDICT_PASS,
+        VERDICT_FAIL,
+        VERDICT_INCONCLUSIVE,
+        VERDICT_SKIP,
+        VERDICT_CANCELLED,
+        VERDICT_ERROR,
+};
+
+enum sched_outcome {
+        SCHED_STOPPED,
+        SCHED_EXITED,
+        SCHED_FAILED,
+        SCHED_KILLED,
+        SCHED_NOT_ATTACHED,
+        SCHED_EJECTED,
+        SCHED_STUCK,
+        SCHED_UNKNOWN,
+};
+
+struct sched_result {
+        bool attached;
+        enum sched_outcome outcome;
+        char *ops;           /* all strings owned, NULL when unknown */
+        int64_t attach_ms;   /* -1: never */
+        int64_t exit_code;   /* -1: none */
+        int64_t exit_signal; /* -1: none */
+        char *exit_kind, *exit_reason, *exit_message;
+        char *error_text, *verifier_log, *dump;
+};
+
+struct host_delay {
+        bool known;
+        uint64_t window_ms, run_delay_ms;
+        unsigned samples;
+};
+
+struct verdict {
+        enum verdict_kind kind;
+        char *reason;
+        char *error; /* wire name, for VERDICT_ERROR */
+        char **details;
+        size_t n_details;
+        bool has_sched;
+        struct sched_result sched;
+        struct kt_check_result *checks;
+        size_t n_checks;
+        struct kt_workload workload;
+        struct host_delay host;
+        int64_t exit_code, exit_signal; /* of a command; -1: none */
+        uint64_t elapsed_ms;
+};
+
+const char *verdict_kind_name(enum verdict_kind kind);
+const char *sched_outcome_name(enum sched_outcome outcome);
+
+void verdict_init(struct verdict *v);
+void verdict_done(struct verdict *v);
+
+/* Set kind and reason (replacing them). Allocation failure leaves reason NULL, which reads as "out of memory". */
+void verdict_set(struct verdict *v, enum verdict_kind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* VERDICT_ERROR from what went wrong. */
+void verdict_set_error(struct verdict *v, const struct kt_error *err);
+void verdict_add_detail(struct verdict *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* From all that is known about the scheduler and the checks to kind and reason. The scheduler's end weighs before the checks; among the
+ * checks fail > inconclusive > pass. */
+void verdict_judge(struct verdict *v, const char *sched_name);
