@@ -17,8 +17,10 @@
 #define Q35_LOW_SPLIT 0x80000000ULL
 
 #define KERNEL_START (16 * MIB)
+#define MAILBOX_ALIGN (2 * MIB)
 #define NODE_ALIGN (8 * MIB)
 #define NODE_MIN (16 * MIB)
+#define FIRMWARE_ROOM (16 * MIB)  /* SeaBIOS's tables and scratch memory */
 #define INITRAMFS_SLACK (2 * MIB) /* ACPI tables above it, alignment */
 #define PROGRAM_HEADERS_MAX 64
 
@@ -30,11 +32,6 @@ static uint64_t round_up(uint64_t value, uint64_t align)
 static uint64_t round_down(uint64_t value, uint64_t align)
 {
         return value / align * align;
-}
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-        return a < b ? a : b;
 }
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
@@ -77,10 +74,10 @@ static uint64_t first_node_extra(uint64_t kernel_end, bool mailbox)
         return round_up(kernel, NODE_ALIGN) + (mailbox ? KT_MAILBOX_SIZE : 0);
 }
 
-/* Kept free at the top of low memory, for the initramfs that QEMU puts there. */
+/* Kept free at the top of low memory: the firmware works there and the initramfs is put there. */
 static uint64_t top_gap(uint64_t initramfs_size)
 {
-        return max_u64(KT_MAILBOX_TOP_GAP, round_up(initramfs_size + INITRAMFS_SLACK, MIB));
+        return max_u64(FIRMWARE_ROOM, round_up(initramfs_size + INITRAMFS_SLACK, MIB));
 }
 
 static uint64_t least_size(unsigned n_nodes, uint64_t kernel_end, uint64_t initramfs_size, bool mailbox)
@@ -102,7 +99,6 @@ int memory_layout_make(const struct topology *topology, unsigned memory_mib, uin
 {
         const uint64_t least = least_size(topology->numa_nodes, kernel_end, initramfs_size, mailbox);
         struct memory_layout l = {.size = memory_mib * MIB, .n_nodes = topology->numa_nodes};
-        uint64_t end;
 
         if (l.size < least)
                 return kt_error_set_field(reterr, -ENOSPC, KT_E_NEVER_FITS, "memory_mib",
@@ -112,9 +108,8 @@ int memory_layout_make(const struct topology *topology, unsigned memory_mib, uin
         l.low_size = l.size >= Q35_LOW_MAX ? Q35_LOW_SPLIT : l.size;
         cut_into_nodes(&l, first_node_extra(kernel_end, mailbox));
         if (mailbox) {
-                end = min_u64(l.node_size[0], round_down(l.low_size - top_gap(initramfs_size), MIB));
                 l.mailbox_size = KT_MAILBOX_SIZE;
-                l.mailbox_gpa = end - KT_MAILBOX_SIZE;
+                l.mailbox_gpa = round_up(max_u64(kernel_end, KERNEL_START), MAILBOX_ALIGN);
         }
         *ret = l;
         return 0;

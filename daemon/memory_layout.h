@@ -4,7 +4,10 @@
 /*
  * Where a guest's memory lies in its physical address space. Pure arithmetic, but for reading the kernel's program headers.
  *
- *   0 ─── 16 MiB ─── kernel ─── … ─── [mailbox] ─── gap ─── top of low memory ─── hole ─── 4 GiB ─── the rest
+ *   0 ─── 16 MiB ─── kernel ─── mailbox ─── … ─── firmware, initramfs ─── top of low memory ─── hole ─── 4 GiB ─── the rest
+ *
+ * The mailbox lies right behind the kernel. It is filled before the firmware runs, and both the firmware (in the 16 MiB at the top and
+ * just below them) and the kernel, before it knows of the mailbox, take memory from the top.
  *
  * The nodes' memory lies end to end, in the order of their numbers, and is cut in two by q35's hole below 4 GiB. The first node
  * also holds the kernel and the mailbox; it is made larger by as much, so that what is left to use is the same on every node.

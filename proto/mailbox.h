@@ -24,10 +24,6 @@
 #define KT_MAILBOX_SIZE (32ULL << 20)
 #define KT_MAILBOX_MORE 1U
 
-/* Bytes kept free between the mailbox's end and the top of low memory: the firmware's ACPI tables and, above all,
- * the initramfs, which QEMU's direct boot puts there. */
-#define KT_MAILBOX_TOP_GAP (16ULL << 20)
-
 /* Fill the header. */
 void kt_mailbox_header(uint8_t ret[KT_MAILBOX_HEADER_SIZE], uint64_t size, uint32_t flags);
 
