@@ -301,7 +301,8 @@ START_TEST(cancel_reaches_the_agent)
         f.cancel_when_running = true;
         run("wait_for_cancel");
         expect_end(GUEST_END_POWEROFF, "", "");
-        ck_assert_ptr_nonnull(strstr(read_log(), "\ncancel\n"));
+        _cleanup_free_ char *log = read_log();
+        ck_assert_ptr_nonnull(strstr(log, "\ncancel\n"));
 }
 END_TEST
 
