@@ -245,9 +245,15 @@ static void skip_blanks(struct kt_wire_decoder *d)
         drop(d, n);
 }
 
-static bool is_complete_at_newline(struct kt_wire_decoder *d, char c)
+/* Bytes from here on that end no message whatever they mean: the first, and those up to the next NUL or
+ * newline. */
+static size_t run_length(const char *at, size_t size)
 {
-        return c == '\n' && kt_json_scan_complete(&d->scan);
+        size_t n = 1;
+
+        while (n < size && at[n] != '\0' && at[n] != '\n')
+                n++;
+        return n;
 }
 
 /* Scan until the message's end: 1 with its size (its terminator stands behind), 0 more bytes needed, -errno.
@@ -255,11 +261,13 @@ static bool is_complete_at_newline(struct kt_wire_decoder *d, char c)
 static int find_end(struct kt_wire_decoder *d, size_t *ret_size, struct kt_error *reterr)
 {
         const char *message = d->buf + d->start;
+        size_t limit = d->len < d->max_message ? d->len : d->max_message;
 
         while (d->scanned < d->len) {
                 char c = message[d->scanned];
+                size_t n, taken;
 
-                if (c == '\0' || is_complete_at_newline(d, c)) {
+                if (c == '\0' || (c == '\n' && kt_json_scan_complete(&d->scan))) {
                         *ret_size = d->scanned;
                         return 1;
                 }
@@ -267,9 +275,11 @@ static int find_end(struct kt_wire_decoder *d, size_t *ret_size, struct kt_error
                         return kt_error_set(reterr, -EMSGSIZE, KT_E_INVALID_PARAMETER,
                                             "message too long: at most %zu bytes are allowed",
                                             d->max_message);
-                if (kt_json_scan_run(&d->scan, &c, 1) == 0)
+                n = run_length(message + d->scanned, limit - d->scanned);
+                taken = kt_json_scan_run(&d->scan, message + d->scanned, n);
+                d->scanned += taken;
+                if (taken < n)
                         return bad(reterr, d->scan.problem, d->scanned);
-                d->scanned++;
         }
         return 0;
 }

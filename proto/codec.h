@@ -5,9 +5,9 @@
  * The wire: Varlink messages, one JSON object each, ended by NUL. A complete JSON value that is followed by
  * a newline is accepted too and answered in kind, for nc and jq. No I/O here: bytes in, objects out.
  *
- * Strict: UTF-8 valid, depth at most KT_WIRE_DEPTH_MAX, at most KT_WIRE_MESSAGE_MAX bytes, no duplicate
- * keys, no bytes after the value, no NaN or infinity, no integer outside 64 bits, no NUL in strings (not as
- * \u0000 either).
+ * Strict: UTF-8 valid, depth at most KT_WIRE_DEPTH_MAX, at most KT_WIRE_MESSAGE_MAX bytes, at most
+ * KT_JSON_VALUES_MAX values, no duplicate keys, no bytes after the value, no NaN or infinity, no integer
+ * outside 64 bits, no NUL in strings (not as \u0000 either).
  */
 
 #include <stdbool.h>

@@ -14,6 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* json-c takes hundreds of bytes for a value that is two bytes of text: what bounds the text bounds too
+ * little. */
+#define KT_JSON_VALUES_MAX (128U * 1024U)
+
 struct kt_json_scan {
         int state;        /* private, as is all down to depth_max */
         uint64_t objects; /* one bit per open container, innermost lowest: 1 is an object, 0 an array */
@@ -24,6 +28,7 @@ struct kt_json_scan {
         bool negative, too_large;
         bool in_key;
         unsigned int depth, depth_max;
+        size_t values;       /* begun so far */
         size_t members;      /* of all objects so far, duplicates counted */
         const char *problem; /* static text once a byte was refused */
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../../proto/codec.h"
+#include "../../proto/json_scan.h"
 #include "unit.h"
 
 static void decoder_freep(struct kt_wire_decoder **d)
@@ -151,19 +152,41 @@ END_TEST
 
 START_TEST(depth_is_limited_exactly)
 {
-        char text[2 * (KT_WIRE_DEPTH_MAX + 1)];
+        char text[8 * (KT_WIRE_DEPTH_MAX + 1)] = "";
+        _cleanup_json_ struct json_object *arrays = NULL, *objects = NULL;
+        size_t n = KT_WIRE_DEPTH_MAX;
+        char *at = text;
 
-        for (int kind = 0; kind < 2; kind++) {
-                size_t n = KT_WIRE_DEPTH_MAX;
-                _cleanup_json_ struct json_object *json = NULL;
+        memset(text, '[', n + 1);
+        memset(text + n + 1, ']', n + 1);
+        ck_assert_int_eq(kt_json_parse(text + 1, 2 * n, &arrays, NULL), 0);
+        expect_no_value(text, 2 * n + 2, "too deeply");
 
-                memset(text, '[', n);
-                memset(text + n, ']', n);
-                ck_assert_int_eq(kt_json_parse(text, 2 * n, &json, NULL), 0);
-                memset(text, '[', n + 1);
-                memset(text + n + 1, ']', n + 1);
-                expect_no_value(text, 2 * n + 2, "too deeply");
-        }
+        for (size_t i = 0; i < n; i++)
+                at = stpcpy(at, "{\"a\":");
+        at = stpcpy(at, "1");
+        memset(at, '}', n);
+        ck_assert_int_eq(kt_json_parse(text, (size_t)(at - text) + n, &objects, NULL), 0);
+        stpcpy(at - 1, "{");
+        expect_no_value(text, (size_t)(at - text), "too deeply");
+}
+END_TEST
+
+START_TEST(number_of_values_is_limited_exactly)
+{
+        /* An array of n - 1 numbers: n values. */
+        size_t n = KT_JSON_VALUES_MAX, size = 2 * (n - 1) + 1;
+        _cleanup_free_ char *text = malloc(size + 2);
+        _cleanup_json_ struct json_object *json = NULL;
+
+        for (size_t i = 0; i < size; i += 2)
+                memcpy(text + i, ",1", 2);
+        text[0] = '[';
+        text[size - 1] = ']';
+        ck_assert_int_eq(kt_json_parse(text, size, &json, NULL), 0);
+        ck_assert_uint_eq(json_object_array_length(json), n - 1);
+        memcpy(text + size - 1, ",1]", 3);
+        expect_no_value(text, size + 2, "too many values");
 }
 END_TEST
 
@@ -502,7 +525,8 @@ END_TEST
 
 UNIT_MAIN("codec", values_of_json_are_taken, what_json_c_would_let_pass_is_refused, integers_are_never_cut,
           duplicate_keys_are_refused_wherever_and_however_written, bad_utf8_is_refused,
-          depth_is_limited_exactly, repaired_text_is_valid_and_keeps_what_was, messages_may_be_cut_anywhere,
+          depth_is_limited_exactly, number_of_values_is_limited_exactly,
+          repaired_text_is_valid_and_keeps_what_was, messages_may_be_cut_anywhere,
           pipelined_messages_come_in_order, newline_ends_a_message_only_after_its_value,
           message_size_is_limited_exactly, blanks_between_messages_are_not_kept,
           malformed_streams_are_refused, long_streams_do_not_grow_the_buffer,
