@@ -93,9 +93,9 @@ static void on_stderr(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
                 uv_read_stop(stream);
 }
 
-/* helper, our pid, oom_score_adj, then the program and its arguments. Only the array and two texts are owned. */
+/* The helper, what it takes, then the program and its arguments, which are borrowed. */
 struct helper_argv {
-        char parent[24], oom[24];
+        char parent[24], oom[24], descriptors[24];
         char **argv;
 };
 
@@ -105,15 +105,17 @@ static int make_argv(const struct process_params *params, struct helper_argv *re
 
         while (params->argv[n])
                 n++;
-        ret->argv = calloc(n + 4, sizeof(char *));
+        ret->argv = calloc(n + 5, sizeof(char *));
         if (!ret->argv)
                 return -ENOMEM;
         snprintf(ret->parent, sizeof(ret->parent), "%d", (int)getpid());
         snprintf(ret->oom, sizeof(ret->oom), "%d", params->oom_score_adj);
+        snprintf(ret->descriptors, sizeof(ret->descriptors), "%zu", PROCESS_FIRST_FD + params->n_fds);
         ret->argv[0] = (char *)params->exec_helper;
         ret->argv[1] = ret->parent;
         ret->argv[2] = ret->oom;
-        memcpy(ret->argv + 3, params->argv, n * sizeof(char *));
+        ret->argv[3] = ret->descriptors;
+        memcpy(ret->argv + 4, params->argv, n * sizeof(char *));
         return 0;
 }
 
