@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <json-c/json.h>
+
+#include "agent.h"
+
+/* An "exec" job: a command by /bin/sh -c, its output streamed, its status in the RESULT. What it leaves running is killed. */
+void exec_job(struct agent *a, struct json_object *job);

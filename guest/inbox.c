@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "inbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../common/fsutil.h"
+#include "../proto/codec.h"
+#include "../proto/mailbox.h"
+#include "cmdline.h"
+#include "files.h"
+
+#define FEED_CHUNK (256U * 1024U)
+
+struct intake {
+        struct agent *agent;
+        struct file_writer writer;
+        struct json_object *job;
+        bool go;
+};
+
+void inbox_open(struct inbox *in)
+{
+        _cleanup_free_ char *cmdline = NULL;
+        _cleanup_close_ int fd = -1;
+        uint64_t addr, size;
+        size_t len;
+        void *map;
+
+        memset(in, 0, sizeof(*in));
+        if (kt_read_file(AT_FDCWD, "/proc/cmdline", 65536, &cmdline, &len) < 0 ||
+            cmdline_mailbox(cmdline, &addr, &size) < 0) {
+                snprintf(in->why_not, sizeof(in->why_not), "the kernel command line names no mailbox");
+                return;
+        }
+        fd = open("/dev/mem", O_RDONLY | O_CLOEXEC);
+        if (fd < 0) {
+                snprintf(in->why_not, sizeof(in->why_not), "/dev/mem: %s", strerror(errno));
+                return;
+        }
+        map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, (off_t)addr);
+        if (map == MAP_FAILED) {
+                snprintf(in->why_not, sizeof(in->why_not), "mapping /dev/mem: %s", strerror(errno));
+                return;
+        }
+        in->mailbox = map;
+        in->size = size;
+}
+
+static int take_frame(struct intake *t, const struct kt_frame *f, struct kt_error *reterr)
+{
+        switch (f->type) {
+        case KT_FRAME_JOB:
+                json_object_put(TAKE_PTR(t->job));
+                return kt_json_parse((const char *)f->payload, f->size, &t->job, reterr);
+        case KT_FRAME_FILE:
+                return file_begin(&t->writer, f->payload, f->size, reterr);
+        case KT_FRAME_DATA:
+                return file_data(&t->writer, f->payload, f->size, reterr);
+        case KT_FRAME_GO:
+                t->go = true;
+                return file_end(&t->writer, reterr);
+        case KT_FRAME_CANCEL:
+                t->agent->cancelled = true;
+                t->go = true;
+                return 0;
+        default:
+                return 0;
+        }
+}
+
+static int take_frames(struct intake *t, struct kt_error *reterr)
+{
+        struct kt_frame f;
+        int r;
+
+        while (!t->go && (r = port_next(&t->agent->port, &f)) != 0) {
+                if (r < 0)
+                        return kt_error_set(reterr, r, NULL, "what the host sent is damaged: %s", strerror(-r));
+                r = take_frame(t, &f, reterr);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Everything in the mailbox goes through the port's decoder, since a frame may begin there and end on the port. */
+static int take_mailbox(struct inbox *in, struct intake *t, uint64_t size, struct kt_error *reterr)
+{
+        for (uint64_t at = 0; at < size; at += FEED_CHUNK) {
+                size_t n = size - at < FEED_CHUNK ? (size_t)(size - at) : FEED_CHUNK;
+                int r = kt_frame_decoder_feed(&t->agent->port.decoder, in->mailbox + KT_MAILBOX_HEADER_SIZE + at, n);
+
+                if (r >= 0)
+                        r = take_frames(t, reterr);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* 1 when there was a job in it, 0 when it is empty. */
+static int look_into_mailbox(struct inbox *in, struct intake *t, struct kt_error *reterr)
+{
+        uint8_t header[KT_MAILBOX_HEADER_SIZE];
+        uint64_t size;
+        uint32_t flags;
+        int r;
+
+        if (!in->mailbox)
+                return 0;
+        memcpy(header, in->mailbox, sizeof(header));
+        r = kt_mailbox_parse(header, in->size, &size, &flags);
+        if (r < 0)
+                return kt_error_set(reterr, r, NULL, "the mailbox is damaged");
+        if (r == 0)
+                return 0;
+        r = take_mailbox(in, t, size, reterr);
+        return r < 0 ? r : 1;
+}
+
+static int wait_for_go(struct inbox *in, struct intake *t, struct kt_error *reterr)
+{
+        bool mailbox_taken = false;
+        int r;
+
+        while (!t->go) {
+                struct pollfd p = {.fd = t->agent->port.fd, .events = POLLIN};
+
+                if (!mailbox_taken) {
+                        r = look_into_mailbox(in, t, reterr);
+                        if (r < 0)
+                                return r;
+                        mailbox_taken = r > 0;
+                        if (t->go)
+                                break;
+                }
+                /* Until the job is there the mailbox is looked at every millisecond: its writer cannot wake us. */
+                if (poll(&p, 1, mailbox_taken ? -1 : 1) <= 0 || !(p.revents & POLLIN))
+                        continue;
+                r = port_receive(&t->agent->port);
+                if (r < 0)
+                        return kt_error_set(reterr, r, NULL, "reading from the host: %s", strerror(-r));
+                r = take_frames(t, reterr);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int inbox_take(struct inbox *in, struct agent *a, struct json_object **ret, struct kt_error *reterr)
+{
+        struct intake t = {.agent = a};
+        int r;
+
+        file_writer_init(&t.writer);
+        r = wait_for_go(in, &t, reterr);
+        file_writer_done(&t.writer);
+        if (r >= 0 && (!t.job || !json_object_is_type(t.job, json_type_object)) && !a->cancelled)
+                r = kt_error_set(reterr, -EBADMSG, NULL, "the host said GO without a job");
+        if (r < 0) {
+                json_object_put(t.job);
+                return r;
+        }
+        *ret = t.job;
+        return 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The kernel's log, line by line, and what it says about sched_ext. The words are those of kernel/sched/ext.c:
+ *   sched_ext: BPF scheduler "NAME" enabled
+ *   sched_ext: BPF scheduler "NAME" disabled (REASON)
+ *   sched_ext: NAME: MESSAGE          (after "disabled", when there is one)
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define KMSG_LINE_MAX 2048
+
+/* What was said since kmsg_forget(). */
+struct kmsg_sched {
+        bool enabled, disabled;
+        char ops[128], reason[128], message[512];
+};
+
+struct kmsg {
+        int fd;
+        struct kmsg_sched sched;
+};
+
+/* Open /dev/kmsg, non-blocking, at its end: what came before the job is in the console. */
+int kmsg_open(struct kmsg *k);
+
+/* The next line as "[   12.345678] text\n" in buf (not terminated), its size; 0 when there is none now. */
+size_t kmsg_next(struct kmsg *k, char *buf, size_t size);
+
+void kmsg_forget(struct kmsg *k);
+
+/* One record's text, for tests: note what it says about sched_ext. */
+void kmsg_note(struct kmsg_sched *s, const char *text);
+
+/* One record of /dev/kmsg ("prio,seq,usec,flags;text\n KEY=value…") to a line; 0 when it is none. */
+size_t kmsg_format(const char *record, size_t record_size, char *buf, size_t size, const char **ret_text);

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * ktstr-guest: PID 1 of every guest. Takes one job, runs it, reports, and the guest ends with it. PID 1 must never exit: what goes
+ * wrong is a RESULT, and then the machine is switched off.
+ */
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/reboot.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <build_config.h>
+
+#include "../proto/codec.h"
+#include "agent.h"
+#include "boot.h"
+#include "exec.h"
+#include "inbox.h"
+#include "report.h"
+#include "run.h"
+
+/* The host ends a guest once it has the result; this is for when it does not. */
+#define HOST_GRACE_MS 10000
+
+static void power_off(struct agent *a)
+{
+        struct pollfd p = {.fd = a->port.fd, .events = 0};
+
+        poll(&p, 1, HOST_GRACE_MS);
+        reboot(RB_POWER_OFF);
+        for (;;)
+                pause();
+}
+
+static void fail(struct agent *a, const struct kt_error *err)
+{
+        struct report r = {.outcome = "setup_failed", .error = kt_error_text(err)};
+
+        fprintf(stderr, "ktstr-guest: %s\n", kt_error_text(err));
+        if (a->port.fd >= 0)
+                report_send(a, &r);
+        power_off(a);
+}
+
+static void say_hello(struct agent *a, const struct inbox *in)
+{
+        _cleanup_json_ struct json_object *o = json_object_new_object();
+        struct utsname u;
+        const char *text;
+
+        uname(&u);
+        kt_json_add_str(o, "agent", KT_VERSION);
+        kt_json_add_str(o, "kernel", u.release);
+        kt_json_add_int(o, "cpus", sysconf(_SC_NPROCESSORS_ONLN));
+        kt_json_add_int(o, "t_ns", (int64_t)agent_now_ns());
+        kt_json_add_bool(o, "mailbox", in->mailbox != NULL);
+        if (!in->mailbox)
+                kt_json_add_str(o, "mailbox_error", in->why_not);
+        text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
+        port_send(&a->port, KT_FRAME_HELLO, text, (uint32_t)strlen(text));
+}
+
+static void set_clock(struct json_object *job)
+{
+        int64_t ns = kt_json_int(job, "wall_ns", 0);
+        struct timespec ts = {.tv_sec = ns / 1000000000LL, .tv_nsec = ns % 1000000000LL};
+
+        if (ns > 0)
+                clock_settime(CLOCK_REALTIME, &ts);
+}
+
+/* See agent.h. */
+static void rise_above(void)
+{
+        struct sched_param param = {.sched_priority = 1};
+
+        sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
+        mlockall(MCL_CURRENT | MCL_FUTURE);
+}
+
+int main(void)
+{
+        struct kt_error err = KT_ERROR_INIT;
+        struct json_object *job = NULL;
+        struct agent a;
+        struct inbox in;
+        const char *kind;
+
+        signal(SIGPIPE, SIG_IGN);
+        agent_init(&a);
+        if (boot_prepare(&err) < 0)
+                fail(&a, &err);
+        if (port_open(&a.port, 10000) < 0) {
+                kt_error_set(&err, -1, NULL, "no virtio-serial port to the host; the kernel needs CONFIG_VIRTIO_CONSOLE");
+                fail(&a, &err);
+        }
+        rise_above();
+        kmsg_open(&a.kmsg);
+        inbox_open(&in);
+        say_hello(&a, &in);
+        if (inbox_take(&in, &a, &job, &err) < 0)
+                fail(&a, &err);
+        kind = kt_json_str(job, "kind");
+        set_clock(job);
+        if (a.cancelled)
+                report_send(&a, &(struct report){.outcome = "cancelled"});
+        else if (kind && strcmp(kind, "run") == 0)
+                run_job(&a, job);
+        else if (kind && strcmp(kind, "exec") == 0)
+                exec_job(&a, job);
+        else {
+                kt_error_set(&err, -1, NULL, "a job of kind '%s' is not known to this agent", kind ? kind : "");
+                fail(&a, &err);
+        }
+        power_off(&a);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/cleanup.h"
+#include "../proto/codec.h"
+#include "cgroup.h"
+#include "report.h"
+
+/* A worker without progress for this long looks stuck; a sound scheduler serves a handful of spinning tasks far sooner. */
+#define STUCK_NS 500000000ULL
+#define TICK_MS 10
+
+/* steady: two cgroups of equally spinning workers, no cpusets. */
+static const char *const steady_cgroups[] = {"cg_0", "cg_1"};
+
+struct run {
+        struct agent *agent;
+        struct scheduler sched;
+        struct crew crew;
+        bool with_sched;
+        uint64_t duration_ns, watchdog_ns;
+};
+
+static int make_workload(struct run *r, unsigned workers, struct kt_error *reterr)
+{
+        const unsigned n = KT_ARRAY_SIZE(steady_cgroups);
+        int e = 0;
+
+        for (unsigned g = 0; e >= 0 && g < n; g++)
+                e = cgroup_make(steady_cgroups[g], reterr);
+        if (e >= 0)
+                e = crew_make(&r->crew, n * workers, reterr);
+        for (unsigned i = 0; e >= 0 && i < r->crew.n; i++) {
+                r->crew.workers[i].cgroup = (int)(i / workers);
+                e = cgroup_move(steady_cgroups[i / workers], r->crew.workers[i].pid, reterr);
+        }
+        return e;
+}
+
+static bool scheduler_is_well(struct run *r)
+{
+        return !r->with_sched || scheduler_look(&r->sched, r->agent);
+}
+
+/* Let the workload run its time. When workers stand still at its end, the scheduler has stalled and the kernel's own watchdog will say so:
+ * wait for that. False: the scheduler ended meanwhile. */
+static bool watch_workload(struct run *r)
+{
+        uint64_t end = r->crew.started_ns + r->duration_ns, last = end + r->watchdog_ns;
+        struct agent *a = r->agent;
+
+        for (;;) {
+                uint64_t now = agent_now_ns();
+
+                if (!scheduler_is_well(r))
+                        return false;
+                if (a->cancelled || now >= last)
+                        return true;
+                if (now >= end && (!r->with_sched || now < STUCK_NS || crew_progressed_since(&r->crew, now - STUCK_NS)))
+                        return true;
+                uint64_t left_ms = now < end ? (end - now) / 1000000 + 1 : TICK_MS;
+                agent_poll(a, left_ms < TICK_MS ? (int)left_ms : TICK_MS);
+        }
+}
+
+static void finish(struct run *r, const char *outcome, const char *error)
+{
+        struct report report = {
+                .outcome = r->agent->cancelled ? "cancelled" : outcome,
+                .error = error,
+                .sched = r->with_sched ? &r->sched : NULL,
+                .crew = r->crew.n ? &r->crew : NULL,
+                .cgroups = steady_cgroups,
+                .n_cgroups = KT_ARRAY_SIZE(steady_cgroups),
+        };
+
+        report_send(r->agent, &report);
+}
+
+/* The scheduler ended by itself, or was ended by the kernel. */
+static void end_early(struct run *r)
+{
+        scheduler_settle(&r->sched, r->agent);
+        crew_reap(&r->crew, 2000);
+        finish(r, !r->sched.attached ? "not_attached" : r->sched.ejected ? "sched_ejected" : "sched_exited", NULL);
+}
+
+static void run_workload(struct run *r, unsigned workers)
+{
+        struct kt_error err = KT_ERROR_INIT;
+        bool well;
+
+        if (make_workload(r, workers, &err) < 0) {
+                crew_stop(&r->crew);
+                scheduler_stop(&r->sched, r->agent);
+                finish(r, "setup_failed", kt_error_text(&err));
+                kt_error_done(&err);
+                return;
+        }
+        crew_go(&r->crew);
+        agent_event(r->agent, "workload_started", NULL);
+        well = watch_workload(r);
+        crew_stop(&r->crew);
+        agent_event(r->agent, "workload_stopped", NULL);
+        if (!well) {
+                end_early(r);
+                return;
+        }
+        crew_reap(&r->crew, 2000);
+        if (r->with_sched) {
+                scheduler_stop(&r->sched, r->agent);
+                /* It may have been thrown out in the very moment of its end. */
+                agent_poll(r->agent, 0);
+                if (r->agent->kmsg.sched.disabled && strncmp(r->agent->kmsg.sched.reason, "unregistered", 12) != 0) {
+                        end_early(r);
+                        return;
+                }
+        }
+        finish(r, "done", NULL);
+}
+
+void run_job(struct agent *a, struct json_object *job)
+{
+        struct run r = {.agent = a};
+        struct json_object *spec = kt_json_get(job, "run"), *sched = kt_json_get(spec, "sched");
+        struct kt_error err = KT_ERROR_INIT;
+
+        r.with_sched = sched != NULL;
+        r.duration_ns = (uint64_t)kt_json_int(spec, "duration_ms", 5000) * 1000000ULL;
+        r.watchdog_ns = (uint64_t)kt_json_int(spec, "watchdog_ms", 40000) * 1000000ULL;
+        if (sched && scheduler_start(&r.sched, a, sched, &err) < 0) {
+                finish(&r, "setup_failed", kt_error_text(&err));
+                kt_error_done(&err);
+                return;
+        }
+        if (sched && !scheduler_wait_attached(&r.sched, a)) {
+                if (r.sched.exited || a->kmsg.sched.disabled)
+                        scheduler_settle(&r.sched, a);
+                else
+                        scheduler_stop(&r.sched, a);
+                finish(&r, "not_attached", NULL);
+                return;
+        }
+        run_workload(&r, (unsigned)kt_json_int(spec, "workers", 2));
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <json-c/json.h>
+
+#include "agent.h"
+
+/* A "run" job, from the scheduler's start to the RESULT. */
+void run_job(struct agent *a, struct json_object *job);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The life of the scheduler under test: started, attached, watched, stopped – or what came in between.
+ *
+ *   scheduler_start() → scheduler_wait_attached() → (scheduler_look() while the workload runs) → scheduler_stop() or scheduler_settle()
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <json-c/json.h>
+
+#include "../common/error.h"
+#include "agent.h"
+#include "scx.h"
+
+struct scheduler {
+        pid_t pid; /* 0: not started, or collected */
+        pid_t reported_pid;
+        bool started, attached, exited, ejected;
+        int wait_status; /* when exited */
+        char ops[SCX_NAME_MAX], state_after[SCX_NAME_MAX];
+        char reason[128], message[512]; /* the kernel's words when it was disabled */
+        int64_t attach_ms, stop_ms;
+        int stop_signal;
+        uint64_t started_ns;
+        int attach_timeout_ms, stop_timeout_ms;
+};
+
+/* spec: the `sched` object of the JOB. -errno when it cannot even be forked or sched_ext is taken already. */
+int scheduler_start(struct scheduler *s, struct agent *a, struct json_object *spec, struct kt_error *reterr);
+
+/* Until it is attached, has exited, its time is over, or the job was cancelled. True: attached. */
+bool scheduler_wait_attached(struct scheduler *s, struct agent *a);
+
+/* Is it still running and attached? Quick; notes it when not. */
+bool scheduler_look(struct scheduler *s, struct agent *a);
+
+/* It ended by itself: give the kernel and the process time to say their last words, then see that it is gone. */
+void scheduler_settle(struct scheduler *s, struct agent *a);
+
+/* SIGINT, its time, SIGKILL; until sched_ext is disabled, bounded. */
+void scheduler_stop(struct scheduler *s, struct agent *a);
