@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a guest's console said: the whole of it in a file, up to CONSOLE_FILE_MAX bytes, and its end in memory. */
+/* What a guest's console said: the whole of it in a file, up to CONSOLE_FILE_MAX bytes, and its end in
+ * memory. */
 
 #include "../common/error.h"
 #include "tail.h"
@@ -22,6 +23,7 @@ void console_done(struct console *c);
 /* A file that cannot be written any more (a full disk) is closed and said so in the log. */
 void console_add(struct console *c, const char *data, size_t size);
 
-/* The line that tells most about why a guest died: the kernel's last "Kernel panic" line, or its last "BUG:" or the like, or the last
- * line there is; without time stamp; "" when there is none. Malloced, NULL when memory is out. */
+/* The line that tells most about why a guest died: the kernel's last "Kernel panic" line, or its last "BUG:"
+ * or the like, or the last line there is; without time stamp; "" when there is none. Malloced, NULL when
+ * memory is out. */
 char *console_telling_line(const struct console *c);

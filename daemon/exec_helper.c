@@ -3,10 +3,11 @@
 /*
  * ktstrd-exec PARENT-PID OOM-SCORE-ADJ DESCRIPTORS PROGRAM [ARGUMENT…]
  *
- * Becomes PROGRAM, tied to the daemon that started it: killed by the kernel when that dies (uv_spawn() has no hook to ask for this
- * in the child), first to go when memory runs out, in a session of its own so that a Ctrl-C on the daemon's terminal is not for
- * it, without core dumps, which would be as large as a guest's memory, and with the first DESCRIPTORS descriptors only, whatever
- * else the daemon inherited from who started it.
+ * Becomes PROGRAM, tied to the daemon that started it: killed by the kernel when that dies (uv_spawn() has
+ * no hook to ask for this in the child), first to go when memory runs out, in a session of its own so that a
+ * Ctrl-C on the daemon's terminal is not for it, without core dumps, which would be as large as a guest's
+ * memory, and with the first DESCRIPTORS descriptors only, whatever else the daemon inherited from who
+ * started it.
  */
 
 #include <errno.h>
@@ -50,14 +51,18 @@ int main(int argc, char **argv)
         const struct rlimit none = {0, 0};
         long parent, oom, descriptors;
 
-        if (argc < 5 || parse_number(argv[1], 1, 1L << 30, &parent) < 0 || parse_number(argv[2], -1000, 1000, &oom) < 0 ||
+        if (argc < 5 || parse_number(argv[1], 1, 1L << 30, &parent) < 0 ||
+            parse_number(argv[2], -1000, 1000, &oom) < 0 ||
             parse_number(argv[3], 3, 1L << 20, &descriptors) < 0) {
-                fprintf(stderr, "usage: ktstrd-exec PARENT-PID OOM-SCORE-ADJ DESCRIPTORS PROGRAM [ARGUMENT...]\n");
+                fprintf(stderr,
+                        "usage: ktstrd-exec PARENT-PID OOM-SCORE-ADJ DESCRIPTORS PROGRAM [ARGUMENT...]\n");
                 return EXIT_USAGE;
         }
-        /* The parent may have died before the signal was asked for: then we belong to somebody else by now. */
+        /* The parent may have died before the signal was asked for: then we belong to somebody else by now.
+         */
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != (pid_t)parent) {
-                fprintf(stderr, "ktstrd-exec: the daemon with pid %ld is gone, not starting %s\n", parent, argv[4]);
+                fprintf(stderr, "ktstrd-exec: the daemon with pid %ld is gone, not starting %s\n", parent,
+                        argv[4]);
                 return EXIT_NO_PARENT;
         }
         set_oom_score_adj(argv[2]);

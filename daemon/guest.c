@@ -19,12 +19,12 @@
 /* --- states --- */
 
 static const bool moves[_GUEST_STATE_MAX][_GUEST_STATE_MAX] = {
-        [GUEST_STARTING] = {[GUEST_PAUSED] = true, [GUEST_STOPPING] = true},
-        [GUEST_PAUSED] = {[GUEST_HANDING] = true, [GUEST_STOPPING] = true},
-        [GUEST_HANDING] = {[GUEST_BOOTING] = true, [GUEST_STOPPING] = true},
-        [GUEST_BOOTING] = {[GUEST_RUNNING] = true, [GUEST_STOPPING] = true},
-        [GUEST_RUNNING] = {[GUEST_STOPPING] = true},
-        [GUEST_STOPPING] = {[GUEST_GONE] = true},
+                [GUEST_STARTING] = {[GUEST_PAUSED] = true, [GUEST_STOPPING] = true},
+                [GUEST_PAUSED] = {[GUEST_HANDING] = true, [GUEST_STOPPING] = true},
+                [GUEST_HANDING] = {[GUEST_BOOTING] = true, [GUEST_STOPPING] = true},
+                [GUEST_BOOTING] = {[GUEST_RUNNING] = true, [GUEST_STOPPING] = true},
+                [GUEST_RUNNING] = {[GUEST_STOPPING] = true},
+                [GUEST_STOPPING] = {[GUEST_GONE] = true},
 };
 
 void guest_set_state(struct guest *g, enum guest_state to)
@@ -120,11 +120,14 @@ static void explain_start(const struct guest *g, struct kt_error *err)
         if (*words)
                 kt_error_set(err, -ECHILD, KT_E_GUEST_START, "QEMU did not start the guest: %s", words);
         else if (g->exit_signal)
-                kt_error_set(err, -ECHILD, KT_E_GUEST_START, "QEMU was killed by signal %d before the guest ran", g->exit_signal);
+                kt_error_set(err, -ECHILD, KT_E_GUEST_START,
+                             "QEMU was killed by signal %d before the guest ran", g->exit_signal);
         else if (g->exited)
-                kt_error_set(err, -ECHILD, KT_E_GUEST_START, "QEMU exited with code %d and said nothing", g->exit_status);
+                kt_error_set(err, -ECHILD, KT_E_GUEST_START, "QEMU exited with code %d and said nothing",
+                             g->exit_status);
         else
-                kt_error_set(err, -ETIMEDOUT, KT_E_GUEST_START, "QEMU closed its control socket and does not exit");
+                kt_error_set(err, -ETIMEDOUT, KT_E_GUEST_START,
+                             "QEMU closed its control socket and does not exit");
 }
 
 /* What happened to a guest that had a job, as far as QEMU tells. Malloced. */
@@ -151,14 +154,16 @@ static char *explain_exit(const struct guest *g)
 static void explain_death(const struct guest *g, struct kt_error *err)
 {
         const bool booting = g->state == GUEST_BOOTING;
-        const char *name = booting ? KT_E_GUEST_BOOT : KT_E_GUEST_DIED, *when = booting ? "while it booted" : "while it ran";
+        const char *name = booting ? KT_E_GUEST_BOOT : KT_E_GUEST_DIED,
+                   *when = booting ? "while it booted" : "while it ran";
         _cleanup_free_ char *line = console_telling_line(&g->console), *how = explain_exit(g);
 
         if (line && strncmp(line, "Kernel panic", strlen("Kernel panic")) == 0)
                 kt_error_set(err, -ECHILD, name, "the guest died %s: %s", when, line);
         else
                 kt_error_set(err, -ECHILD, name, "the guest died %s: %s; %s%s", when, how ?: "out of memory",
-                             line && *line ? "the last on its console: " : "its console is empty", line ?: "");
+                             line && *line ? "the last on its console: " : "its console is empty",
+                             line ?: "");
 }
 
 void guest_conclude(struct guest *g)
@@ -217,10 +222,12 @@ static bool is_plain(const char *id)
 
 static unsigned default_boot_timeout(const struct guest_shape *shape)
 {
-        return BOOT_TIMEOUT_MS + (shape->accel == ACCEL_TCG ? BOOT_TIMEOUT_PER_CPU_MS * topology_cpus(&shape->topology) : 0);
+        return BOOT_TIMEOUT_MS +
+               (shape->accel == ACCEL_TCG ? BOOT_TIMEOUT_PER_CPU_MS * topology_cpus(&shape->topology) : 0);
 }
 
-static struct guest *guest_new(uv_loop_t *loop, const struct guest_params *params, const struct guest_ops *ops, void *userdata)
+static struct guest *guest_new(uv_loop_t *loop, const struct guest_params *params,
+                               const struct guest_ops *ops, void *userdata)
 {
         struct guest *g = calloc(1, sizeof(*g));
 
@@ -244,14 +251,15 @@ static struct guest *guest_new(uv_loop_t *loop, const struct guest_params *param
         return g;
 }
 
-int guest_start(uv_loop_t *loop, const struct guest_params *params, const struct guest_ops *ops, void *userdata,
-                struct guest **ret, struct kt_error *reterr)
+int guest_start(uv_loop_t *loop, const struct guest_params *params, const struct guest_ops *ops,
+                void *userdata, struct guest **ret, struct kt_error *reterr)
 {
         struct guest *g;
         int r;
 
         if (!is_plain(params->id))
-                return kt_error_set(reterr, -EINVAL, KT_E_INTERNAL, "'%.80s' cannot be the id of a guest", params->id);
+                return kt_error_set(reterr, -EINVAL, KT_E_INTERNAL, "'%.80s' cannot be the id of a guest",
+                                    params->id);
         g = guest_new(loop, params, ops, userdata);
         if (!g)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
@@ -292,7 +300,8 @@ static void append_pending(struct guest *g, uint32_t type, const void *payload, 
         const size_t frame_size = KT_FRAME_HEADER_SIZE + (size_t)size;
         uint8_t *grown;
 
-        if (g->pending_size + frame_size > PENDING_MAX || !(grown = realloc(g->pending, g->pending_size + frame_size))) {
+        if (g->pending_size + frame_size > PENDING_MAX ||
+            !(grown = realloc(g->pending, g->pending_size + frame_size))) {
                 kt_log_warning("guest %s: a frame for it is dropped, too many wait already", g->id);
                 return;
         }

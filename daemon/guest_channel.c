@@ -22,7 +22,8 @@ static void protocol_error(struct guest *g, const char *text)
 
 /* --- the mailbox --- */
 
-/* Plain data for the worker; the hand-out and the memory stay, since the guest is not freed while a worker runs. */
+/* Plain data for the worker; the hand-out and the memory stay, since the guest is not freed while a worker
+ * runs. */
 struct fill {
         struct guest *guest;
         struct handout *handout;
@@ -76,7 +77,8 @@ int guest_begin_hand_out(struct guest *g)
         int r;
 
         if (g->layout.mailbox_size == 0) {
-                r = set_note(g, strdup("the kernel has no /dev/mem: the job went over virtio-serial after the boot"));
+                r = set_note(g, strdup("the kernel has no /dev/mem: the job went over virtio-serial after "
+                                       "the boot"));
                 if (r < 0)
                         return r;
                 guest_set_state(g, GUEST_HANDING);
@@ -87,11 +89,11 @@ int guest_begin_hand_out(struct guest *g)
         if (!f)
                 return -ENOMEM;
         *f = (struct fill){
-                .guest = g,
-                .handout = g->handout,
-                .memory = g->memory,
-                .gpa = g->layout.mailbox_gpa,
-                .size = g->layout.mailbox_size,
+                        .guest = g,
+                        .handout = g->handout,
+                        .memory = g->memory,
+                        .gpa = g->layout.mailbox_gpa,
+                        .size = g->layout.mailbox_size,
         };
         r = worker_run(g->loop, fill_work, fill_done, f);
         if (r < 0) {
@@ -136,8 +138,8 @@ static void chunk_work(void *data)
         struct chunk *c = data;
 
         c->data = malloc(CHUNK_SIZE);
-        c->size = c->data ? handout_read(c->handout, c->data, CHUNK_SIZE, &c->err) :
-                            kt_error_set(&c->err, -ENOMEM, KT_E_INTERNAL, "out of memory");
+        c->size = c->data ? handout_read(c->handout, c->data, CHUNK_SIZE, &c->err)
+                          : kt_error_set(&c->err, -ENOMEM, KT_E_INTERNAL, "out of memory");
 }
 
 static void take_chunk(struct guest *g, struct chunk *c)
@@ -192,9 +194,10 @@ static int note_no_mailbox(struct guest *g, struct json_object *hello)
         const char *why = kt_json_str(hello, "mailbox_error") ?: "it does not say why";
         _cleanup_free_ char *text = kt_utf8_repair(why, strnlen(why, 200));
 
-        return text ? set_note(g, kt_format("the guest cannot read its mailbox (%s): the job went over virtio-serial after the boot",
-                                            text)) :
-                      -ENOMEM;
+        return text ? set_note(g, kt_format("the guest cannot read its mailbox (%s): the job went over "
+                                            "virtio-serial after the boot",
+                                            text))
+                    : -ENOMEM;
 }
 
 /* What does not lie in the mailbox, or that the agent cannot read there, goes over the port. */
@@ -248,7 +251,8 @@ static void on_frame(void *userdata, const struct kt_frame *frame)
                 take_hello(g, frame);
         else if (g->state != GUEST_RUNNING)
                 protocol_error(g, "it spoke before it was let run");
-        else if (frame->type != KT_FRAME_EVENT && frame->type != KT_FRAME_OUTPUT && frame->type != KT_FRAME_RESULT)
+        else if (frame->type != KT_FRAME_EVENT && frame->type != KT_FRAME_OUTPUT &&
+                 frame->type != KT_FRAME_RESULT)
                 protocol_error(g, "a frame that no guest may send");
         if (!guest_is_ending(g))
                 g->ops.on_frame(g->userdata, frame);
@@ -281,10 +285,10 @@ static void on_port_closed(void *userdata)
 }
 
 const struct port_ops guest_port_ops = {
-        .on_frame = on_frame,
-        .on_eof = on_port_eof,
-        .on_failed = on_port_failed,
-        .on_closed = on_port_closed,
+                .on_frame = on_frame,
+                .on_eof = on_port_eof,
+                .on_failed = on_port_failed,
+                .on_closed = on_port_closed,
 };
 
 /* --- the console --- */

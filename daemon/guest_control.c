@@ -12,9 +12,9 @@
 /* A QEMU that does what it should not, by when it does it. */
 static void control_failed(struct guest *g, int num, const char *text)
 {
-        const enum guest_end end = g->state == GUEST_RUNNING ? GUEST_END_DIED :
-                                   g->state == GUEST_BOOTING ? GUEST_END_BOOT :
-                                                               GUEST_END_START;
+        const enum guest_end end = g->state == GUEST_RUNNING   ? GUEST_END_DIED
+                                   : g->state == GUEST_BOOTING ? GUEST_END_BOOT
+                                                               : GUEST_END_START;
         struct kt_error err = KT_ERROR_INIT;
 
         kt_error_set(&err, num, NULL, "%s", text);
@@ -91,7 +91,8 @@ static void on_boot_timeout(uv_timer_t *timer)
         struct kt_error err = KT_ERROR_INIT;
         _cleanup_free_ char *line = console_telling_line(&g->console);
 
-        kt_error_set(&err, -ETIMEDOUT, KT_E_GUEST_BOOT, "the guest was not ready after %u s; %s%s", g->boot_timeout_ms / 1000,
+        kt_error_set(&err, -ETIMEDOUT, KT_E_GUEST_BOOT, "the guest was not ready after %u s; %s%s",
+                     g->boot_timeout_ms / 1000,
                      line && *line ? "the last on its console: " : "its console is empty", line ?: "");
         guest_end(g, GUEST_END_BOOT, &err);
 }
@@ -104,7 +105,8 @@ static void on_continued(void *data, struct json_object *answer, const struct kt
                 control_failed(g, err->num, kt_error_text(err));
 }
 
-/* BOOTING begins with the question, not with its answer: the agent's HELLO has a socket of its own and may come first. */
+/* BOOTING begins with the question, not with its answer: the agent's HELLO has a socket of its own and may
+ * come first. */
 void guest_continue(struct guest *g)
 {
         int r;
@@ -125,8 +127,9 @@ static void on_stopped_by_qemu(struct guest *g)
         const char *words = g->process ? strstr(process_stderr(g->process), "KVM") : NULL;
         _cleanup_free_ char *text = NULL;
 
-        text = words ? kt_format("QEMU stopped the guest: %.*s; --accel tcg does without KVM", (int)strcspn(words, "\n"), words) :
-                       kt_format("QEMU stopped the guest and does not say why");
+        text = words ? kt_format("QEMU stopped the guest: %.*s; --accel tcg does without KVM",
+                                 (int)strcspn(words, "\n"), words)
+                     : kt_format("QEMU stopped the guest and does not say why");
         control_failed(g, -EIO, text ?: "QEMU stopped the guest");
 }
 
@@ -137,7 +140,8 @@ static void on_event(void *userdata, const char *name, struct json_object *data)
         if (guest_is_ending(g))
                 return;
         if (strcmp(name, "SHUTDOWN") == 0) {
-                snprintf(g->shutdown_reason, sizeof(g->shutdown_reason), "%s", kt_json_str(data, "reason") ?: "no reason given");
+                snprintf(g->shutdown_reason, sizeof(g->shutdown_reason), "%s",
+                         kt_json_str(data, "reason") ?: "no reason given");
                 guest_expect_exit(g);
         } else if (strcmp(name, "GUEST_PANICKED") == 0) {
                 snprintf(g->shutdown_reason, sizeof(g->shutdown_reason), "guest-panic");
@@ -167,8 +171,8 @@ static void on_closed(void *userdata)
 }
 
 const struct qmp_ops guest_qmp_ops = {
-        .on_ready = on_ready,
-        .on_event = on_event,
-        .on_failed = on_failed,
-        .on_closed = on_closed,
+                .on_ready = on_ready,
+                .on_event = on_event,
+                .on_failed = on_failed,
+                .on_closed = on_closed,
 };

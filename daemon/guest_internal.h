@@ -2,15 +2,16 @@
 #pragma once
 
 /*
- * What the files of guest_*.c share; nobody else includes this.
+ * What these files share; nobody else includes this.
  *
  *   guest.c          the public verbs, the states, how a guest ends
  *   guest_launch.c   from parameters to a running QEMU
  *   guest_control.c  QMP: getting to PAUSED, letting it run, what QEMU reports
  *   guest_channel.c  the agent's port and the console: handing over, HELLO, frames
  *
- * A guest is made of parts, each of which ends by itself and says so: the process, the QMP client, the port, the console's pipe, the
- * timer, and a worker while one runs. The guest counts them and is gone when none is left.
+ * A guest is made of parts, each of which ends by itself and says so: the process, the QMP client, the port,
+ * the console's pipe, the timer, and a worker while one runs. The guest counts them and is gone when none is
+ * left.
  */
 
 #include "console.h"
@@ -44,9 +45,9 @@ struct guest {
         unsigned boot_timeout_ms;
 
         enum guest_state state;
-        bool started;         /* guest_start() succeeded, so on_gone is owed */
-        unsigned parts;       /* see above */
-        enum guest_end end;   /* from STOPPING on */
+        bool started;       /* guest_start() succeeded, so on_gone is owed */
+        unsigned parts;     /* see above */
+        enum guest_end end; /* from STOPPING on */
         struct kt_error err;
 
         struct process *process; /* NULL once it exited */
@@ -69,7 +70,7 @@ struct guest {
         bool leaving; /* it has EXIT_GRACE_MS from when this was set */
         bool exited, port_eof, console_eof;
         int exit_status, exit_signal;
-        char *qemu_words;     /* the last line of its standard error */
+        char *qemu_words;         /* the last line of its standard error */
         char shutdown_reason[32]; /* of QMP's SHUTDOWN event, "" before */
 
         struct handout *handout; /* until all of it is in the guest */
@@ -88,13 +89,15 @@ void guest_set_state(struct guest *g, enum guest_state to);
 /* The one way to STOPPING; the first cause counts. err's content is taken (NULL: none). */
 void guest_end(struct guest *g, enum guest_end end, struct kt_error *err);
 
-/* End it for a failure in what the host does: the text in front of err's message, its name kept or else that of `end`. */
+/* End it for a failure in what the host does: the text in front of err's message, its name kept or else that
+ * of `end`. */
 void guest_fail(struct guest *g, enum guest_end end, struct kt_error *err, const char *context);
 
 /* QEMU is on its way out, or should be: wait a little for what it still has to say, then end. */
 void guest_expect_exit(struct guest *g);
 
-/* QEMU has exited and its sockets were read to their ends, or it had time enough: find words for it and end. */
+/* QEMU has exited and its sockets were read to their ends, or it had time enough: find words for it and end.
+ */
 void guest_conclude(struct guest *g);
 void guest_conclude_if_drained(struct guest *g);
 

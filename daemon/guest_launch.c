@@ -27,7 +27,8 @@ enum {
 };
 #define N_SOCKETS FD_MEMORY
 
-_Static_assert(FD_MEMORY + TOPOLOGY_NODES_MAX <= PROCESS_FDS_MAX, "a guest of many nodes has many descriptors");
+_Static_assert(FD_MEMORY + TOPOLOGY_NODES_MAX <= PROCESS_FDS_MAX,
+               "a guest of many nodes has many descriptors");
 
 struct channels {
         int theirs[FD_MEMORY + TOPOLOGY_NODES_MAX];
@@ -97,8 +98,8 @@ static int plan_memory(struct guest *g, struct kt_error *reterr)
         if (r < 0)
                 return r;
         if (stat(g->shape.initramfs_path, &st) < 0)
-                return kt_error_set(reterr, -errno, KT_E_GUEST_START, "no initramfs at %s: %s", g->shape.initramfs_path,
-                                    strerror(errno));
+                return kt_error_set(reterr, -errno, KT_E_GUEST_START, "no initramfs at %s: %s",
+                                    g->shape.initramfs_path, strerror(errno));
         return memory_layout_make(&g->shape.topology, g->shape.memory_mib, kernel_end, (uint64_t)st.st_size,
                                   g->shape.kernel->devmem, &g->layout, reterr);
 }
@@ -110,7 +111,8 @@ static int make_dir(struct guest *g, struct kt_error *reterr)
         if (!path)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
         if (mkdir(path, 0700) < 0)
-                return kt_error_set(reterr, -errno, KT_E_IO, "cannot make the guest's folder %s: %s", path, strerror(errno));
+                return kt_error_set(reterr, -errno, KT_E_IO, "cannot make the guest's folder %s: %s", path,
+                                    strerror(errno));
         g->dir_made = true;
         return 0;
 }
@@ -148,20 +150,20 @@ static void on_qemu_exit(void *userdata, const struct process_exit *how)
 static int start_process(struct guest *g, const struct channels *c, struct kt_error *reterr)
 {
         const struct qemu_args_params args = {
-                .qemu_path = g->qemu_path,
-                .id = g->id,
-                .shape = &g->shape,
-                .layout = &g->layout,
-                .agent_fd = PROCESS_FIRST_FD + FD_AGENT,
-                .qmp_fd = PROCESS_FIRST_FD + FD_QMP,
-                .console_fd = PROCESS_FIRST_FD + FD_CONSOLE,
-                .memory_fd = PROCESS_FIRST_FD + FD_MEMORY,
+                        .qemu_path = g->qemu_path,
+                        .id = g->id,
+                        .shape = &g->shape,
+                        .layout = &g->layout,
+                        .agent_fd = PROCESS_FIRST_FD + FD_AGENT,
+                        .qmp_fd = PROCESS_FIRST_FD + FD_QMP,
+                        .console_fd = PROCESS_FIRST_FD + FD_CONSOLE,
+                        .memory_fd = PROCESS_FIRST_FD + FD_MEMORY,
         };
         struct process_params params = {
-                .exec_helper = g->exec_helper,
-                .fds = c->theirs,
-                .n_fds = c->n_theirs,
-                .oom_score_adj = OOM_SCORE_ADJ,
+                        .exec_helper = g->exec_helper,
+                        .fds = c->theirs,
+                        .n_fds = c->n_theirs,
+                        .oom_score_adj = OOM_SCORE_ADJ,
         };
         char **argv = qemu_args_make(&args);
         int r;
@@ -176,8 +178,8 @@ static int start_process(struct guest *g, const struct channels *c, struct kt_er
         return r;
 }
 
-/* The parts on the loop; each that is there is counted, so that a failure can end them. QEMU comes last: nothing has to be undone
- * once it runs. */
+/* The parts on the loop; each that is there is counted, so that a failure can end them. QEMU comes last:
+ * nothing has to be undone once it runs. */
 static int start_parts(struct guest *g, struct channels *c, struct kt_error *reterr)
 {
         int r;
@@ -189,7 +191,8 @@ static int start_parts(struct guest *g, struct channels *c, struct kt_error *ret
 
         r = guest_open_console(g, c->ours[FD_CONSOLE]);
         if (r < 0)
-                return kt_error_set(reterr, r, KT_E_GUEST_START, "cannot read the guest's console: %s", uv_strerror(r));
+                return kt_error_set(reterr, r, KT_E_GUEST_START, "cannot read the guest's console: %s",
+                                    uv_strerror(r));
         TAKE_FD(c->ours[FD_CONSOLE]);
         r = port_start(g->loop, c->ours[FD_AGENT], &guest_port_ops, g, &g->port, reterr);
         if (r < 0)
@@ -226,7 +229,8 @@ int guest_launch(struct guest *g, const struct guest_params *params, struct kt_e
         channels_init(&c);
         r = open_channels(g, &c);
         if (r < 0)
-                kt_error_set(reterr, r, KT_E_GUEST_START, "cannot make the guest's sockets and memory: %s", strerror(-r));
+                kt_error_set(reterr, r, KT_E_GUEST_START, "cannot make the guest's sockets and memory: %s",
+                             strerror(-r));
         else
                 r = start_parts(g, &c, reterr);
         channels_done(&c);

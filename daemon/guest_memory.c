@@ -30,13 +30,15 @@ static bool parse_mapping(const char *line, struct mapping *ret)
         if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*4s %" SCNx64 " %x:%x %" SCNu64, &ret->start, &ret->end,
                    &ret->file_offset, &major_number, &minor_number, &ino) != 6)
                 return false;
-        ret->file = (struct guest_memory_file){.dev = makedev(major_number, minor_number), .ino = (ino_t)ino};
+        ret->file = (struct guest_memory_file){.dev = makedev(major_number, minor_number),
+                                               .ino = (ino_t)ino};
         return true;
 }
 
-/* Mappings of one file may have been cut in pieces by madvise() or mprotect(); they count while they stay end to end. */
-static void note_mapping(struct guest_memory *m, const struct guest_memory_file *files, const struct mapping *mapping,
-                         uint64_t mapped[])
+/* Mappings of one file may have been cut in pieces by madvise() or mprotect(); they count while they stay
+ * end to end. */
+static void note_mapping(struct guest_memory *m, const struct guest_memory_file *files,
+                         const struct mapping *mapping, uint64_t mapped[])
 {
         for (unsigned i = 0; i < m->layout.n_nodes; i++) {
                 if (mapping->file.dev != files[i].dev || mapping->file.ino != files[i].ino)
@@ -55,7 +57,8 @@ static int gone(int error)
         return error == ENOENT ? -ESRCH : -error;
 }
 
-static int find_nodes(struct guest_memory *m, pid_t pid, const struct guest_memory_file *files, struct kt_error *reterr)
+static int find_nodes(struct guest_memory *m, pid_t pid, const struct guest_memory_file *files,
+                      struct kt_error *reterr)
 {
         _cleanup_fclose_ FILE *maps = NULL;
         _cleanup_free_ char *line = NULL;
@@ -67,7 +70,8 @@ static int find_nodes(struct guest_memory *m, pid_t pid, const struct guest_memo
         snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
         maps = fopen(path, "re");
         if (!maps)
-                return kt_error_set(reterr, gone(errno), KT_E_GUEST_START, "cannot read %s: %s", path, strerror(errno));
+                return kt_error_set(reterr, gone(errno), KT_E_GUEST_START, "cannot read %s: %s", path,
+                                    strerror(errno));
         while (getline(&line, &size, maps) > 0) {
                 struct mapping mapping;
 
@@ -81,7 +85,8 @@ static int find_nodes(struct guest_memory *m, pid_t pid, const struct guest_memo
         for (unsigned i = 0; i < m->layout.n_nodes; i++)
                 if (mapped[i] < m->layout.node_size[i])
                         return kt_error_set(reterr, -ENXIO, KT_E_GUEST_START,
-                                            "QEMU (pid %d) has not mapped the memory of node %u", (int)pid, i);
+                                            "QEMU (pid %d) has not mapped the memory of node %u", (int)pid,
+                                            i);
         return 0;
 }
 
@@ -98,7 +103,8 @@ int guest_memory_open(pid_t pid, const struct memory_layout *layout, const struc
         snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
         m->mem_fd = open(path, O_RDWR | O_CLOEXEC);
         if (m->mem_fd < 0)
-                r = kt_error_set(reterr, gone(errno), KT_E_GUEST_START, "cannot open %s: %s", path, strerror(errno));
+                r = kt_error_set(reterr, gone(errno), KT_E_GUEST_START, "cannot open %s: %s", path,
+                                 strerror(errno));
         else
                 r = find_nodes(m, pid, files, reterr);
         if (r < 0) {
@@ -141,7 +147,8 @@ static int transfer(const struct guest_memory *m, uint64_t gpa, void *buf, size_
                 const size_t part = size < left ? size : (size_t)left;
                 ssize_t n;
 
-                n = writes ? pwrite(m->mem_fd, buf, part, (off_t)address) : pread(m->mem_fd, buf, part, (off_t)address);
+                n = writes ? pwrite(m->mem_fd, buf, part, (off_t)address)
+                           : pread(m->mem_fd, buf, part, (off_t)address);
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)

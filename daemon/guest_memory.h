@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * A running guest's memory, from outside: read and written by guest physical address through /proc/PID/mem, at the place where QEMU
- * has mapped the files that hold it. Works on shared and on copy-on-write mappings alike. The guest may change the memory at any
- * time; once QEMU is gone every access fails.
+ * A running guest's memory, from outside: read and written by guest physical address through /proc/PID/mem,
+ * at the place where QEMU has mapped the files that hold it. Works on shared and on copy-on-write mappings
+ * alike. The guest may change the memory at any time; once QEMU is gone every access fails.
  *
  * Immutable once opened: reads and writes may come from any thread.
  */
@@ -21,7 +21,8 @@ struct guest_memory_file {
         ino_t ino;
 };
 
-/* files: one per node of the layout. -ENXIO when QEMU has one of them not mapped (yet), -ESRCH when it is gone. */
+/* files: one per node of the layout. -ENXIO when QEMU has one of them not mapped (yet), -ESRCH when it is
+ * gone. */
 int guest_memory_open(pid_t pid, const struct memory_layout *layout, const struct guest_memory_file *files,
                       struct guest_memory **ret, struct kt_error *reterr);
 void guest_memory_free(struct guest_memory *m);

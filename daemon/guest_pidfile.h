@@ -8,5 +8,6 @@
 
 int guest_pidfile_write(const char *run_dir, const char *dir_name, pid_t pid);
 
-/* A pidfd of the process that the folder names, if that very process still runs; else -ESRCH, -EBADMSG or what open(2) says. */
+/* A pidfd of the process that the folder names, if that very process still runs; else -ESRCH, -EBADMSG or
+ * what open(2) says. */
 int guest_pidfile_open(int dir_fd);

@@ -16,7 +16,8 @@
 #define DIR_PREFIX "guest-"
 #define EXIT_TIMEOUT_MS 2000
 
-/* Field 22 of /proc/PID/stat, in clock ticks since boot. The second field may hold blanks and parentheses: count from its end. */
+/* Field 22 of /proc/PID/stat, in clock ticks since boot. The second field may hold blanks and parentheses:
+ * count from its end. */
 static int read_start_time(pid_t pid, unsigned long long *ret)
 {
         _cleanup_free_ char *text = NULL;
@@ -30,7 +31,9 @@ static int read_start_time(pid_t pid, unsigned long long *ret)
         if (r < 0)
                 return r;
         p = strrchr(text, ')');
-        if (!p || sscanf(p + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", ret) != 1)
+        if (!p || sscanf(p + 1,
+                         " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+                         ret) != 1)
                 return -EBADMSG;
         return 0;
 }
@@ -51,7 +54,8 @@ int guest_pidfile_write(const char *run_dir, const char *dir_name, pid_t pid)
         fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd < 0)
                 return -errno;
-        return kt_write_all(fd, text, (size_t)snprintf(text, sizeof(text), "%d %llu\n", (int)pid, start_time));
+        return kt_write_all(fd, text,
+                            (size_t)snprintf(text, sizeof(text), "%d %llu\n", (int)pid, start_time));
 }
 
 int guest_pidfile_open(int dir_fd)
@@ -91,7 +95,9 @@ static void kill_orphan(int pidfd, const char *dir_name)
 
 static void sweep_one(int run_fd, const char *dir_name)
 {
-        _cleanup_close_ int dir_fd = openat(run_fd, dir_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), pidfd = -1;
+        _cleanup_close_ int dir_fd = openat(run_fd, dir_name,
+                                            O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+                            pidfd = -1;
 
         if (dir_fd < 0)
                 return;

@@ -27,7 +27,8 @@ struct handout {
         struct item *items;
         size_t n_items;
 
-        /* the next frame to be made: item's own while !in_data, else DATA of it from file_offset; n_items: GO */
+        /* the next frame to be made: item's own while !in_data, else DATA of it from file_offset; n_items:
+         * GO */
         size_t item;
         bool in_data, go_made;
         uint64_t file_offset;
@@ -49,8 +50,11 @@ static char *file_payload(const struct guest_item *item)
         if (r == 0)
                 r = kt_json_add_int(json, "mode", item->mode);
         if (r == 0)
-                r = item->link ? kt_json_add_str(json, "link", item->link) : kt_json_add_int(json, "size", (int64_t)item->size);
-        text = r == 0 ? json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE) : NULL;
+                r = item->link ? kt_json_add_str(json, "link", item->link)
+                               : kt_json_add_int(json, "size", (int64_t)item->size);
+        text = r == 0 ? json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN |
+                                                                             JSON_C_TO_STRING_NOSLASHESCAPE)
+                      : NULL;
         return text ? strdup(text) : NULL;
 }
 
@@ -87,19 +91,22 @@ static int item_init(struct item *i, const struct guest_item *from, struct kt_er
         if (!i->guest_path || !i->payload)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
         if (strlen(i->payload) > KT_FRAME_PAYLOAD_MAX)
-                return kt_error_set(reterr, -EMSGSIZE, KT_E_BAD_FILE, "%s takes %zu bytes to describe: at most %u are allowed",
-                                    i->guest_path, strlen(i->payload), KT_FRAME_PAYLOAD_MAX);
+                return kt_error_set(reterr, -EMSGSIZE, KT_E_BAD_FILE,
+                                    "%s takes %zu bytes to describe: at most %u are allowed", i->guest_path,
+                                    strlen(i->payload), KT_FRAME_PAYLOAD_MAX);
         i->payload_size = (uint32_t)strlen(i->payload);
         if (!from->guest_path || from->link)
                 return 0;
         i->size = from->size;
         i->fd = fcntl(from->fd, F_DUPFD_CLOEXEC, 3);
         if (i->fd < 0)
-                return kt_error_set(reterr, -errno, KT_E_BAD_FILE, "cannot keep %s open: %s", i->guest_path, strerror(errno));
+                return kt_error_set(reterr, -errno, KT_E_BAD_FILE, "cannot keep %s open: %s", i->guest_path,
+                                    strerror(errno));
         return 0;
 }
 
-int handout_new(const struct guest_item *items, size_t n_items, struct handout **ret, struct kt_error *reterr)
+int handout_new(const struct guest_item *items, size_t n_items, struct handout **ret,
+                struct kt_error *reterr)
 {
         struct handout *h = calloc(1, sizeof(*h));
         int r = 0;
@@ -153,7 +160,8 @@ static void put_frame(struct handout *h, uint32_t type, uint32_t payload_size)
         h->frame_given = 0;
 }
 
-static int read_file(const struct item *i, uint8_t *buf, uint32_t size, uint64_t offset, struct kt_error *reterr)
+static int read_file(const struct item *i, uint8_t *buf, uint32_t size, uint64_t offset,
+                     struct kt_error *reterr)
 {
         for (uint32_t got = 0; got < size;) {
                 const ssize_t n = pread(i->fd, buf + got, size - got, (off_t)(offset + got));
@@ -161,11 +169,12 @@ static int read_file(const struct item *i, uint8_t *buf, uint32_t size, uint64_t
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
-                        return kt_error_set(reterr, -errno, KT_E_BAD_FILE, "cannot read the file for %s: %s", i->guest_path,
-                                            strerror(errno));
+                        return kt_error_set(reterr, -errno, KT_E_BAD_FILE, "cannot read the file for %s: %s",
+                                            i->guest_path, strerror(errno));
                 if (n == 0)
                         return kt_error_set(reterr, -EIO, KT_E_BAD_FILE,
-                                            "the file for %s became shorter while it was read: submit again when nothing writes it",
+                                            "the file for %s became shorter while it was read: submit again "
+                                            "when nothing writes it",
                                             i->guest_path);
                 got += (uint32_t)n;
         }
@@ -237,11 +246,14 @@ ssize_t handout_read(struct handout *h, void *buf, size_t size, struct kt_error 
         return (ssize_t)got;
 }
 
-static int write_mailbox(const struct guest_memory *m, uint64_t gpa, const void *buf, size_t size, struct kt_error *reterr)
+static int write_mailbox(const struct guest_memory *m, uint64_t gpa, const void *buf, size_t size,
+                         struct kt_error *reterr)
 {
         const int r = guest_memory_write(m, gpa, buf, size);
 
-        return r < 0 ? kt_error_set(reterr, r, KT_E_GUEST_DIED, "cannot write into the guest's memory: %s", strerror(-r)) : 0;
+        return r < 0 ? kt_error_set(reterr, r, KT_E_GUEST_DIED, "cannot write into the guest's memory: %s",
+                                    strerror(-r))
+                     : 0;
 }
 
 int handout_fill_mailbox(struct handout *h, const struct guest_memory *m, uint64_t gpa, uint64_t size,
@@ -257,8 +269,9 @@ int handout_fill_mailbox(struct handout *h, const struct guest_memory *m, uint64
         if (!buf)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
         while (used < capacity && !handout_at_end(h)) {
-                const ssize_t n = handout_read(h, buf, capacity - used < COPY_SIZE ? (size_t)(capacity - used) : COPY_SIZE,
-                                               reterr);
+                const ssize_t n = handout_read(
+                                h, buf, capacity - used < COPY_SIZE ? (size_t)(capacity - used) : COPY_SIZE,
+                                reterr);
 
                 if (n < 0)
                         return (int)n;

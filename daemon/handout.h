@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * What a guest is handed: its job and files as one stream of frames, made piece by piece as it is read, so that no file is ever held
- * in memory whole. The stream ends with GO. Reading blocks on the files; use it from one thread at a time.
+ * What a guest is handed: its job and files as one stream of frames, made piece by piece as it is read, so
+ * that no file is ever held in memory whole. The stream ends with GO. Reading blocks on the files; use it
+ * from one thread at a time.
  */
 
 #include <stdbool.h>
@@ -14,11 +15,14 @@
 
 struct handout;
 
-/* Copies the items and dups their descriptors. KT_E_BAD_FILE when one cannot be placed in a guest by its name. */
-int handout_new(const struct guest_item *items, size_t n_items, struct handout **ret, struct kt_error *reterr);
+/* Copies the items and dups their descriptors. KT_E_BAD_FILE when one cannot be placed in a guest by its
+ * name. */
+int handout_new(const struct guest_item *items, size_t n_items, struct handout **ret,
+                struct kt_error *reterr);
 void handout_free(struct handout *h);
 
-/* The next bytes of the stream, 0 at its end. -EIO and the like with KT_E_BAD_FILE: a file could not be read, or shrank. */
+/* The next bytes of the stream, 0 at its end. -EIO and the like with KT_E_BAD_FILE: a file could not be
+ * read, or shrank. */
 ssize_t handout_read(struct handout *h, void *buf, size_t size, struct kt_error *reterr);
 
 /* True when handout_read() would give nothing more. */

@@ -48,19 +48,20 @@ int memory_layout_kernel_end(const char *image_path, uint64_t *ret, struct kt_er
         size_t size;
 
         if (fd < 0)
-                return kt_error_set(reterr, -errno, KT_E_BAD_KERNEL, "cannot open the kernel %s: %s", image_path,
-                                    strerror(errno));
+                return kt_error_set(reterr, -errno, KT_E_BAD_KERNEL, "cannot open the kernel %s: %s",
+                                    image_path, strerror(errno));
         if (pread(fd, &elf, sizeof(elf), 0) != sizeof(elf) || memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0 ||
-            elf.e_ident[EI_CLASS] != ELFCLASS64 || elf.e_machine != EM_X86_64 || elf.e_phentsize != sizeof(Elf64_Phdr) ||
-            elf.e_phnum == 0 || elf.e_phnum > PROGRAM_HEADERS_MAX)
-                return kt_error_set(reterr, -EBADMSG, KT_E_BAD_KERNEL, "%s is no x86_64 ELF kernel: import it again",
-                                    image_path);
+            elf.e_ident[EI_CLASS] != ELFCLASS64 || elf.e_machine != EM_X86_64 ||
+            elf.e_phentsize != sizeof(Elf64_Phdr) || elf.e_phnum == 0 || elf.e_phnum > PROGRAM_HEADERS_MAX)
+                return kt_error_set(reterr, -EBADMSG, KT_E_BAD_KERNEL,
+                                    "%s is no x86_64 ELF kernel: import it again", image_path);
         size = elf.e_phnum * sizeof(Elf64_Phdr);
         if (pread(fd, headers, size, (off_t)elf.e_phoff) != (ssize_t)size)
-                return kt_error_set(reterr, -EBADMSG, KT_E_BAD_KERNEL, "the kernel %s is truncated: import it again",
-                                    image_path);
+                return kt_error_set(reterr, -EBADMSG, KT_E_BAD_KERNEL,
+                                    "the kernel %s is truncated: import it again", image_path);
         for (unsigned i = 0; i < elf.e_phnum; i++)
-                if (headers[i].p_type == PT_LOAD && headers[i].p_paddr < FOUR_GIB && headers[i].p_memsz < FOUR_GIB)
+                if (headers[i].p_type == PT_LOAD && headers[i].p_paddr < FOUR_GIB &&
+                    headers[i].p_memsz < FOUR_GIB)
                         end = max_u64(end, headers[i].p_paddr + headers[i].p_memsz);
         *ret = end;
         return 0;
@@ -82,7 +83,8 @@ static uint64_t top_gap(uint64_t initramfs_size)
 
 static uint64_t least_size(unsigned n_nodes, uint64_t kernel_end, uint64_t initramfs_size, bool mailbox)
 {
-        return KERNEL_START + first_node_extra(kernel_end, mailbox) + n_nodes * NODE_MIN + top_gap(initramfs_size);
+        return KERNEL_START + first_node_extra(kernel_end, mailbox) + n_nodes * NODE_MIN +
+               top_gap(initramfs_size);
 }
 
 static void cut_into_nodes(struct memory_layout *l, uint64_t extra)
@@ -94,15 +96,17 @@ static void cut_into_nodes(struct memory_layout *l, uint64_t extra)
         l->node_size[0] = l->size - share * (l->n_nodes - 1);
 }
 
-int memory_layout_make(const struct topology *topology, unsigned memory_mib, uint64_t kernel_end, uint64_t initramfs_size,
-                       bool mailbox, struct memory_layout *ret, struct kt_error *reterr)
+int memory_layout_make(const struct topology *topology, unsigned memory_mib, uint64_t kernel_end,
+                       uint64_t initramfs_size, bool mailbox, struct memory_layout *ret,
+                       struct kt_error *reterr)
 {
         const uint64_t least = least_size(topology->numa_nodes, kernel_end, initramfs_size, mailbox);
         struct memory_layout l = {.size = memory_mib * MIB, .n_nodes = topology->numa_nodes};
 
         if (l.size < least)
                 return kt_error_set_field(reterr, -ENOSPC, KT_E_NEVER_FITS, "memory_mib",
-                                          "%u MiB of memory are too little for this kernel, initramfs and topology: give the guest "
+                                          "%u MiB of memory are too little for this kernel, initramfs and "
+                                          "topology: give the guest "
                                           "%llu MiB or more",
                                           memory_mib, (unsigned long long)(round_up(least, MIB) / MIB));
         l.low_size = l.size >= Q35_LOW_MAX ? Q35_LOW_SPLIT : l.size;

@@ -73,7 +73,8 @@ static void fail(struct port *p, int error)
                 kt_error_set(&err, error, KT_E_INTERNAL, "out of memory");
         else
                 kt_error_set(&err, error, KT_E_GUEST_PROTOCOL, "the guest sent %s",
-                             error == -EMSGSIZE ? "a frame that is larger than any may be" : "bytes that are no frames");
+                             error == -EMSGSIZE ? "a frame that is larger than any may be"
+                                                : "bytes that are no frames");
         p->ops->on_failed(p->userdata, &err);
         kt_error_done(&err);
 }
@@ -197,7 +198,8 @@ void port_stop(struct port *p)
         uv_close((uv_handle_t *)&p->resume, on_handle_closed);
 }
 
-int port_start(uv_loop_t *loop, int fd, const struct port_ops *ops, void *userdata, struct port **ret, struct kt_error *reterr)
+int port_start(uv_loop_t *loop, int fd, const struct port_ops *ops, void *userdata, struct port **ret,
+               struct kt_error *reterr)
 {
         struct port *p = calloc(1, sizeof(*p));
         int r;
@@ -214,7 +216,8 @@ int port_start(uv_loop_t *loop, int fd, const struct port_ops *ops, void *userda
         r = uv_pipe_open(&p->pipe, fd);
         if (r < 0) {
                 port_stop(p);
-                return kt_error_set(reterr, r, KT_E_INTERNAL, "cannot use the agent's port: %s", uv_strerror(r));
+                return kt_error_set(reterr, r, KT_E_INTERNAL, "cannot use the agent's port: %s",
+                                    uv_strerror(r));
         }
         p->started = true;
         (void)uv_read_start((uv_stream_t *)&p->pipe, on_alloc, on_read);

@@ -2,12 +2,13 @@
 #pragma once
 
 /*
- * The host's end of a guest's virtio-serial port: frames in, frames and raw pieces of frames out. What the guest sends is checked for
- * framing only. A guest that sends faster than PORT_BYTES_PER_SECOND or PORT_FRAMES_PER_SECOND is not read for a while; QEMU then
- * stops taking from it, so nothing piles up on the host.
+ * The host's end of a guest's virtio-serial port: frames in, frames and raw pieces of frames out. What the
+ * guest sends is checked for framing only. A guest that sends faster than PORT_BYTES_PER_SECOND or
+ * PORT_FRAMES_PER_SECOND is not read for a while; QEMU then stops taking from it, so nothing piles up on the
+ * host.
  *
- * Any callback may call port_stop(). on_failed and on_eof come at most once and exclude each other; on_closed exactly once, last,
- * after port_stop(); the port is freed when it returns.
+ * Any callback may call port_stop(). on_failed and on_eof come at most once and exclude each other;
+ * on_closed exactly once, last, after port_stop(); the port is freed when it returns.
  */
 
 #include <uv.h>
@@ -31,13 +32,14 @@ struct port_ops {
 };
 
 /* Takes fd on success. On failure nothing is left but what closes at the loop's next turn. */
-int port_start(uv_loop_t *loop, int fd, const struct port_ops *ops, void *userdata, struct port **ret, struct kt_error *reterr);
+int port_start(uv_loop_t *loop, int fd, const struct port_ops *ops, void *userdata, struct port **ret,
+               struct kt_error *reterr);
 
 /* Queue a frame (copied). A port that is closing or was closed at the other end drops it. -ENOMEM. */
 int port_send(struct port *p, uint32_t type, const void *payload, uint32_t size);
 
-/* Queue bytes that are part of a stream of frames; takes data (malloced) in any case. on_written comes exactly once unless this
- * fails; status as in uv_write_cb. */
+/* Queue bytes that are part of a stream of frames; takes data (malloced) in any case. on_written comes
+ * exactly once unless this fails; status as in uv_write_cb. */
 int port_write(struct port *p, void *data, size_t size, void (*on_written)(void *userdata, int status));
 
 /* Bytes queued and not yet taken by QEMU. */

@@ -47,7 +47,8 @@ static void close_handles(struct process *p)
         uv_close((uv_handle_t *)&p->stderr_pipe, on_closed);
 }
 
-/* The exit may be told before the last words are: a child that is gone leaves them in the pipe, all of them. */
+/* The exit may be told before the last words are: a child that is gone leaves them in the pipe, all of them.
+ */
 static void drain_stderr(struct process *p)
 {
         uv_os_fd_t fd;
@@ -122,16 +123,17 @@ static int make_argv(const struct process_params *params, struct helper_argv *re
 static int spawn(uv_loop_t *loop, struct process *p, const struct process_params *params)
 {
         uv_stdio_container_t stdio[PROCESS_FIRST_FD + PROCESS_FDS_MAX] = {
-                {.flags = UV_IGNORE},
-                {.flags = UV_IGNORE},
-                {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&p->stderr_pipe},
+                        {.flags = UV_IGNORE},
+                        {.flags = UV_IGNORE},
+                        {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
+                         .data.stream = (uv_stream_t *)&p->stderr_pipe},
         };
         struct helper_argv helper;
         uv_process_options_t options = {
-                .exit_cb = on_child_exit,
-                .file = params->exec_helper,
-                .stdio = stdio,
-                .stdio_count = PROCESS_FIRST_FD + (int)params->n_fds,
+                        .exit_cb = on_child_exit,
+                        .file = params->exec_helper,
+                        .stdio = stdio,
+                        .stdio_count = PROCESS_FIRST_FD + (int)params->n_fds,
         };
         int r;
 
@@ -150,15 +152,16 @@ static int spawn(uv_loop_t *loop, struct process *p, const struct process_params
 }
 
 int process_start(uv_loop_t *loop, const struct process_params *params,
-                  void (*on_exit)(void *userdata, const struct process_exit *how), void *userdata, struct process **ret,
-                  struct kt_error *reterr)
+                  void (*on_exit)(void *userdata, const struct process_exit *how), void *userdata,
+                  struct process **ret, struct kt_error *reterr)
 {
         struct process *p = calloc(1, sizeof(*p));
         int r;
 
         if (!p || tail_init(&p->text, PROCESS_STDERR_MAX) < 0) {
                 free(p);
-                return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory: cannot start %s", params->argv[0]);
+                return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory: cannot start %s",
+                                    params->argv[0]);
         }
         p->on_exit = on_exit;
         p->userdata = userdata;
@@ -168,8 +171,8 @@ int process_start(uv_loop_t *loop, const struct process_params *params,
         r = spawn(loop, p, params);
         if (r < 0) {
                 close_handles(p);
-                return kt_error_set(reterr, r, KT_E_INTERNAL, "cannot start %s through %s: %s", params->argv[0],
-                                    params->exec_helper, uv_strerror(r));
+                return kt_error_set(reterr, r, KT_E_INTERNAL, "cannot start %s through %s: %s",
+                                    params->argv[0], params->exec_helper, uv_strerror(r));
         }
         p->started = true;
         /* Only fails on a stream that is not one of ours; drain_stderr() reads it all in any case. */

@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * A child process, started through ktstrd-exec so that it dies with the daemon whatever happens to that. Its standard input and
- * output are /dev/null; of its standard error the last PROCESS_STDERR_MAX bytes are kept.
+ * A child process, started through ktstrd-exec so that it dies with the daemon whatever happens to that. Its
+ * standard input and output are /dev/null; of its standard error the last PROCESS_STDERR_MAX bytes are kept.
  *
- * on_exit comes exactly once for every process that was started, after the child was reaped, what it wrote was read and the
- * handles are closed; the process is freed when it returns.
+ * on_exit comes exactly once for every process that was started, after the child was reaped, what it wrote
+ * was read and the handles are closed; the process is freed when it returns.
  */
 
 #include <uv.h>
@@ -22,7 +22,7 @@ struct process_params {
         char *const *argv;       /* argv[0] is the program's path */
         const int *fds;          /* inherited as PROCESS_FIRST_FD and up; borrowed for the call */
         size_t n_fds;
-        int oom_score_adj;       /* -1000 … 1000 */
+        int oom_score_adj; /* -1000 … 1000 */
 };
 
 struct process;
@@ -35,8 +35,8 @@ struct process_exit {
 
 /* On failure nothing is left but handles that close at the loop's next turn, and on_exit does not come. */
 int process_start(uv_loop_t *loop, const struct process_params *params,
-                  void (*on_exit)(void *userdata, const struct process_exit *how), void *userdata, struct process **ret,
-                  struct kt_error *reterr);
+                  void (*on_exit)(void *userdata, const struct process_exit *how), void *userdata,
+                  struct process **ret, struct kt_error *reterr);
 
 /* Through uv_process_kill; harmless when it is gone already. */
 void process_kill(struct process *p, int signal);

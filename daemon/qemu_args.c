@@ -13,7 +13,8 @@
 
 #define APIC_ID_MAX 254U /* 255 addresses all CPUs */
 
-/* What the trimmed machine does without. Its SeaBIOS would also draw on the serial port but for graphics=on. */
+/* What the trimmed machine does without. Its SeaBIOS would also draw on the serial port but for graphics=on.
+ */
 #define MACHINE_OFF "smbus=off,sata=off,usb=off,vmport=off,i8042=off,hpet=off"
 
 /* Arguments in the making; failed once memory ran out. */
@@ -98,8 +99,8 @@ static void add_nodes(struct args *a, const struct qemu_args_params *p)
         add(a, "%" PRIu64 "M", l->size >> 20);
         for (unsigned i = 0; i < l->n_nodes; i++) {
                 add(a, "-object");
-                add(a, "memory-backend-file,id=m%u,size=%" PRIu64 ",mem-path=/proc/self/fd/%u,share=on", i, l->node_size[i],
-                    (unsigned)p->memory_fd + i);
+                add(a, "memory-backend-file,id=m%u,size=%" PRIu64 ",mem-path=/proc/self/fd/%u,share=on", i,
+                    l->node_size[i], (unsigned)p->memory_fd + i);
                 add(a, "-numa");
                 add(a, "node,nodeid=%u,memdev=m%u,cpus=%u-%u", i, i, i * cpus, (i + 1) * cpus - 1);
         }
@@ -140,14 +141,15 @@ static void add_kernel(struct args *a, const struct qemu_args_params *p)
 
 char *qemu_args_kernel_line(const struct memory_layout *l)
 {
-        static const char always[] = "console=ttyS0 earlyprintk=ttyS0 quiet panic=-1 8250.nr_uarts=1 mitigations=off nokaslr "
+        static const char always[] = "console=ttyS0 earlyprintk=ttyS0 quiet panic=-1 8250.nr_uarts=1 "
+                                     "mitigations=off nokaslr "
                                      "no_timer_check tsc=reliable cryptomgr.notests random.trust_cpu=on "
                                      "rcupdate.rcu_expedited=1";
 
         if (l->mailbox_size == 0)
                 return strdup(always);
-        return kt_format("%s memmap=0x%" PRIx64 "$0x%" PRIx64 " ktstr.mailbox=0x%" PRIx64 ",0x%" PRIx64, always,
-                         l->mailbox_size, l->mailbox_gpa, l->mailbox_gpa, l->mailbox_size);
+        return kt_format("%s memmap=0x%" PRIx64 "$0x%" PRIx64 " ktstr.mailbox=0x%" PRIx64 ",0x%" PRIx64,
+                         always, l->mailbox_size, l->mailbox_gpa, l->mailbox_gpa, l->mailbox_size);
 }
 
 char **qemu_args_make(const struct qemu_args_params *params)
@@ -189,14 +191,16 @@ static unsigned width(unsigned n)
 int qemu_args_check_topology(const struct topology *t, enum accel accel, struct kt_error *reterr)
 {
         const unsigned thread_bits = width(t->threads), core_bits = width(t->cores);
-        const unsigned last = ((t->llcs - 1) << (core_bits + thread_bits)) | ((t->cores - 1) << thread_bits) | (t->threads - 1);
+        const unsigned last = ((t->llcs - 1) << (core_bits + thread_bits)) |
+                              ((t->cores - 1) << thread_bits) | (t->threads - 1);
         char text[TOPOLOGY_TEXT_MAX];
 
         if (accel == ACCEL_KVM || last <= APIC_ID_MAX)
                 return 0;
         topology_format(t, text);
         return kt_error_set_field(reterr, -E2BIG, KT_E_BAD_TOPOLOGY, "topology",
-                                  "topology %s numbers its CPUs up to %u and %s only knows numbers up to %u: take cores and threads "
+                                  "topology %s numbers its CPUs up to %u and %s only knows numbers up to "
+                                  "%u: take cores and threads "
                                   "that are powers of two, or fewer of them",
                                   text, last, accel_name(accel), APIC_ID_MAX);
 }

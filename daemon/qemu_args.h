@@ -4,11 +4,13 @@
 /*
  * A guest's shape as QEMU's command line.
  *
- * The machine is q35 with all that a guest does not need taken away. Under KVM its interrupt controllers are split (the local
- * APICs in the kernel, the rest in QEMU): the only form in which the host's own CPU model also boots where KVM is itself emulated, and
- * what lets APIC ids go beyond 254. Each LLC is a socket of its own: the one form that yields the L3 groups on every CPU model.
+ * The machine is q35 with all that a guest does not need taken away. Under KVM its interrupt controllers are
+ * split (the local APICs in the kernel, the rest in QEMU): the only form in which the host's own CPU model
+ * also boots where KVM is itself emulated, and what lets APIC ids go beyond 254. Each LLC is a socket of its
+ * own: the one form that yields the L3 groups on every CPU model.
  *
- * The console is the first serial port: it costs no more than a virtio console and is there from the kernel's first line to its last.
+ * The console is the first serial port: it costs no more than a virtio console and is there from the
+ * kernel's first line to its last.
  */
 
 #include "guest.h"
@@ -24,8 +26,8 @@ struct qemu_args_params {
         int memory_fd; /* the first node's; the others follow */
 };
 
-/* Can this accelerator number that many CPUs? Without x2APIC (tcg) their ids, which are made of bit fields, end at 254.
- * KT_E_BAD_TOPOLOGY. */
+/* Can this accelerator number that many CPUs? Without x2APIC (tcg) their ids, which are made of bit fields,
+ * end at 254. KT_E_BAD_TOPOLOGY. */
 int qemu_args_check_topology(const struct topology *t, enum accel accel, struct kt_error *reterr);
 
 /* NULL-terminated, to be freed with qemu_args_free(); NULL when memory is out. */

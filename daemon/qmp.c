@@ -86,7 +86,7 @@ static uint64_t nearest_deadline(const struct qmp *q)
 {
         uint64_t nearest = q->state == QMP_GREETING ? q->greeting_deadline_ms : UINT64_MAX;
 
-        kt_list_for_each(l, &q->commands) {
+        kt_list_for_each (l, &q->commands) {
                 const struct command *c = kt_list_entry(l, struct command, link);
 
                 if (c->deadline_ms < nearest)
@@ -97,7 +97,7 @@ static uint64_t nearest_deadline(const struct qmp *q)
 
 static const char *late_command(const struct qmp *q, uint64_t now_ms)
 {
-        kt_list_for_each(l, &q->commands) {
+        kt_list_for_each (l, &q->commands) {
                 const struct command *c = kt_list_entry(l, struct command, link);
 
                 if (c->deadline_ms <= now_ms)
@@ -172,18 +172,19 @@ static int send_message(struct qmp *q, struct json_object *message)
         return r;
 }
 
-static struct command *command_new(struct qmp *q, const char *name, unsigned timeout_ms, qmp_reply_cb cb, void *data)
+static struct command *command_new(struct qmp *q, const char *name, unsigned timeout_ms, qmp_reply_cb cb,
+                                   void *data)
 {
         struct command *c = calloc(1, sizeof(*c));
 
         if (!c)
                 return NULL;
         *c = (struct command){
-                .id = ++q->last_id,
-                .deadline_ms = uv_now(q->timer.loop) + timeout_ms,
-                .name = strdup(name),
-                .cb = cb,
-                .data = data,
+                        .id = ++q->last_id,
+                        .deadline_ms = uv_now(q->timer.loop) + timeout_ms,
+                        .name = strdup(name),
+                        .cb = cb,
+                        .data = data,
         };
         kt_list_init(&c->link);
         if (!c->name) {
@@ -203,13 +204,14 @@ static struct json_object *make_message(const struct command *c, struct json_obj
                 return NULL;
         }
         if ((arguments && kt_json_add(message, "arguments", arguments) < 0) ||
-            kt_json_add_str(message, "execute", c->name) < 0 || kt_json_add_int(message, "id", (int64_t)c->id) < 0)
+            kt_json_add_str(message, "execute", c->name) < 0 ||
+            kt_json_add_int(message, "id", (int64_t)c->id) < 0)
                 return NULL;
         return TAKE_PTR(message);
 }
 
-int qmp_execute(struct qmp *q, const char *command, struct json_object *arguments, unsigned timeout_ms, qmp_reply_cb cb,
-                void *data)
+int qmp_execute(struct qmp *q, const char *command, struct json_object *arguments, unsigned timeout_ms,
+                qmp_reply_cb cb, void *data)
 {
         struct json_object *message;
         struct command *c;
@@ -269,7 +271,8 @@ static void on_capabilities(void *data, struct json_object *answer, const struct
 static int take_greeting(struct qmp *q, struct json_object *json, struct kt_error *reterr)
 {
         struct json_object *qmp = member(json, "QMP", json_type_object);
-        struct json_object *version = member(member(qmp, "version", json_type_object), "qemu", json_type_object);
+        struct json_object *version =
+                        member(member(qmp, "version", json_type_object), "qemu", json_type_object);
         int64_t left_ms = (int64_t)(q->greeting_deadline_ms - uv_now(q->timer.loop));
         int r;
 
@@ -279,7 +282,8 @@ static int take_greeting(struct qmp *q, struct json_object *json, struct kt_erro
                  json_object_get_int(member(version, "major", json_type_int)),
                  json_object_get_int(member(version, "minor", json_type_int)),
                  json_object_get_int(member(version, "micro", json_type_int)));
-        r = qmp_execute(q, "qmp_capabilities", NULL, left_ms > 0 ? (unsigned)left_ms : 0, on_capabilities, q);
+        r = qmp_execute(q, "qmp_capabilities", NULL, left_ms > 0 ? (unsigned)left_ms : 0, on_capabilities,
+                        q);
         return r < 0 ? kt_error_set(reterr, r, NULL, "cannot talk to QEMU: %s", uv_strerror(r)) : 0;
 }
 
@@ -287,7 +291,7 @@ static struct command *find_command(struct qmp *q, struct json_object *json)
 {
         struct json_object *id = member(json, "id", json_type_int);
 
-        kt_list_for_each(l, &q->commands) {
+        kt_list_for_each (l, &q->commands) {
                 struct command *c = kt_list_entry(l, struct command, link);
 
                 if (id && json_object_get_int64(id) == (int64_t)c->id)
@@ -296,7 +300,8 @@ static struct command *find_command(struct qmp *q, struct json_object *json)
         return NULL;
 }
 
-/* The only part of a message whose callbacks may stop the client: nothing touches q's protocol state after them. */
+/* The only part of a message whose callbacks may stop the client: nothing touches q's protocol state after
+ * them. */
 static int take_answer(struct qmp *q, struct json_object *json, struct kt_error *reterr)
 {
         struct json_object *error = member(json, "error", json_type_object), *answer = NULL;
@@ -330,7 +335,8 @@ static int take_message(struct qmp *q, struct json_object *json, struct kt_error
                 return take_greeting(q, json, reterr);
         event = member(json, "event", json_type_string);
         if (event) {
-                q->ops->on_event(q->userdata, json_object_get_string(event), member(json, "data", json_type_object));
+                q->ops->on_event(q->userdata, json_object_get_string(event),
+                                 member(json, "data", json_type_object));
                 return 0;
         }
         return take_answer(q, json, reterr);
@@ -416,8 +422,8 @@ void qmp_stop(struct qmp *q)
         kt_error_done(&err);
 }
 
-int qmp_start(uv_loop_t *loop, int fd, unsigned timeout_ms, const struct qmp_ops *ops, void *userdata, struct qmp **ret,
-              struct kt_error *reterr)
+int qmp_start(uv_loop_t *loop, int fd, unsigned timeout_ms, const struct qmp_ops *ops, void *userdata,
+              struct qmp **ret, struct kt_error *reterr)
 {
         struct qmp *q = calloc(1, sizeof(*q));
         int r;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The end of a text that never ends: the last bytes of a console or of a child's standard error. NUL and carriage return
- * are dropped on the way in, the rest is kept as it came. */
+/* The end of a text that never ends: the last bytes of a console or of a child's standard error. NUL and
+ * carriage return are dropped on the way in, the rest is kept as it came. */
 
 #include <stddef.h>
 

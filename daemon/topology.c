@@ -11,8 +11,8 @@
 #define MEMORY_PER_CPU_MIB 64U
 #define MEMORY_MIN_MIB 256U
 
-/* Four numbers, each followed by its terminator; the last of the comma form is the end of the text. Numbers too large to
- * matter are held at NUMBER_MAX, to be found too many later. */
+/* Four numbers, each followed by its terminator; the last of the comma form is the end of the text. Numbers
+ * too large to matter are held at NUMBER_MAX, to be found too many later. */
 #define NUMBER_MAX 99999U
 
 static bool read_number(const char **text, char terminator, unsigned *ret)
@@ -36,9 +36,10 @@ static bool read_number(const char **text, char terminator, unsigned *ret)
 
 static bool read_four(const char *text, const char terminators[static 4], struct topology *ret)
 {
-        return read_number(&text, terminators[0], &ret->numa_nodes) && read_number(&text, terminators[1], &ret->llcs) &&
-               read_number(&text, terminators[2], &ret->cores) && read_number(&text, terminators[3], &ret->threads) &&
-               *text == '\0';
+        return read_number(&text, terminators[0], &ret->numa_nodes) &&
+               read_number(&text, terminators[1], &ret->llcs) &&
+               read_number(&text, terminators[2], &ret->cores) &&
+               read_number(&text, terminators[3], &ret->threads) && *text == '\0';
 }
 
 static int refuse_zero(const struct topology *t, const char *text, struct kt_error *reterr)
@@ -47,16 +48,17 @@ static int refuse_zero(const struct topology *t, const char *text, struct kt_err
                 unsigned value;
                 const char *what;
         } numbers[] = {
-                {t->numa_nodes, "NUMA nodes"},
-                {t->llcs, "LLCs"},
-                {t->cores, "cores per LLC"},
-                {t->threads, "threads per core"},
+                        {t->numa_nodes, "NUMA nodes"},
+                        {t->llcs, "LLCs"},
+                        {t->cores, "cores per LLC"},
+                        {t->threads, "threads per core"},
         };
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(numbers); i++)
                 if (numbers[i].value == 0)
                         return kt_error_set_field(reterr, -EINVAL, KT_E_BAD_TOPOLOGY, "topology",
-                                                  "topology '%.64s': %s must be >= 1", text, numbers[i].what);
+                                                  "topology '%.64s': %s must be >= 1", text,
+                                                  numbers[i].what);
         return 0;
 }
 
@@ -70,17 +72,18 @@ static int check(const struct topology *t, const char *text, struct kt_error *re
                 return r;
         if (t->llcs % t->numa_nodes != 0)
                 return kt_error_set_field(reterr, -EINVAL, KT_E_BAD_TOPOLOGY, "topology",
-                                          "topology '%.64s': %u LLCs do not divide over %u NUMA nodes: the LLCs are counted over "
+                                          "topology '%.64s': %u LLCs do not divide over %u NUMA nodes: the "
+                                          "LLCs are counted over "
                                           "all nodes, take a multiple of %u",
                                           text, t->llcs, t->numa_nodes, t->numa_nodes);
         if (t->numa_nodes > TOPOLOGY_NODES_MAX)
                 return kt_error_set_field(reterr, -EINVAL, KT_E_BAD_TOPOLOGY, "topology",
-                                          "topology '%.64s' has %u NUMA nodes: a guest can have at most %u", text,
-                                          t->numa_nodes, TOPOLOGY_NODES_MAX);
+                                          "topology '%.64s' has %u NUMA nodes: a guest can have at most %u",
+                                          text, t->numa_nodes, TOPOLOGY_NODES_MAX);
         if (cpus > TOPOLOGY_CPUS_MAX)
                 return kt_error_set_field(reterr, -E2BIG, KT_E_BAD_TOPOLOGY, "topology",
-                                          "topology '%.64s' has %llu CPUs: a guest can have at most %u", text,
-                                          (unsigned long long)cpus, TOPOLOGY_CPUS_MAX);
+                                          "topology '%.64s' has %llu CPUs: a guest can have at most %u",
+                                          text, (unsigned long long)cpus, TOPOLOGY_CPUS_MAX);
         return 0;
 }
 
@@ -91,7 +94,8 @@ int topology_parse(const char *text, struct topology *ret, struct kt_error *rete
 
         if (!read_four(text, "nlct", &t) && !read_four(text, ",,,", &t))
                 return kt_error_set_field(reterr, -EINVAL, KT_E_BAD_TOPOLOGY, "topology",
-                                          "invalid topology '%.64s': write NUMA nodes, LLCs in all, cores per LLC and threads per "
+                                          "invalid topology '%.64s': write NUMA nodes, LLCs in all, cores "
+                                          "per LLC and threads per "
                                           "core as 1n2l4c2t or 1,2,4,2",
                                           text);
         r = check(&t, text, reterr);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The CPU topology of a guest: NUMA nodes, LLCs (in all, over the nodes), cores per LLC, threads per core. */
+/* The CPU topology of a guest: NUMA nodes, LLCs (in all, over the nodes), cores per LLC, threads per core.
+ */
 
 #include "../common/error.h"
 
@@ -13,8 +14,8 @@ struct topology {
 #define TOPOLOGY_CPUS_MAX 255U
 #define TOPOLOGY_NODES_MAX 128U /* QEMU's MAX_NODES */
 
-/* "1n2l4c2t" or "1,2,4,2". KT_E_BAD_TOPOLOGY with a text that names the fault: not four numbers ("invalid topology"), a
- * zero ("must be >= 1"), llcs not a multiple of nodes, too many CPUs. */
+/* "1n2l4c2t" or "1,2,4,2". KT_E_BAD_TOPOLOGY with a text that names the fault: not four numbers ("invalid
+ * topology"), a zero ("must be >= 1"), llcs not a multiple of nodes, too many CPUs. */
 int topology_parse(const char *text, struct topology *ret, struct kt_error *reterr);
 
 #define TOPOLOGY_TEXT_MAX 48

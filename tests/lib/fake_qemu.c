@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* clang-format off */
 /*
- * fake-qemu: a QEMU for tests of the daemon. It takes QEMU's command line (as far as the daemon uses it), maps the guest's
- * memory files, talks QMP, and once continued plays the agent too: reads the hand-out from the mailbox and the port, and sends
- * what its script says. To the daemon's first question, whether it is a QEMU (-qmp stdio), it says yes whatever the script.
+ * fake-qemu: a QEMU for tests of the daemon. It takes QEMU's command line (as far as the daemon uses it),
+ * maps the guest's memory files, talks QMP, and once continued plays the agent too: reads the hand-out from
+ * the mailbox and the port, and sends what its script says. To the daemon's first question, whether it is a
+ * QEMU (-qmp stdio), it says yes whatever the script.
  *
  * Environment:
- *   FAKE_QEMU_SCRIPT  one of the scripts below, default "ok"; or "@FILE": the file's first line is the script's name, read by each
- *                     fake-qemu when it starts, so that one daemon can meet many
- *   FAKE_QEMU_RESULT  a file with the RESULT frame's JSON; default: a healthy result that is made up from the job
+ *   FAKE_QEMU_SCRIPT  one of the scripts below, default "ok"; or "@FILE": the file's first line is the
+ *                     script's name, read by each fake-qemu when it starts, so that one daemon can meet many
+ *   FAKE_QEMU_RESULT  a file with the RESULT frame's JSON; default: a healthy result made up from the job
  *   FAKE_QEMU_LOG     a file; a line is appended for each thing that was handed over:
- *                     "job JSON", "file PATH MODE SIZE CRC32", "link PATH TARGET", "go", "cancel", "input SIZE"
+ *                     "job JSON", "file PATH MODE SIZE CRC32", "link PATH TARGET", "go", "cancel",
+ *                     "input SIZE"
  *
  * Scripts:
  *   ok                HELLO, takes job and files, events, output, RESULT, powers off
@@ -23,7 +26,7 @@
  *   die_paused        exits as soon as QMP is up
  *   die_before_hello  exits with code 3 when it is continued, a line on stderr
  *   never_hello       says something on its console, then nothing
- *   panic             a kernel panic on the console before HELLO, then the reset that -no-reboot makes an exit
+ *   panic             a kernel panic on the console before HELLO, and a reset, which ends QEMU
  *   panic_running     the same, after the job was taken
  *   die_after_hello   killed by a signal after HELLO
  *   poweroff_early    powers off after HELLO, without a RESULT
@@ -39,6 +42,7 @@
  *   flood             takes the job, then endless OUTPUT as fast as it is taken
  *   console_flood     2 MiB of console lines, then as ok
  */
+/* clang-format on */
 
 #include <assert.h>
 #include <ctype.h>
@@ -206,7 +210,8 @@ static void parse_args(int argc, char **argv)
                 else if (strcmp(argv[i], "-smp") == 0)
                         fake.cpus = (unsigned)strtoul(argv[++i], NULL, 10);
         }
-        if (fake.qmp_fd < 0 || fake.agent_fd < 0 || fake.console_fd < 0 || fake.n_nodes == 0 || fake.cpus == 0)
+        if (fake.qmp_fd < 0 || fake.agent_fd < 0 || fake.console_fd < 0 || fake.n_nodes == 0 ||
+            fake.cpus == 0)
                 die("the command line lacks something that a guest needs");
 }
 
@@ -298,19 +303,22 @@ static void serve_qmp(void)
                 send_json("QMP{ this is not what you think }");
                 hang();
         }
-        send_json("{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 3, \"minor\": 2, \"major\": 1}, \"package\": \"fake\"}, "
+        send_json("{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 3, \"minor\": 2, \"major\": 1}, "
+                  "\"package\": \"fake\"}, "
                   "\"capabilities\": [\"oob\"]}}");
         for (bool paused = true; paused;) {
                 _cleanup_json_ struct json_object *question = next_question(decoder);
                 const char *command = kt_json_str(question, "execute") ?: "";
 
                 if (strcmp(command, "query-cpus-fast") == 0) {
-                        /* Unanswered: an answer would race with the end, and the guest might be on its way already. */
+                        /* Unanswered: an answer would race with the end, and the guest might be on its way
+                         * already. */
                         if (script_is("die_paused"))
                                 _exit(4);
                         answer_cpus(question);
                 } else if (strcmp(command, "cont") == 0 && script_is("refuse_cont")) {
-                        answer(question, "\"error\": {\"class\": \"GenericError\", \"desc\": \"not today\"}");
+                        answer(question,
+                               "\"error\": {\"class\": \"GenericError\", \"desc\": \"not today\"}");
                 } else {
                         answer(question, "\"return\": {}");
                         paused = strcmp(command, "cont") != 0;
@@ -319,10 +327,12 @@ static void serve_qmp(void)
         kt_wire_decoder_free(decoder);
 }
 
-/* What the daemon asks at its start to learn whether this is a QEMU at all: the answers to all its questions, unread. */
+/* What the daemon asks at its start to learn whether this is a QEMU at all: the answers to all its
+ * questions, unread. */
 static int answer_check(void)
 {
-        puts("{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 3, \"minor\": 2, \"major\": 1}, \"package\": \"fake\"}, "
+        puts("{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 3, \"minor\": 2, \"major\": 1}, \"package\": "
+             "\"fake\"}, "
              "\"capabilities\": []}}");
         puts("{\"return\": {}}");
         puts("{\"return\": {\"arch\": \"x86_64\"}}");
@@ -353,8 +363,8 @@ static struct json_object *parse_payload(const struct kt_frame *frame)
 static void file_complete(void)
 {
         if (fake.file_left == 0)
-                log_line("file %s %o %llu %08lx", fake.file_path, fake.file_mode, (unsigned long long)fake.file_size,
-                         fake.file_crc);
+                log_line("file %s %o %llu %08lx", fake.file_path, fake.file_mode,
+                         (unsigned long long)fake.file_size, fake.file_crc);
 }
 
 static void take_file(const struct kt_frame *frame)
@@ -496,7 +506,8 @@ static void send_text(uint32_t type, const char *text)
 /* Takes json. */
 static void send_object(uint32_t type, struct json_object *json)
 {
-        send_text(type, json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        send_text(type, json_object_to_json_string_ext(
+                                        json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
         json_object_put(json);
 }
 
@@ -569,7 +580,8 @@ static struct json_object *healthy_worker(int64_t tid, int64_t duration_ns)
 
 static struct json_object *healthy_workload(struct json_object *run)
 {
-        const int64_t duration_ns = kt_json_int(run, "duration_ms", 1000) * 1000000, workers = kt_json_int(run, "workers", 2);
+        const int64_t duration_ns = kt_json_int(run, "duration_ms", 1000) * 1000000,
+                      workers = kt_json_int(run, "workers", 2);
         struct json_object *json = json_object_new_object(), *cgroups = json_object_new_array();
 
         for (int64_t i = 0; i < 2; i++) {
@@ -763,7 +775,8 @@ static void after_hello(void)
         if (script_is("two_hellos"))
                 send_hello(true);
         if (script_is("garbage_frames"))
-                send_text(KT_FRAME_EVENT, "{}"), send_bytes(fake.agent_fd, "GET / HTTP/1.1\r\nHost: guest\r\n", 29);
+                send_text(KT_FRAME_EVENT, "{}"),
+                                send_bytes(fake.agent_fd, "GET / HTTP/1.1\r\nHost: guest\r\n", 29);
         if (script_is("oversized_frame"))
                 send_bytes(fake.agent_fd, "KTF1\x02\0\0\0\xff\xff\xff\x7f\0\0\0\0", 16);
         if (script_is("host_frame"))
@@ -782,7 +795,8 @@ static void fail_like_kvm(void)
 /* Without a mailbox, having been handed the job proves that the daemon has read HELLO. */
 static bool has_mailbox(void)
 {
-        return fake.mailbox_size > 0 && !script_is("no_mailbox") && !script_is("slow_port") && !script_is("kvm_error");
+        return fake.mailbox_size > 0 && !script_is("no_mailbox") && !script_is("slow_port") &&
+               !script_is("kvm_error");
 }
 
 static void play_agent(void)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* For tests of what lives on a uv loop: a loop with a limit in time, descriptors and children counted at both ends. */
+/* For tests of what lives on a uv loop: a loop with a limit in time, descriptors and children counted at
+ * both ends. */
 
 #include <check.h>
 #include <dirent.h>

@@ -12,8 +12,9 @@
 #include "../lib/loop_test.h"
 
 #define MIB (1ULL << 20)
-#define RUN_JOB                                                                                                               \
-        "{\"job\":\"j1\",\"kind\":\"run\",\"wall_ns\":1,\"run\":{\"scenario\":\"steady\",\"duration_ms\":1000,\"workers\":2," \
+#define RUN_JOB                                                                                             \
+        "{\"job\":\"j1\",\"kind\":\"run\",\"wall_ns\":1,\"run\":{\"scenario\":\"steady\",\"duration_ms\":"  \
+        "1000,\"workers\":2,"                                                                               \
         "\"watchdog_ms\":5000,\"sched\":{\"name\":\"x\",\"argv\":[\"/ktstr/bin/x\"]}}}"
 
 /* A guest of the fake QEMU and what came of it. */
@@ -28,7 +29,7 @@ struct fixture {
 
         const struct guest_item *items; /* NULL: the job alone */
         size_t n_items;
-        uint32_t stop_at_frame;  /* guest_stop() when a frame of this type comes */
+        uint32_t stop_at_frame; /* guest_stop() when a frame of this type comes */
         bool stop_when_paused, cancel_when_running;
         bool hand_out_bad_file;
 
@@ -65,12 +66,12 @@ static void write_kernel(const char *path)
         uint8_t elf[64 + 56] = {0x7f, 'E', 'L', 'F', 2, 1, 1};
         const uint64_t phoff = 64, paddr = 16 * MIB, memsz = 54 * MIB;
 
-        elf[16] = 2;    /* ET_EXEC */
-        elf[18] = 62;   /* EM_X86_64 */
-        elf[54] = 56;   /* e_phentsize */
-        elf[56] = 1;    /* e_phnum */
+        elf[16] = 2;  /* ET_EXEC */
+        elf[18] = 62; /* EM_X86_64 */
+        elf[54] = 56; /* e_phentsize */
+        elf[56] = 1;  /* e_phnum */
         memcpy(elf + 32, &phoff, 8);
-        elf[64] = 1;    /* PT_LOAD */
+        elf[64] = 1; /* PT_LOAD */
         memcpy(elf + 64 + 24, &paddr, 8);
         memcpy(elf + 64 + 40, &memsz, 8);
         write_file(path, elf, sizeof(elf));
@@ -142,17 +143,17 @@ static void setup(void)
         setenv("FAKE_QEMU_LOG", f.log_path, 1);
         f.kernel = (struct kernel){.image_path = f.kernel_path, .devmem = true};
         f.params = (struct guest_params){
-                .shape = {.topology = {1, 1, 2, 1},
-                          .memory_mib = 256,
-                          .accel = ACCEL_TCG,
-                          .kernel = &f.kernel,
-                          .initramfs_path = f.initramfs_path},
-                .qemu_path = getenv("KTSTR_TEST_FAKE_QEMU"),
-                .exec_helper = getenv("KTSTR_TEST_EXEC_HELPER"),
-                .run_dir = f.dir,
-                .id = "j1",
-                .boot_timeout_ms = 20000,
-                .console_path = f.console_path,
+                        .shape = {.topology = {1, 1, 2, 1},
+                                  .memory_mib = 256,
+                                  .accel = ACCEL_TCG,
+                                  .kernel = &f.kernel,
+                                  .initramfs_path = f.initramfs_path},
+                        .qemu_path = getenv("KTSTR_TEST_FAKE_QEMU"),
+                        .exec_helper = getenv("KTSTR_TEST_EXEC_HELPER"),
+                        .run_dir = f.dir,
+                        .id = "j1",
+                        .boot_timeout_ms = 20000,
+                        .console_path = f.console_path,
         };
         f.ops = (struct guest_ops){on_paused, on_frame, on_console, on_gone};
         loop_test_begin(&f.t, 60000);
@@ -199,7 +200,8 @@ static void expect_end(enum guest_end end, const char *name, const char *part_of
 {
         ck_assert_msg(f.end == end, "end is %d, not %d: %s", (int)f.end, (int)end, f.message);
         ck_assert_str_eq(f.name, name);
-        ck_assert_msg(strstr(f.message, part_of_message) != NULL, "'%s' is not in: %s", part_of_message, f.message);
+        ck_assert_msg(strstr(f.message, part_of_message) != NULL, "'%s' is not in: %s", part_of_message,
+                      f.message);
 }
 
 static char *read_log(void)
@@ -329,7 +331,9 @@ static char *prepare_items(struct guest_item items[static 4], size_t large_size)
         uLong empty_crc, large_crc;
 
         items[0] = (struct guest_item){.json = RUN_JOB, .fd = -1};
-        items[1] = (struct guest_item){.guest_path = "/ktstr/lib/empty", .fd = make_file("empty", 0, &empty_crc), .mode = 0644};
+        items[1] = (struct guest_item){.guest_path = "/ktstr/lib/empty",
+                                       .fd = make_file("empty", 0, &empty_crc),
+                                       .mode = 0644};
         items[2] = (struct guest_item){.guest_path = "/ktstr/bin/x",
                                        .fd = make_file("large", large_size, &large_crc),
                                        .size = large_size,
@@ -337,7 +341,8 @@ static char *prepare_items(struct guest_item items[static 4], size_t large_size)
         items[3] = (struct guest_item){.guest_path = "/ktstr/bin/y", .link = "x", .fd = -1};
         f.items = items;
         f.n_items = 4;
-        return kt_format("job " RUN_JOB "\nfile /ktstr/lib/empty 644 0 %08lx\nfile /ktstr/bin/x 755 %zu %08lx\n"
+        return kt_format("job " RUN_JOB
+                         "\nfile /ktstr/lib/empty 644 0 %08lx\nfile /ktstr/bin/x 755 %zu %08lx\n"
                          "link /ktstr/bin/y x\ngo\n",
                          empty_crc, large_size, large_crc);
 }
@@ -461,24 +466,29 @@ static const struct failure {
         const char *name, *message;
         unsigned hellos;
 } failures[] = {
-        {"refuse_args", GUEST_END_START, KT_E_GUEST_START, "Property 'pc-q35-1.2-machine.smbus' not found", 0},
-        {"broken_qmp", GUEST_END_START, KT_E_GUEST_START, "does not speak QMP", 0},
-        {"die_paused", GUEST_END_START, KT_E_GUEST_START, "exited with code 4", 0},
-        {"refuse_cont", GUEST_END_BOOT, KT_E_GUEST_BOOT, "QEMU refused cont: not today", 0},
-        {"die_before_hello", GUEST_END_BOOT, KT_E_GUEST_BOOT, "QEMU exited with code 3: fake-qemu: the tape ran out", 0},
-        {"panic", GUEST_END_BOOT, KT_E_GUEST_BOOT,
-         "the guest died while it booted: Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)", 0},
-        {"panic_running", GUEST_END_DIED, KT_E_GUEST_DIED,
-         "the guest died while it ran: Kernel panic - not syncing: sysrq triggered crash", 1},
-        {"die_after_hello", GUEST_END_DIED, KT_E_GUEST_DIED, "QEMU crashed with signal 11", 1},
-        {"poweroff_early", GUEST_END_DIED, KT_E_GUEST_DIED, "powered off before its result", 1},
-        {"kvm_error", GUEST_END_DIED, KT_E_GUEST_DIED, "KVM internal error. Suberror: 3; --accel tcg", 1},
-        {"early_frame", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "first frame is no HELLO", 0},
-        {"two_hellos", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "a frame that no guest may send", 1},
-        {"bad_hello", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "HELLO is no JSON", 0},
-        {"host_frame", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "a frame that no guest may send", 1},
-        {"garbage_frames", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "bytes that are no frames", 1},
-        {"oversized_frame", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "larger than any may be", 1},
+                {"refuse_args", GUEST_END_START, KT_E_GUEST_START,
+                 "Property 'pc-q35-1.2-machine.smbus' not found", 0},
+                {"broken_qmp", GUEST_END_START, KT_E_GUEST_START, "does not speak QMP", 0},
+                {"die_paused", GUEST_END_START, KT_E_GUEST_START, "exited with code 4", 0},
+                {"refuse_cont", GUEST_END_BOOT, KT_E_GUEST_BOOT, "QEMU refused cont: not today", 0},
+                {"die_before_hello", GUEST_END_BOOT, KT_E_GUEST_BOOT,
+                 "QEMU exited with code 3: fake-qemu: the tape ran out", 0},
+                {"panic", GUEST_END_BOOT, KT_E_GUEST_BOOT,
+                 "the guest died while it booted: Kernel panic - not syncing: VFS: Unable to mount root fs "
+                 "on unknown-block(0,0)",
+                 0},
+                {"panic_running", GUEST_END_DIED, KT_E_GUEST_DIED,
+                 "the guest died while it ran: Kernel panic - not syncing: sysrq triggered crash", 1},
+                {"die_after_hello", GUEST_END_DIED, KT_E_GUEST_DIED, "QEMU crashed with signal 11", 1},
+                {"poweroff_early", GUEST_END_DIED, KT_E_GUEST_DIED, "powered off before its result", 1},
+                {"kvm_error", GUEST_END_DIED, KT_E_GUEST_DIED,
+                 "KVM internal error. Suberror: 3; --accel tcg", 1},
+                {"early_frame", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "first frame is no HELLO", 0},
+                {"two_hellos", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "a frame that no guest may send", 1},
+                {"bad_hello", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "HELLO is no JSON", 0},
+                {"host_frame", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "a frame that no guest may send", 1},
+                {"garbage_frames", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "bytes that are no frames", 1},
+                {"oversized_frame", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "larger than any may be", 1},
 };
 
 START_TEST(each_failure_has_its_words)
@@ -494,7 +504,8 @@ END_TEST
 START_TEST(a_panic_is_in_the_consoles_tail)
 {
         run("panic");
-        ck_assert_str_eq(f.tail, "[    2.027754] Call Trace:\n[    2.030724]  </TASK>\n[    2.031361] Kernel Offset: disabled");
+        ck_assert_str_eq(f.tail, "[    2.027754] Call Trace:\n[    2.030724]  </TASK>\n[    2.031361] "
+                                 "Kernel Offset: disabled");
 }
 END_TEST
 
@@ -601,7 +612,8 @@ START_TEST(no_qemu_is_said_as_it_is)
 {
         f.params.qemu_path = "/nonexistent/qemu";
         run("ok");
-        expect_end(GUEST_END_START, KT_E_GUEST_START, "cannot run /nonexistent/qemu: No such file or directory");
+        expect_end(GUEST_END_START, KT_E_GUEST_START,
+                   "cannot run /nonexistent/qemu: No such file or directory");
 }
 END_TEST
 
@@ -623,7 +635,8 @@ END_TEST
 
 START_TEST(the_sweep_spares_who_only_has_the_same_pid)
 {
-        _cleanup_free_ char *dir = in_dir("guest-old"), *path = in_dir("guest-old/pid"), *text = kt_format("%d 1\n", getpid());
+        _cleanup_free_ char *dir = in_dir("guest-old"), *path = in_dir("guest-old/pid"),
+                            *text = kt_format("%d 1\n", getpid());
 
         ck_assert_int_eq(mkdir(dir, 0700), 0);
         write_file(path, text, strlen(text));
@@ -635,8 +648,8 @@ END_TEST
 int main(void)
 {
         Suite *s = suite_create("guest");
-        TCase *life = tcase_create("life"), *hand_out = tcase_create("hand out"), *fail = tcase_create("failures"),
-              *no_start = tcase_create("no start");
+        TCase *life = tcase_create("life"), *hand_out = tcase_create("hand out"),
+              *fail = tcase_create("failures"), *no_start = tcase_create("no start");
         TCase *all[] = {life, hand_out, fail, no_start};
         SRunner *runner;
         int failed;

@@ -13,7 +13,8 @@
 #define MIB (1ULL << 20)
 #define GIB (1ULL << 30)
 
-/* Another process that has two nodes mapped, the second one first, as two pieces each (a page between them may differ in rights). */
+/* Another process that has two nodes mapped, the second one first, as two pieces each (a page between them
+ * may differ in rights). */
 struct fixture {
         struct memory_layout layout;
         struct guest_memory_file files[2];
@@ -56,8 +57,10 @@ static void start(int flags)
 static void setup(void)
 {
         memset(&f, 0, sizeof(f));
-        f.layout = (struct memory_layout){
-                .size = 20 * MIB, .low_size = 16 * MIB, .n_nodes = 2, .node_size = {12 * MIB, 8 * MIB}};
+        f.layout = (struct memory_layout){.size = 20 * MIB,
+                                          .low_size = 16 * MIB,
+                                          .n_nodes = 2,
+                                          .node_size = {12 * MIB, 8 * MIB}};
         for (int i = 0; i < 2; i++) {
                 struct stat st;
 
@@ -66,7 +69,8 @@ static void setup(void)
                 ck_assert_int_eq(ftruncate(f.fds[i], (off_t)f.layout.node_size[i]), 0);
                 ck_assert_int_eq(fstat(f.fds[i], &st), 0);
                 f.files[i] = (struct guest_memory_file){st.st_dev, st.st_ino};
-                f.node[i] = mmap(NULL, f.layout.node_size[i], PROT_READ | PROT_WRITE, MAP_SHARED, f.fds[i], 0);
+                f.node[i] = mmap(NULL, f.layout.node_size[i], PROT_READ | PROT_WRITE, MAP_SHARED, f.fds[i],
+                                 0);
                 ck_assert_ptr_ne(f.node[i], MAP_FAILED);
         }
 }
@@ -92,7 +96,8 @@ static struct guest_memory *open_memory(void)
         struct kt_error err = KT_ERROR_INIT;
         struct guest_memory *m = NULL;
 
-        ck_assert_msg(guest_memory_open(f.pid, &f.layout, f.files, &m, &err) == 0, "%s", kt_error_text(&err));
+        ck_assert_msg(guest_memory_open(f.pid, &f.layout, f.files, &m, &err) == 0, "%s",
+                      kt_error_text(&err));
         return m;
 }
 

@@ -74,8 +74,11 @@ START_TEST(the_least_that_is_said_to_be_enough_is)
         ck_assert_str_eq(err.field, "memory_mib");
         text = strstr(err.message, "give the guest ");
         ck_assert_ptr_nonnull(text);
-        ck_assert_int_eq(memory_layout_make(&t, (unsigned)atoi(text + 15), KERNEL_END, MIB, true, &l, NULL), 0);
-        ck_assert_int_eq(memory_layout_make(&t, (unsigned)atoi(text + 15) - 1, KERNEL_END, MIB, true, &l, NULL), -ENOSPC);
+        ck_assert_int_eq(memory_layout_make(&t, (unsigned)atoi(text + 15), KERNEL_END, MIB, true, &l, NULL),
+                         0);
+        ck_assert_int_eq(memory_layout_make(&t, (unsigned)atoi(text + 15) - 1, KERNEL_END, MIB, true, &l,
+                                            NULL),
+                         -ENOSPC);
         kt_error_done(&err);
 }
 END_TEST
@@ -96,7 +99,9 @@ START_TEST(default_memory_is_enough_for_every_topology)
                 const struct topology t = {nodes, nodes, 1, 1};
                 struct memory_layout l;
 
-                ck_assert_int_eq(memory_layout_make(&t, topology_default_memory_mib(&t), KERNEL_END, 8 * MIB, true, &l, NULL), 0);
+                ck_assert_int_eq(memory_layout_make(&t, topology_default_memory_mib(&t), KERNEL_END, 8 * MIB,
+                                                    true, &l, NULL),
+                                 0);
         }
 }
 END_TEST
@@ -143,7 +148,8 @@ static int kernel_end_of(const void *data, size_t size, uint64_t *ret)
 
 START_TEST(the_kernels_end_is_that_of_its_last_segment)
 {
-        uint8_t elf[64 + 2 * 56] = {0x7f, 'E', 'L', 'F', 2, 1, 1, [16] = 2, [18] = 62, [32] = 64, [54] = 56, [56] = 2};
+        uint8_t elf[64 + 2 * 56] = {0x7f, 'E',      'L',       'F',       2,         1,
+                                    1,    [16] = 2, [18] = 62, [32] = 64, [54] = 56, [56] = 2};
         const uint64_t paddr[2] = {16 * MIB, 48 * MIB}, memsz[2] = {20 * MIB, 5 * MIB + 1};
         uint64_t end;
 

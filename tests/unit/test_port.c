@@ -182,7 +182,8 @@ START_TEST(what_is_sent_arrives_in_order)
         ssize_t n;
 
         ck_assert_int_eq(port_send(f.port, 20, NULL, 0), 0);
-        ck_assert_int_eq(port_write(f.port, memcpy(malloc(put_frame(buf, 21, "in")), buf, KT_FRAME_HEADER_SIZE + 2),
+        ck_assert_int_eq(port_write(f.port,
+                                    memcpy(malloc(put_frame(buf, 21, "in")), buf, KT_FRAME_HEADER_SIZE + 2),
                                     KT_FRAME_HEADER_SIZE + 2, on_written),
                          0);
         run_until(&f.written, 1);
@@ -253,7 +254,8 @@ START_TEST(a_flood_is_held_to_its_rate)
         uv_run(&f.t.loop, UV_RUN_DEFAULT);
         uv_thread_join(&thread);
 
-        /* A window that was begun, and what is read at once before the limit is looked at, may come on top. */
+        /* A window that was begun, and what is read at once before the limit is looked at, may come on top.
+         */
         allowed = large ? PORT_BYTES_PER_SECOND : PORT_FRAMES_PER_SECOND;
         allowed = allowed * (took_ms + 100) / 1000 + (large ? 2 << 20 : 8192);
         ck_assert_uint_le(large ? f.bytes : f.frames, allowed);

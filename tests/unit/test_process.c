@@ -41,14 +41,15 @@ static void on_process_exit(void *userdata, const struct process_exit *how)
         f.process = NULL;
 }
 
-static int start_with(const char *helper, const char *const *argv, const int *fds, size_t n_fds, struct kt_error *reterr)
+static int start_with(const char *helper, const char *const *argv, const int *fds, size_t n_fds,
+                      struct kt_error *reterr)
 {
         const struct process_params params = {
-                .exec_helper = helper,
-                .argv = (char *const *)argv,
-                .fds = fds,
-                .n_fds = n_fds,
-                .oom_score_adj = 123,
+                        .exec_helper = helper,
+                        .argv = (char *const *)argv,
+                        .fds = fds,
+                        .n_fds = n_fds,
+                        .oom_score_adj = 123,
         };
 
         return process_start(&f.t.loop, &params, on_process_exit, &f, &f.process, reterr);
@@ -133,7 +134,8 @@ END_TEST
 
 START_TEST(the_helper_sets_what_it_is_for)
 {
-        run_shell("cat /proc/$$/oom_score_adj >&2; ulimit -c >&2; set -- $(cat /proc/$$/stat); [ $1 = $6 ] && echo leader >&2");
+        run_shell("cat /proc/$$/oom_score_adj >&2; ulimit -c >&2; set -- $(cat /proc/$$/stat); [ $1 = $6 ] "
+                  "&& echo leader >&2");
         ck_assert_str_eq(f.text, "123\n0\nleader\n");
 }
 END_TEST
@@ -144,7 +146,8 @@ START_TEST(a_helper_that_is_not_there_is_an_error)
         struct kt_error err = KT_ERROR_INIT;
 
         ck_assert_int_eq(start_with("/nonexistent/ktstrd-exec", argv, NULL, 0, &err), -ENOENT);
-        ck_assert_ptr_nonnull(strstr(err.message, "cannot start /bin/true through /nonexistent/ktstrd-exec"));
+        ck_assert_ptr_nonnull(
+                        strstr(err.message, "cannot start /bin/true through /nonexistent/ktstrd-exec"));
         kt_error_done(&err);
         uv_run(&f.t.loop, UV_RUN_DEFAULT);
         ck_assert_uint_eq(f.exits, 0);

@@ -10,22 +10,22 @@ static char **make(struct topology t, enum accel accel, bool devmem)
 {
         const struct kernel kernel = {.image_path = "/k/vmlinux", .devmem = devmem};
         const struct guest_shape shape = {
-                .topology = t,
-                .memory_mib = topology_default_memory_mib(&t),
-                .accel = accel,
-                .kernel = &kernel,
-                .initramfs_path = "/k/initramfs",
+                        .topology = t,
+                        .memory_mib = topology_default_memory_mib(&t),
+                        .accel = accel,
+                        .kernel = &kernel,
+                        .initramfs_path = "/k/initramfs",
         };
         struct memory_layout layout;
         const struct qemu_args_params params = {
-                .qemu_path = "/bin/qemu",
-                .id = "j7",
-                .shape = &shape,
-                .layout = &layout,
-                .agent_fd = 3,
-                .qmp_fd = 4,
-                .console_fd = 5,
-                .memory_fd = 6,
+                        .qemu_path = "/bin/qemu",
+                        .id = "j7",
+                        .shape = &shape,
+                        .layout = &layout,
+                        .agent_fd = 3,
+                        .qmp_fd = 4,
+                        .console_fd = 5,
+                        .memory_fd = 6,
         };
         char **argv;
 
@@ -61,7 +61,8 @@ START_TEST(a_plain_guest)
         ck_assert_str_eq(value(argv, "-cpu", 0), "max");
         ck_assert_str_eq(value(argv, "-smp", 0), "2,sockets=1,cores=2,threads=1");
         ck_assert_str_eq(value(argv, "-m", 0), "256M");
-        ck_assert_str_eq(value(argv, "-object", 0), "memory-backend-file,id=m0,size=268435456,mem-path=/proc/self/fd/6,share=on");
+        ck_assert_str_eq(value(argv, "-object", 0),
+                         "memory-backend-file,id=m0,size=268435456,mem-path=/proc/self/fd/6,share=on");
         ck_assert_ptr_null(value(argv, "-object", 1));
         ck_assert_str_eq(value(argv, "-numa", 0), "node,nodeid=0,memdev=m0,cpus=0-1");
         ck_assert_ptr_null(value(argv, "-numa", 1));

@@ -8,7 +8,9 @@
 #include "../lib/loop_test.h"
 #include "../lib/suite.h"
 
-#define GREETING "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": 7}}, \"capabilities\": [\"oob\"]}}\r\n"
+#define GREETING                                                                                            \
+        "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": 7}}, "                 \
+        "\"capabilities\": [\"oob\"]}}\r\n"
 #define READY GREETING "{\"return\": {}, \"id\": 1}\r\n"
 
 /* The other end is a socket that the test writes to and reads from; everything fits into its buffer. */
@@ -37,7 +39,8 @@ static void on_event(void *userdata, const char *name, struct json_object *data)
 {
         f.events++;
         snprintf(f.event, sizeof(f.event), "%s", name);
-        snprintf(f.event_reason, sizeof(f.event_reason), "%s", data ? kt_json_str(data, "reason") ?: "" : "none");
+        snprintf(f.event_reason, sizeof(f.event_reason), "%s",
+                 data ? kt_json_str(data, "reason") ?: "" : "none");
         if (f.stop_on_event)
                 qmp_stop(f.qmp);
 }
@@ -65,7 +68,8 @@ static void on_reply(void *data, struct json_object *answer, const struct kt_err
         f.replies++;
         f.reply_error = err ? err->num : 0;
         snprintf(f.reply_message, sizeof(f.reply_message), "%s", err ? kt_error_text(err) : "");
-        snprintf(f.reply_status, sizeof(f.reply_status), "%s", answer ? kt_json_str(answer, "status") ?: "" : "");
+        snprintf(f.reply_status, sizeof(f.reply_status), "%s",
+                 answer ? kt_json_str(answer, "status") ?: "" : "");
         if (f.stop_on_reply)
                 qmp_stop(f.qmp);
 }
@@ -123,7 +127,8 @@ static void expect_sent(const char *text)
         ssize_t n = 0, r;
 
         /* uv writes what it can at once, so that it is there by now. */
-        while (n < (ssize_t)sizeof(buf) - 1 && (r = recv(f.peer, buf + n, sizeof(buf) - 1 - (size_t)n, MSG_DONTWAIT)) > 0)
+        while (n < (ssize_t)sizeof(buf) - 1 &&
+               (r = recv(f.peer, buf + n, sizeof(buf) - 1 - (size_t)n, MSG_DONTWAIT)) > 0)
                 n += r;
         ck_assert_msg(strstr(buf, text) != NULL, "'%s' is not in: %s", text, buf);
 }
@@ -206,14 +211,14 @@ START_TEST(events_are_told)
 END_TEST
 
 static const char *const broken[] = {
-        "this is no JSON\r\n",
-        "[]\r\n",
-        "{\"hello\": 1}\r\n",
-        GREETING GREETING,
-        GREETING "{\"return\": {}, \"id\": 7}\r\n",
-        GREETING "{\"return\": {}}\r\n",
-        GREETING "{\"id\": 1}\r\n",
-        "{\"QMP\": {\"version\": {\"qemu\": {}}, \"QMP\": 1, \"QMP\": 2}}\r\n",
+                "this is no JSON\r\n",
+                "[]\r\n",
+                "{\"hello\": 1}\r\n",
+                GREETING GREETING,
+                GREETING "{\"return\": {}, \"id\": 7}\r\n",
+                GREETING "{\"return\": {}}\r\n",
+                GREETING "{\"id\": 1}\r\n",
+                "{\"QMP\": {\"version\": {\"qemu\": {}}, \"QMP\": 1, \"QMP\": 2}}\r\n",
 };
 
 START_TEST(what_is_not_qmp_fails_it)

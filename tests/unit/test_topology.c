@@ -38,26 +38,27 @@ END_TEST
 static const struct {
         const char *text, *message;
 } refused[] = {
-        {"", "invalid topology ''"},
-        {"abc", "invalid topology 'abc'"},
-        {"1,1,2", "invalid topology"},
-        {"1,1,2,1,1", "invalid topology"},
-        {"1n1l2c", "invalid topology"},
-        {"1n1l2c1t ", "invalid topology"},
-        {" 1n1l2c1t", "invalid topology"},
-        {"1n1l-2c1t", "invalid topology"},
-        {"1n1l2,1t", "invalid topology"},
-        {"1N1L2C1T", "invalid topology"},
-        {"0,1,1,1", "NUMA nodes must be >= 1"},
-        {"1n0l1c1t", "LLCs must be >= 1"},
-        {"1n1l0c1t", "cores per LLC must be >= 1"},
-        {"1n1l1c0t", "threads per core must be >= 1"},
-        {"2n3l1c1t", "3 LLCs do not divide over 2 NUMA nodes"},
-        {"2n1l2c1t", "1 LLCs do not divide over 2 NUMA nodes"},
-        {"1n1l300c1t", "has 300 CPUs: a guest can have at most 255"},
-        {"1n16l8c2t", "has 256 CPUs"},
-        {"129n129l1c1t", "has 129 NUMA nodes: a guest can have at most 128"},
-        {"1n99999999999999999999l99999999999999999999c99999999999999999999t", "CPUs: a guest can have at most 255"},
+                {"", "invalid topology ''"},
+                {"abc", "invalid topology 'abc'"},
+                {"1,1,2", "invalid topology"},
+                {"1,1,2,1,1", "invalid topology"},
+                {"1n1l2c", "invalid topology"},
+                {"1n1l2c1t ", "invalid topology"},
+                {" 1n1l2c1t", "invalid topology"},
+                {"1n1l-2c1t", "invalid topology"},
+                {"1n1l2,1t", "invalid topology"},
+                {"1N1L2C1T", "invalid topology"},
+                {"0,1,1,1", "NUMA nodes must be >= 1"},
+                {"1n0l1c1t", "LLCs must be >= 1"},
+                {"1n1l0c1t", "cores per LLC must be >= 1"},
+                {"1n1l1c0t", "threads per core must be >= 1"},
+                {"2n3l1c1t", "3 LLCs do not divide over 2 NUMA nodes"},
+                {"2n1l2c1t", "1 LLCs do not divide over 2 NUMA nodes"},
+                {"1n1l300c1t", "has 300 CPUs: a guest can have at most 255"},
+                {"1n16l8c2t", "has 256 CPUs"},
+                {"129n129l1c1t", "has 129 NUMA nodes: a guest can have at most 128"},
+                {"1n99999999999999999999l99999999999999999999c99999999999999999999t",
+                 "CPUs: a guest can have at most 255"},
 };
 
 START_TEST(what_is_wrong_is_named)
@@ -66,7 +67,8 @@ START_TEST(what_is_wrong_is_named)
         struct topology t = {7, 7, 7, 7};
 
         ck_assert_int_lt(topology_parse(refused[_i].text, &t, &err), 0);
-        ck_assert_msg(strstr(err.message, refused[_i].message) != NULL, "'%s' is not in: %s", refused[_i].message, err.message);
+        ck_assert_msg(strstr(err.message, refused[_i].message) != NULL, "'%s' is not in: %s",
+                      refused[_i].message, err.message);
         ck_assert_str_eq(err.name, KT_E_BAD_TOPOLOGY);
         ck_assert_str_eq(err.field, "topology");
         ck_assert_uint_eq(t.cores, 7);
