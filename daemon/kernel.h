@@ -33,3 +33,25 @@ struct kernel {
 };
 
 void kernel_free(struct kernel *k);
+
+/*
+ * metadata.json of an entry, an object with: key, release, version, arch, source, built_at (ISO 8601, UTC), image_name ("vmlinux"),
+ * image_size, image_sha256, has_btf, has_config, sched_ext, devmem, modules (array), imported_from (array). version, arch, source,
+ * built_at and image_name keep the names that other tools of the field use.
+ */
+
+/* Read the entry `root`/`key`. What is wrong with it stands in error and error_kind of the result (missing, unreadable, truncated,
+ * malformed, schema_drift, image_missing); only memory running out is a failure. */
+int kernel_load(const char *root, const char *key, struct kernel **ret);
+
+/* The text for metadata.json; malloced, NULL when memory is out. */
+char *kernel_metadata(const struct kernel *k);
+
+/* "6.18.15" of "6.18.15+deb13-cloud-amd64"; "6.15-rc3" of "6.15-rc3-foo". Malloced. */
+char *kernel_version_of(const char *release);
+
+/* Numerically by components, a release candidate before its release: <0, 0, >0. */
+int kernel_version_compare(const char *a, const char *b);
+
+/* A key is a file name: not empty, no '/', no leading '.', no control characters or blanks. */
+bool kernel_key_is_valid(const char *key);

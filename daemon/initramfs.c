@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../common/fsutil.h"
+#include "../common/sha256.h"
+#include "../proto/errors.h"
+#include "kcache_internal.h"
+
+#define INPUTS_MAX 40U
+
+/* One file of the archive. */
+struct input {
+        char *path; /* on the host */
+        char *name; /* in the archive */
+        mode_t mode;
+        int fd;
+};
+
+struct inputs {
+        struct input list[INPUTS_MAX];
+        unsigned n;
+};
+
+static void inputs_done(struct inputs *in)
+{
+        for (unsigned i = 0; i < in->n; i++) {
+                free(in->list[i].path);
+                free(in->list[i].name);
+                kt_closep(&in->list[i].fd);
+        }
+}
+
+static int add_input(struct inputs *in, char *path, char *name, mode_t mode, struct kt_error *reterr)
+{
+        struct input *i = &in->list[in->n];
+
+        if (!path || !name || in->n == INPUTS_MAX) {
+                free(path);
+                free(name);
+                return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+        }
+        *i = (struct input){path, name, mode, open(path, O_RDONLY | O_CLOEXEC)};
+        in->n++;
+        if (i->fd < 0)
+                return kt_error_set(reterr, -errno, KT_E_IO, "cannot read %s for the initramfs: %s", path, strerror(errno));
+        return 0;
+}
+
+static int collect(struct inputs *in, const struct kernel *k, const char *agent, const char *busybox,
+                   struct kt_error *reterr)
+{
+        int r = add_input(in, strdup(agent), strdup("init"), 0755, reterr);
+
+        if (r >= 0 && busybox)
+                r = add_input(in, strdup(busybox), strdup("bin/busybox"), 0755, reterr);
+        if (r >= 0 && k->config_path)
+                r = add_input(in, strdup(k->config_path), kt_format("boot/config-%s", k->release), 0644, reterr);
+        for (char **m = k->modules; r >= 0 && m && *m; m++)
+                r = add_input(in, kt_format("%s/modules/%s", k->path, *m), kt_format("modules/%s", *m), 0644, reterr);
+        return r;
+}
+
+/* One name for all that is in it: the hash of names, modes and the contents' hashes. */
+static int hash_inputs(const struct inputs *in, char ret[KT_SHA256_HEX_SIZE])
+{
+        _cleanup_free_ char *all = strdup("ktstr initramfs 1\n");
+
+        for (unsigned i = 0; all && i < in->n; i++) {
+                char hex[KT_SHA256_HEX_SIZE];
+                int r = kt_sha256_fd(in->list[i].fd, hex);
+                char *more = r < 0 ? NULL : kt_format("%s%s %o %s\n", all, in->list[i].name, (unsigned)in->list[i].mode, hex);
+
+                if (r < 0)
+                        return r;
+                free(all);
+                all = more;
+        }
+        return all ? kt_sha256_mem(all, strlen(all), ret) : -ENOMEM;
+}
+
+static int write_folder(struct archive *a, const char *name)
+{
+        struct archive_entry *e = archive_entry_new();
+
+        archive_entry_set_pathname(e, name);
+        archive_entry_set_filetype(e, AE_IFDIR);
+        archive_entry_set_perm(e, 0755);
+        int r = archive_write_header(a, e);
+        archive_entry_free(e);
+        return r == ARCHIVE_OK ? 0 : -EIO;
+}
+
+static int write_input(struct archive *a, const struct input *in)
+{
+        struct archive_entry *e = archive_entry_new();
+        char buf[65536];
+        struct stat st;
+        ssize_t n;
+        int r;
+
+        if (fstat(in->fd, &st) < 0 || lseek(in->fd, 0, SEEK_SET) < 0)
+                return -errno;
+        archive_entry_set_pathname(e, in->name);
+        archive_entry_set_filetype(e, AE_IFREG);
+        archive_entry_set_perm(e, in->mode);
+        archive_entry_set_size(e, st.st_size);
+        r = archive_write_header(a, e) == ARCHIVE_OK ? 0 : -EIO;
+        archive_entry_free(e);
+        while (r == 0 && (n = read(in->fd, buf, sizeof(buf))) > 0)
+                if (archive_write_data(a, buf, (size_t)n) != n)
+                        r = archive_errno(a) == ENOSPC ? -ENOSPC : -EIO;
+        return r;
+}
+
+/* The kernel makes no parents of files it unpacks, so the folders come first. */
+static int write_archive(const struct inputs *in, int fd)
+{
+        static const char *const folders[] = {"bin", "boot", "dev", "modules"};
+        struct archive *a = archive_write_new();
+        int r = 0;
+
+        archive_write_set_format_cpio_newc(a);
+        archive_write_add_filter_none(a);
+        if (archive_write_open_fd(a, fd) != ARCHIVE_OK)
+                r = -EIO;
+        for (size_t i = 0; r == 0 && i < KT_ARRAY_SIZE(folders); i++)
+                r = write_folder(a, folders[i]);
+        for (unsigned i = 0; r == 0 && i < in->n; i++)
+                r = write_input(a, &in->list[i]);
+        if (archive_write_close(a) != ARCHIVE_OK && r == 0)
+                r = -EIO;
+        archive_write_free(a);
+        return r;
+}
+
+static int make_archive(const struct inputs *in, const char *dir, const char *path)
+{
+        _cleanup_free_ char *temp = kt_format("%s/.tmp-XXXXXX", dir);
+        _cleanup_close_ int fd = temp ? mkostemp(temp, O_CLOEXEC) : -1;
+        int r;
+
+        if (fd < 0)
+                return temp ? -errno : -ENOMEM;
+        r = write_archive(in, fd);
+        if (r == 0 && (fchmod(fd, 0644) < 0 || fsync(fd) < 0 || rename(temp, path) < 0))
+                r = -errno;
+        if (r < 0)
+                unlink(temp);
+        return r;
+}
+
+int initramfs_ensure(struct kcache *c, const struct kernel *k, const char *agent_path, const char *busybox_path,
+                     char **ret_path, struct kt_error *reterr)
+{
+        _cleanup_(inputs_done) struct inputs in = {};
+        _cleanup_free_ char *dir = kt_format("%s/../initramfs", c->root), *path = NULL;
+        char hash[KT_SHA256_HEX_SIZE];
+        int r = collect(&in, k, agent_path, busybox_path, reterr);
+
+        if (r < 0)
+                return r;
+        r = hash_inputs(&in, hash);
+        path = r < 0 || !dir ? NULL : kt_format("%s/%s-%.16s.cpio", dir, k->key, hash);
+        if (!path)
+                return kt_error_set(reterr, r < 0 ? r : -ENOMEM, KT_E_INTERNAL, "cannot hash the initramfs's files");
+        if (access(path, R_OK) < 0) {
+                r = kt_mkdir_p(AT_FDCWD, dir, 0755);
+                if (r >= 0)
+                        r = make_archive(&in, dir, path);
+                if (r < 0)
+                        return kt_error_set(reterr, r, KT_E_IO, "cannot write the initramfs %s: %s", path, strerror(-r));
+        }
+        *ret_path = TAKE_PTR(path);
+        return 0;
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "kcache.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "../common/fsutil.h"
+#include "../proto/errors.h"
+#include "kcache_internal.h"
+
+#define TEMP_PREFIX ".tmp-"
+
+/* Shared: somebody makes a temp folder. Exclusive: somebody sweeps, publishes or removes. */
+static int lock_store(struct kcache *c, int how)
+{
+        int fd, r;
+
+        if (mkdirat(c->root_fd, ".locks", 0755) < 0 && errno != EEXIST)
+                return -errno;
+        fd = openat(c->root_fd, ".locks/store.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return -errno;
+        do
+                r = flock(fd, how) < 0 ? -errno : 0;
+        while (r == -EINTR);
+        if (r < 0)
+                close(fd);
+        return r < 0 ? r : fd;
+}
+
+static int io_error(struct kcache *c, int num, const char *what, struct kt_error *reterr)
+{
+        struct statvfs st;
+
+        if (num == -ENOSPC && fstatvfs(c->root_fd, &st) == 0)
+                return kt_error_set(reterr, num, KT_E_IO, "%s: no space left in %s (%llu MiB free); a kernel takes about 70 MiB",
+                                    what, c->root, (unsigned long long)st.f_bavail * st.f_frsize / (1024 * 1024));
+        return kt_error_set(reterr, num, KT_E_IO, "%s in %s: %s", what, c->root, strerror(-num));
+}
+
+/* Temp folders whose maker is gone: their lock can be had. */
+static void sweep(struct kcache *c)
+{
+        _cleanup_close_ int lock = lock_store(c, LOCK_EX | LOCK_NB);
+        _cleanup_closedir_ DIR *dir = NULL;
+        struct dirent *e;
+
+        if (lock < 0)
+                return;
+        dir = fdopendir(openat(c->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        while (dir && (e = readdir(dir))) {
+                _cleanup_close_ int fd = -1;
+
+                if (strncmp(e->d_name, TEMP_PREFIX, sizeof(TEMP_PREFIX) - 1) != 0)
+                        continue;
+                fd = openat(c->root_fd, e->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+                if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+                        kt_remove_tree(c->root_fd, e->d_name);
+        }
+}
+
+int kcache_open(const char *root, struct kcache **ret, struct kt_error *reterr)
+{
+        struct kcache *c = calloc(1, sizeof(*c));
+        int r;
+
+        if (!c || !(c->root = realpath(root, NULL))) {
+                r = c ? kt_mkdir_p(AT_FDCWD, root, 0755) : -ENOMEM;
+                if (r >= 0)
+                        c->root = realpath(root, NULL);
+                if (r >= 0 && !c->root)
+                        r = -errno;
+                if (r < 0) {
+                        free(c);
+                        return kt_error_set(reterr, r, KT_E_IO, "cannot make the kernel cache %s: %s", root, strerror(-r));
+                }
+        }
+        c->root_fd = open(c->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (c->root_fd < 0) {
+                r = kt_error_set(reterr, -errno, KT_E_IO, "cannot open the kernel cache %s: %s", root, strerror(errno));
+                free(c->root);
+                free(c);
+                return r;
+        }
+        sweep(c);
+        *ret = c;
+        return 0;
+}
+
+void kcache_free(struct kcache *c)
+{
+        if (!c)
+                return;
+        close(c->root_fd);
+        free(c->root);
+        free(c);
+}
+
+const char *kcache_root(const struct kcache *c)
+{
+        return c->root;
+}
+
+/* --- listing --- */
+
+static int newest_first(const void *a, const void *b)
+{
+        const struct kernel *x = *(struct kernel *const *)a, *y = *(struct kernel *const *)b;
+        int d;
+
+        if (!x->error != !y->error)
+                return x->error ? 1 : -1;
+        if (x->error)
+                return strcmp(x->key, y->key);
+        d = kernel_version_compare(y->version, x->version);
+        if (d == 0)
+                d = (strstr(y->release, "cloud") != NULL) - (strstr(x->release, "cloud") != NULL);
+        return d ? d : strcmp(x->key, y->key);
+}
+
+static int add_entry(struct kcache *c, const char *name, struct kernel ***list, size_t *n)
+{
+        struct kernel **grown = realloc(*list, (*n + 2) * sizeof(*grown));
+        int r;
+
+        if (!grown)
+                return -ENOMEM;
+        *list = grown;
+        r = kernel_load(c->root, name, &grown[*n]);
+        if (r >= 0)
+                (*n)++;
+        grown[*n] = NULL;
+        return r;
+}
+
+int kcache_list(struct kcache *c, struct kernel ***ret, struct kt_error *reterr)
+{
+        _cleanup_closedir_ DIR *dir = fdopendir(openat(c->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        struct kernel **list = calloc(1, sizeof(*list));
+        struct dirent *e;
+        size_t n = 0;
+        int r = list ? 0 : -ENOMEM;
+
+        if (!dir) {
+                free(list);
+                return io_error(c, -errno, "cannot list kernels", reterr);
+        }
+        while (r >= 0 && (e = readdir(dir))) {
+                struct stat st;
+
+                if (!kernel_key_is_valid(e->d_name) || fstatat(c->root_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+                    !S_ISDIR(st.st_mode))
+                        continue;
+                r = add_entry(c, e->d_name, &list, &n);
+        }
+        if (r < 0) {
+                kernel_list_free(list);
+                return kt_error_set(reterr, r, KT_E_INTERNAL, "out of memory");
+        }
+        qsort(list, n, sizeof(*list), newest_first);
+        *ret = list;
+        return 0;
+}
+
+void kernel_list_free(struct kernel **list)
+{
+        for (struct kernel **k = list; k && *k; k++)
+                kernel_free(*k);
+        free(list);
+}
+
+int kcache_get(struct kcache *c, const char *key, struct kernel **ret, struct kt_error *reterr)
+{
+        struct stat st;
+        int r;
+
+        if (!kernel_key_is_valid(key))
+                return kt_error_set_field(reterr, -EINVAL, KT_E_NO_SUCH_KERNEL, "key", "'%s' is no cache key", key);
+        if (fstatat(c->root_fd, key, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+                return kt_error_set_field(reterr, -ENOENT, KT_E_NO_SUCH_KERNEL, "key",
+                                          "no kernel '%s' in %s; `ktstrctl kernel list` shows what is there", key, c->root);
+        r = kernel_load(c->root, key, ret);
+        return r < 0 ? kt_error_set(reterr, r, KT_E_INTERNAL, "out of memory") : 0;
+}
+
+/* --- taking in and out --- */
+
+int kcache_stage(struct kcache *c, char **ret_name, int *ret_fd, struct kt_error *reterr)
+{
+        _cleanup_close_ int lock = lock_store(c, LOCK_SH), fd = -1;
+        _cleanup_free_ char *path = kt_path_join(c->root, TEMP_PREFIX "XXXXXX");
+        _cleanup_free_ char *name = NULL;
+
+        if (lock < 0)
+                return io_error(c, lock, "cannot lock the kernel cache", reterr);
+        if (!path || !mkdtemp(path) || chmod(path, 0755) < 0)
+                return io_error(c, path ? -errno : -ENOMEM, "cannot make a temporary folder", reterr);
+        name = strdup(strrchr(path, '/') + 1);
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (!name || fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return io_error(c, -errno, "cannot open a temporary folder", reterr);
+        *ret_name = TAKE_PTR(name);
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int kcache_publish(struct kcache *c, const char *temp, int temp_fd, const char *key, struct kt_error *reterr)
+{
+        _cleanup_close_ int lock = -1;
+        int r = kt_fsync_tree(temp_fd);
+
+        if (r < 0)
+                return io_error(c, r, "cannot store the kernel", reterr);
+        lock = lock_store(c, LOCK_EX);
+        if (lock < 0)
+                return io_error(c, lock, "cannot lock the kernel cache", reterr);
+        if (renameat2(c->root_fd, temp, c->root_fd, key, RENAME_NOREPLACE) < 0)
+                return errno == EEXIST ? -EEXIST : io_error(c, -errno, "cannot store the kernel", reterr);
+        /* From here on its lock means a lease; the stager's ends with its descriptor. */
+        flock(temp_fd, LOCK_UN);
+        return fsync(c->root_fd) < 0 ? io_error(c, -errno, "cannot store the kernel", reterr) : 0;
+}
+
+int kcache_lease(struct kcache *c, const char *key, int *ret_fd, struct kt_error *reterr)
+{
+        _cleanup_close_ int fd = openat(c->root_fd, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+        if (fd < 0)
+                return kt_error_set(reterr, -errno, KT_E_NO_SUCH_KERNEL, "kernel %s: %s", key, strerror(errno));
+        if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+                return kt_error_set(reterr, -EBUSY, KT_E_NO_SUCH_KERNEL, "kernel %s is being removed", key);
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int kcache_remove(struct kcache *c, const char *key, struct kt_error *reterr)
+{
+        _cleanup_close_ int lock = -1, fd = -1;
+        _cleanup_free_ char *temp = kt_format(TEMP_PREFIX "gone-%s", key);
+        int r;
+
+        if (!kernel_key_is_valid(key))
+                return kt_error_set_field(reterr, -EINVAL, KT_E_NO_SUCH_KERNEL, "key", "'%s' is no cache key", key);
+        lock = lock_store(c, LOCK_EX);
+        fd = openat(c->root_fd, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return kt_error_set_field(reterr, -ENOENT, KT_E_NO_SUCH_KERNEL, "key", "no kernel '%s' in %s", key, c->root);
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return kt_error_set(reterr, -EBUSY, KT_E_BUSY, "kernel %s is in use by a job; try again when it has ended", key);
+        /* Out of sight at once, then gone: a reader sees it whole or not at all. */
+        if (!temp || renameat(c->root_fd, key, c->root_fd, temp) < 0)
+                return io_error(c, -errno, "cannot remove the kernel", reterr);
+        r = kt_remove_tree(c->root_fd, temp);
+        return r < 0 ? io_error(c, r, "cannot remove the kernel", reterr) : 0;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "kernel.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../common/fsutil.h"
+#include "../proto/codec.h"
+
+#define METADATA_MAX (1024U * 1024U)
+
+static void free_strings(char **strings)
+{
+        for (char **s = strings; s && *s; s++)
+                free(*s);
+        free(strings);
+}
+
+void kernel_free(struct kernel *k)
+{
+        if (!k)
+                return;
+        free(k->key);
+        free(k->path);
+        free(k->release);
+        free(k->version);
+        free(k->arch);
+        free(k->source);
+        free(k->built_at);
+        free(k->image_path);
+        free(k->btf_path);
+        free(k->config_path);
+        free(k->image_sha256);
+        free_strings(k->modules);
+        free_strings(k->imported_from);
+        free(k->error);
+        free(k->error_kind);
+        free(k);
+}
+
+bool kernel_key_is_valid(const char *key)
+{
+        if (!*key || *key == '.' || strlen(key) > 200)
+                return false;
+        for (const char *p = key; *p; p++)
+                if (*p == '/' || *p == '\\' || (unsigned char)*p <= ' ' || *p == 0x7f)
+                        return false;
+        return true;
+}
+
+char *kernel_version_of(const char *release)
+{
+        size_t len = strspn(release, "0123456789.");
+
+        while (len > 0 && release[len - 1] == '.')
+                len--;
+        if (strncmp(release + len, "-rc", 3) == 0 && isdigit((unsigned char)release[len + 3]))
+                len += 3 + strspn(release + len + 3, "0123456789");
+        return strndup(release, len);
+}
+
+int kernel_version_compare(const char *a, const char *b)
+{
+        for (;;) {
+                char *end_a, *end_b;
+                unsigned long na = strtoul(a, &end_a, 10), nb = strtoul(b, &end_b, 10);
+
+                if (na != nb)
+                        return na < nb ? -1 : 1;
+                if (*end_a != '.' || *end_b != '.') {
+                        /* "-rc1" sorts before the end, more components after it. */
+                        int rank_a = *end_a == '-' ? 0 : *end_a == '.' ? 2 : 1;
+                        int rank_b = *end_b == '-' ? 0 : *end_b == '.' ? 2 : 1;
+
+                        if (rank_a != rank_b || rank_a != 0)
+                                return rank_a - rank_b;
+                        na = strtoul(end_a + 3, NULL, 10);
+                        nb = strtoul(end_b + 3, NULL, 10);
+                        return na < nb ? -1 : na > nb;
+                }
+                a = end_a + 1;
+                b = end_b + 1;
+        }
+}
+
+static int corrupt(struct kernel *k, const char *kind, char *text)
+{
+        k->error_kind = strdup(kind);
+        k->error = text;
+        return k->error && k->error_kind ? 0 : -ENOMEM;
+}
+
+static bool is_string(struct json_object *o, const char *key)
+{
+        return json_object_is_type(kt_json_get(o, key), json_type_string);
+}
+
+static bool is_bool(struct json_object *o, const char *key)
+{
+        return json_object_is_type(kt_json_get(o, key), json_type_boolean);
+}
+
+static char **take_strings(struct json_object *array)
+{
+        size_t n = json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
+        char **strings = calloc(n + 1, sizeof(char *));
+
+        for (size_t i = 0; strings && i < n; i++)
+                strings[i] = strdup(json_object_get_string(json_object_array_get_idx(array, i)));
+        return strings;
+}
+
+/* Which required member is missing or of another type, NULL when all are right. */
+static const char *missing_member(struct json_object *o)
+{
+        static const char *const strings[] = {"release", "version", "arch", "source", "built_at", "image_name", "image_sha256"};
+        static const char *const bools[] = {"has_btf", "has_config", "sched_ext", "devmem"};
+
+        if (!json_object_is_type(o, json_type_object))
+                return "an object";
+        for (size_t i = 0; i < KT_ARRAY_SIZE(strings); i++)
+                if (!is_string(o, strings[i]))
+                        return strings[i];
+        for (size_t i = 0; i < KT_ARRAY_SIZE(bools); i++)
+                if (!is_bool(o, bools[i]))
+                        return bools[i];
+        return json_object_is_type(kt_json_get(o, "image_size"), json_type_int) ? NULL : "image_size";
+}
+
+static int fill(struct kernel *k, struct json_object *o)
+{
+        struct stat st;
+
+        k->release = strdup(kt_json_str(o, "release"));
+        k->version = strdup(kt_json_str(o, "version"));
+        k->arch = strdup(kt_json_str(o, "arch"));
+        k->source = strdup(kt_json_str(o, "source"));
+        k->built_at = strdup(kt_json_str(o, "built_at"));
+        k->image_sha256 = strdup(kt_json_str(o, "image_sha256"));
+        k->image_size = (uint64_t)kt_json_int(o, "image_size", 0);
+        k->has_btf = kt_json_bool(o, "has_btf", false);
+        k->has_config = kt_json_bool(o, "has_config", false);
+        k->sched_ext = kt_json_bool(o, "sched_ext", false);
+        k->devmem = kt_json_bool(o, "devmem", true);
+        k->modules = take_strings(kt_json_get(o, "modules"));
+        k->imported_from = take_strings(kt_json_get(o, "imported_from"));
+        k->image_path = kt_path_join(k->path, "vmlinux");
+        k->btf_path = k->has_btf ? kt_path_join(k->path, "btf") : NULL;
+        k->config_path = k->has_config ? kt_path_join(k->path, "config") : NULL;
+        if (!k->release || !k->image_path || !k->modules || !k->imported_from)
+                return -ENOMEM;
+        if (stat(k->image_path, &st) < 0 || (uint64_t)st.st_size != k->image_size)
+                return corrupt(k, "image_missing", kt_format("its image %s is missing or has another size", k->image_path));
+        return 0;
+}
+
+static int load_into(struct kernel *k, const char *root)
+{
+        _cleanup_free_ char *path = NULL, *text = NULL;
+        _cleanup_json_ struct json_object *o = NULL;
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        const char *missing;
+        size_t size;
+        int r;
+
+        k->path = kt_path_join(root, k->key);
+        path = k->path ? kt_path_join(k->path, "metadata.json") : NULL;
+        if (!path)
+                return -ENOMEM;
+        r = kt_read_file(AT_FDCWD, path, METADATA_MAX, &text, &size);
+        if (r == -ENOENT)
+                return corrupt(k, "missing", strdup("metadata.json is missing"));
+        if (r < 0)
+                return corrupt(k, "unreadable", kt_format("metadata.json: %s", strerror(-r)));
+        if (kt_json_parse(text, size, &o, &err) < 0) {
+                /* Cut in the middle of a value, or no JSON at all? */
+                struct json_tokener *t = json_tokener_new();
+                struct json_object *part = t ? json_tokener_parse_ex(t, text, (int)size) : NULL;
+                bool cut = t && json_tokener_get_error(t) == json_tokener_continue;
+
+                json_object_put(part);
+                if (t)
+                        json_tokener_free(t);
+                return corrupt(k, cut ? "truncated" : "malformed",
+                               kt_format("metadata.json is %s: %s", cut ? "cut off" : "no JSON", kt_error_text(&err)));
+        }
+        missing = missing_member(o);
+        if (missing)
+                return corrupt(k, "schema_drift", kt_format("metadata.json lacks %s", missing));
+        return fill(k, o);
+}
+
+int kernel_load(const char *root, const char *key, struct kernel **ret)
+{
+        struct kernel *k = calloc(1, sizeof(*k));
+        int r = -ENOMEM;
+
+        if (k)
+                k->key = strdup(key);
+        if (k && k->key)
+                r = load_into(k, root);
+        if (r < 0) {
+                kernel_free(k);
+                return r;
+        }
+        *ret = k;
+        return 0;
+}
+
+static void add_strings(struct json_object *o, const char *key, char **strings)
+{
+        struct json_object *a = json_object_new_array();
+
+        for (char **s = strings; s && *s; s++)
+                json_object_array_add(a, json_object_new_string(*s));
+        kt_json_add(o, key, a);
+}
+
+char *kernel_metadata(const struct kernel *k)
+{
+        _cleanup_json_ struct json_object *o = json_object_new_object();
+        const char *text;
+
+        kt_json_add_str(o, "key", k->key);
+        kt_json_add_str(o, "release", k->release);
+        kt_json_add_str(o, "version", k->version);
+        kt_json_add_str(o, "arch", k->arch);
+        kt_json_add_str(o, "source", k->source);
+        kt_json_add_str(o, "built_at", k->built_at);
+        kt_json_add_str(o, "image_name", "vmlinux");
+        kt_json_add_int(o, "image_size", (int64_t)k->image_size);
+        kt_json_add_str(o, "image_sha256", k->image_sha256);
+        kt_json_add_bool(o, "has_btf", k->has_btf);
+        kt_json_add_bool(o, "has_config", k->has_config);
+        kt_json_add_bool(o, "sched_ext", k->sched_ext);
+        kt_json_add_bool(o, "devmem", k->devmem);
+        add_strings(o, "modules", k->modules);
+        add_strings(o, "imported_from", k->imported_from);
+        text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY);
+        return text ? strdup(text) : NULL;
+}
