@@ -91,6 +91,7 @@ static int write_folder(struct archive *a, const char *name)
 
         archive_entry_set_pathname(e, name);
         archive_entry_set_filetype(e, AE_IFDIR);
+        archive_entry_set_size(e, 0);
         archive_entry_set_perm(e, 0755);
         int r = archive_write_header(a, e);
         archive_entry_free(e);
@@ -160,7 +161,7 @@ int initramfs_ensure(struct kcache *c, const struct kernel *k, const char *agent
                      char **ret_path, struct kt_error *reterr)
 {
         _cleanup_(inputs_done) struct inputs in = {};
-        _cleanup_free_ char *dir = kt_format("%s/../initramfs", c->root), *path = NULL;
+        _cleanup_free_ char *dir = kt_format("%.*s/initramfs", (int)(strrchr(c->root, '/') - c->root), c->root), *path = NULL;
         char hash[KT_SHA256_HEX_SIZE];
         int r = collect(&in, k, agent_path, busybox_path, reterr);
 
