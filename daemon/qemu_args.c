@@ -141,7 +141,7 @@ static void add_kernel(struct args *a, const struct qemu_args_params *p)
 
 char *qemu_args_kernel_line(const struct memory_layout *l)
 {
-        static const char always[] = "console=ttyS0 earlyprintk=ttyS0 quiet panic=-1 8250.nr_uarts=1 "
+        static const char always[] = "quiet console=ttyS0 earlyprintk=ttyS0 panic=-1 8250.nr_uarts=1 "
                                      "mitigations=off nokaslr "
                                      "no_timer_check tsc=reliable cryptomgr.notests random.trust_cpu=on "
                                      "rcupdate.rcu_expedited=1";
