@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "distance.h"
+
+#include <limits.h>
+#include <string.h>
+
+unsigned edit_distance(const char *a, const char *b)
+{
+        size_t la = strlen(a), lb = strlen(b);
+        unsigned row[64];
+
+        if (la > 63 || lb > 63)
+                return UINT_MAX;
+        for (size_t j = 0; j <= lb; j++)
+                row[j] = (unsigned)j;
+        for (size_t i = 1; i <= la; i++) {
+                unsigned diagonal = row[0];
+
+                row[0] = (unsigned)i;
+                for (size_t j = 1; j <= lb; j++) {
+                        unsigned best = diagonal + (a[i - 1] != b[j - 1]);
+
+                        best = row[j] + 1 < best ? row[j] + 1 : best;
+                        best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+                        diagonal = row[j];
+                        row[j] = best;
+                }
+        }
+        return row[lb];
+}

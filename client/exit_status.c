@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "exit_status.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "../common/cleanup.h"
+#include "../proto/errors.h"
+
+int exit_status_of_verdict(const char *verdict)
+{
+        static const struct {
+                const char *verdict;
+                int status;
+        } table[] = {
+                {"pass", EXIT_STATUS_PASS},
+                {"skip", EXIT_STATUS_PASS},
+                {"fail", EXIT_STATUS_FAIL},
+                {"inconclusive", EXIT_STATUS_INCONCLUSIVE},
+                {"cancelled", EXIT_STATUS_CANCELLED},
+        };
+
+        for (size_t i = 0; i < KT_ARRAY_SIZE(table); i++)
+                if (strcmp(verdict, table[i].verdict) == 0)
+                        return table[i].status;
+        return EXIT_STATUS_HARNESS;
+}
+
+int exit_status_of_error(const char *name)
+{
+        static const char *const typed_wrong[] = {
+                KT_E_INVALID_PARAMETER, KT_E_BAD_TOPOLOGY,     KT_E_NEVER_FITS, KT_E_UNKNOWN_SCENARIO, KT_E_BAD_SCHEDULER,
+                KT_E_LIBRARY_NOT_FOUND, KT_E_BAD_FILE,         KT_E_NO_SUCH_KERNEL, KT_E_BAD_KERNEL,   KT_E_NO_SUCH_JOB,
+                KT_E_ACCEL_UNUSABLE,    KT_E_KERNEL_UNSUITABLE, KT_E_PERMISSION_DENIED,
+        };
+
+        for (size_t i = 0; i < KT_ARRAY_SIZE(typed_wrong); i++)
+                if (strcmp(name, typed_wrong[i]) == 0)
+                        return EXIT_STATUS_USAGE;
+        if (strcmp(name, KT_E_BUSY) == 0 || strcmp(name, KT_E_SHUTTING_DOWN) == 0)
+                return EXIT_STATUS_NO_DAEMON;
+        return EXIT_STATUS_HARNESS;
+}

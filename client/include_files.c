@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "include_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../common/fsutil.h"
+#include "../proto/errors.h"
+#include "../proto/guestmsg.h"
+
+static bool is_elf_program(int fd)
+{
+        char magic[4];
+        struct stat st;
+
+        return pread(fd, magic, 4, 0) == 4 && memcmp(magic, "\177ELF", 4) == 0 && fstat(fd, &st) == 0 && (st.st_mode & 0111);
+}
+
+static int add_file(struct bundle *b, const char *path, const char *name, struct kt_error *reterr)
+{
+        _cleanup_free_ char *guest_path = kt_path_join(KT_GUEST_INCLUDE_DIR, name);
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r = 0;
+        struct kt_elf_deps deps = {};
+        struct stat st;
+
+        if (fd < 0)
+                return kt_error_set(reterr, -errno, KT_E_BAD_FILE, "-i %s: %s", path, strerror(errno));
+        if (!guest_path || fstat(fd, &st) < 0) {
+                close(fd);
+                return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+        }
+        if (is_elf_program(fd)) {
+                r = kt_elf_deps_collect(path, getenv("LD_LIBRARY_PATH"), KT_E_BAD_FILE, KT_E_LIBRARY_NOT_FOUND, &deps, reterr);
+                if (r >= 0)
+                        r = bundle_add_libraries(b, &deps, reterr);
+                kt_elf_deps_done(&deps);
+        }
+        if (r < 0) {
+                close(fd);
+                return r;
+        }
+        return bundle_add(b, guest_path, fd, st.st_mode, reterr);
+}
+
+/* parent_len: what of each path is cut off in the guest. */
+static int add_folder(struct bundle *b, const char *path, size_t parent_len, struct kt_error *reterr)
+{
+        char *const roots[] = {(char *)path, NULL};
+        FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+        unsigned files = 0;
+        FTSENT *e;
+        int r = 0;
+
+        if (!fts)
+                return kt_error_set(reterr, -errno, KT_E_BAD_FILE, "-i %s: %s", path, strerror(errno));
+        while (r >= 0 && (e = fts_read(fts))) {
+                const char *name = e->fts_path + parent_len;
+                struct stat st;
+
+                if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR || e->fts_info == FTS_NS)
+                        r = kt_error_set(reterr, -e->fts_errno, KT_E_BAD_FILE, "-i %s: %s", e->fts_path, strerror(e->fts_errno));
+                else if (e->fts_info == FTS_F || (e->fts_info == FTS_SL && stat(e->fts_path, &st) == 0 && S_ISREG(st.st_mode))) {
+                        files++;
+                        r = add_file(b, e->fts_path, name, reterr);
+                } else if (e->fts_info == FTS_DEFAULT)
+                        fprintf(stderr, "ktstrctl: shell: -i %s: no regular file, skipped\n", e->fts_path);
+        }
+        fts_close(fts);
+        if (r >= 0 && files == 0)
+                fprintf(stderr, "ktstrctl: shell: warning: -i %s: directory contains no regular files\n", path);
+        return r;
+}
+
+static char *on_path(const char *name)
+{
+        const char *path = getenv("PATH");
+
+        for (; path && *path;) {
+                size_t len = strcspn(path, ":");
+                char *full = kt_format("%.*s/%s", (int)len, path, name);
+
+                if (full && access(full, R_OK) == 0)
+                        return full;
+                free(full);
+                path += len + (path[len] == ':');
+        }
+        return NULL;
+}
+
+int include_files_add(struct bundle *b, const char *what, struct kt_error *reterr)
+{
+        _cleanup_free_ char *path = realpath(what, NULL), *found = NULL;
+        struct stat st;
+        const char *base;
+
+        if (!path && !strchr(what, '/')) {
+                found = on_path(what);
+                path = found ? realpath(found, NULL) : NULL;
+        }
+        if (!path)
+                return kt_error_set(reterr, -ENOENT, KT_E_BAD_FILE, "-i %s: not found%s",
+                                    what, strchr(what, '/') ? "" : " in filesystem or PATH");
+        if (stat(path, &st) < 0)
+                return kt_error_set(reterr, -errno, KT_E_BAD_FILE, "-i %s: %s", what, strerror(errno));
+        /* Named as it was asked for: a link keeps its own name. */
+        base = strrchr(what, '/') && strrchr(what, '/')[1] ? strrchr(what, '/') + 1 : strrchr(path, '/') + 1;
+        if (S_ISDIR(st.st_mode))
+                return add_folder(b, path, (size_t)(strrchr(path, '/') + 1 - path), reterr);
+        if (!S_ISREG(st.st_mode))
+                return kt_error_set(reterr, -EINVAL, KT_E_BAD_FILE, "-i %s is neither a file nor a folder", what);
+        return add_file(b, path, strchr(what, '/') ? base : what, reterr);
+}

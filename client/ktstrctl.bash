@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# bash completion for ktstrctl
+
+_ktstrctl_from_daemon() # verb... — words that only a running daemon knows; none is started for it
+{
+        "${COMP_WORDS[0]}" --no-autostart "$@" --json 2>/dev/null | sed -n "s/^ *\"$_ktstrctl_field\": *\"\\([^\"]*\\)\".*/\\1/p"
+}
+
+_ktstrctl()
+{
+        local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb= i _ktstrctl_field
+        local global='--socket --no-autostart --json --help'
+        local request='--kernel --topology --memory --accel --timeout'
+
+        for ((i = 1; i < COMP_CWORD; i++)); do
+                case ${COMP_WORDS[i]} in
+                --socket) ((i++)) ;;
+                -*) ;;
+                *) verb=${COMP_WORDS[i]}; break ;;
+                esac
+        done
+        case $prev in
+        --socket | -i | --include-files) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --sched) COMPREPLY=($(compgen -c -f -- "$cur")); return ;;
+        --scenario) COMPREPLY=($(compgen -W 'steady' -- "$cur")); return ;;
+        --accel) COMPREPLY=($(compgen -W 'auto kvm tcg' -- "$cur")); return ;;
+        --kernel)
+                _ktstrctl_field=key
+                COMPREPLY=($(compgen -f -W "$(_ktstrctl_from_daemon kernel list)" -- "$cur"))
+                return
+                ;;
+        esac
+        case $verb in
+        '') COMPREPLY=($(compgen -W "submit shell jobs attach cancel kernel doctor status drain completions help $global --version" -- "$cur")) ;;
+        submit) COMPREPLY=($(compgen -W "--sched --scenario --duration --workers --detach -v $request $global" -- "$cur")) ;;
+        shell) COMPREPLY=($(compgen -W "--exec -i $request $global" -- "$cur")) ;;
+        attach | cancel)
+                _ktstrctl_field=job
+                COMPREPLY=($(compgen -W "$(_ktstrctl_from_daemon jobs) $global" -- "$cur"))
+                ;;
+        kernel)
+                case $prev in
+                kernel) COMPREPLY=($(compgen -W 'import list info resolve remove' -- "$cur")) ;;
+                import) COMPREPLY=($(compgen -f -- "$cur")) ;;
+                *)
+                        _ktstrctl_field=key
+                        COMPREPLY=($(compgen -f -W "$(_ktstrctl_from_daemon kernel list) $global" -- "$cur"))
+                        ;;
+                esac
+                ;;
+        completions) COMPREPLY=($(compgen -W 'bash' -- "$cur")) ;;
+        *) COMPREPLY=($(compgen -W "$global" -- "$cur")) ;;
+        esac
+}
+
+complete -o filenames -F _ktstrctl ktstrctl

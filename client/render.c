@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "render.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "../proto/codec.h"
+
+#define LOG_LINES_SHOWN 40
+
+static const char *colour_of(const char *verdict)
+{
+        if (strcmp(verdict, "pass") == 0)
+                return "\033[1;32m";
+        return strcmp(verdict, "fail") == 0 ? "\033[1;31m" : "\033[1;33m";
+}
+
+static void print_head(FILE *f, struct json_object *v, const char *what, bool colours)
+{
+        const char *verdict = kt_json_str(v, "verdict"), *reason = kt_json_str(v, "reason");
+
+        if (colours)
+                fputs(colour_of(verdict), f);
+        for (const char *p = verdict; *p; p++)
+                fputc(toupper((unsigned char)*p), f);
+        if (colours)
+                fputs("\033[0m", f);
+        fprintf(f, " %s%s%s (%.1f s)\n", what ? what : "", what ? ": " : "", reason,
+                (double)kt_json_int(v, "elapsed_ms", 0) / 1000);
+}
+
+/* The end of a long text, where the point of a verifier log is; indented. */
+static void print_tail(FILE *f, const char *title, const char *text)
+{
+        const char *p = text + strlen(text);
+        unsigned lines = 0;
+
+        while (p > text && lines <= LOG_LINES_SHOWN)
+                if (*--p == '\n' && p[1])
+                        lines++;
+        if (p > text)
+                p++;
+        fprintf(f, "  %s%s:\n", title, p > text ? " (its end)" : "");
+        while (*p) {
+                size_t len = strcspn(p, "\n");
+
+                fprintf(f, "    %.*s\n", (int)len, p);
+                p += len + (p[len] == '\n');
+        }
+}
+
+static void print_scheduler(FILE *f, struct json_object *s)
+{
+        const char *error = kt_json_str(s, "error_text"), *verifier = kt_json_str(s, "verifier_log"),
+                   *dump = kt_json_str(s, "dump"), *kind = kt_json_str(s, "exit_kind"), *ops = kt_json_str(s, "ops");
+        const char *outcome = kt_json_str(s, "outcome");
+        bool well = strcmp(outcome, "stopped") == 0;
+
+        if (error && !well)
+                fprintf(f, "  error:     %s\n", error);
+        fprintf(f, "  scheduler: %s", outcome);
+        if (ops)
+                fprintf(f, ", attached as '%s' after %lld ms", ops, (long long)kt_json_int(s, "attach_ms", 0));
+        if (kind)
+                fprintf(f, ", exit kind %s", kind);
+        if (kt_json_get(s, "exit_code"))
+                fprintf(f, ", exit status %lld", (long long)kt_json_int(s, "exit_code", 0));
+        if (kt_json_get(s, "exit_signal"))
+                fprintf(f, ", signal %lld", (long long)kt_json_int(s, "exit_signal", 0));
+        fputc('\n', f);
+        if (verifier && !well)
+                print_tail(f, "verifier log", verifier);
+        if (dump && !well)
+                print_tail(f, "debug dump", dump);
+}
+
+static void print_checks(FILE *f, struct json_object *checks)
+{
+        for (size_t i = 0; checks && i < json_object_array_length(checks); i++) {
+                struct json_object *c = json_object_array_get_idx(checks, i);
+
+                fprintf(f, "  %-12s %-13s %s\n", kt_json_str(c, "name"), kt_json_str(c, "verdict"), kt_json_str(c, "text"));
+        }
+}
+
+static void print_cgroups(FILE *f, struct json_object *cgroups)
+{
+        for (size_t i = 0; cgroups && i < json_object_array_length(cgroups); i++) {
+                struct json_object *g = json_object_array_get_idx(cgroups, i);
+
+                fprintf(f, "  %s: workers=%lld cpus=%lld spread=%.1f%% gap=%lldms migrations=%lld iter=%lld\n",
+                        kt_json_str(g, "name"), (long long)kt_json_int(g, "workers", 0),
+                        (long long)kt_json_int(g, "cpus", 0), kt_json_double(g, "spread_pct", 0),
+                        (long long)kt_json_int(g, "gap_ms", 0), (long long)kt_json_int(g, "migrations", 0),
+                        (long long)kt_json_int(g, "iterations", 0));
+        }
+}
+
+static void print_guest(FILE *f, struct json_object *g)
+{
+        fprintf(f, "  guest:     Linux %s, %s, %lld CPUs, %lld MiB, %s (%s)", kt_json_str(g, "release"),
+                kt_json_str(g, "topology"), (long long)kt_json_int(g, "cpus", 0), (long long)kt_json_int(g, "memory_mib", 0),
+                kt_json_str(g, "accel"), kt_json_str(g, "accel_reason"));
+        if (kt_json_get(g, "boot_ms"))
+                fprintf(f, ", up in %.1f s", (double)kt_json_int(g, "boot_ms", 0) / 1000);
+        fputc('\n', f);
+}
+
+void render_verdict(FILE *f, struct json_object *v, const char *what, bool colours)
+{
+        struct json_object *scheduler = kt_json_get(v, "scheduler"), *guest = kt_json_get(v, "guest"),
+                           *host = kt_json_get(v, "host"), *details = kt_json_get(v, "details");
+
+        print_head(f, v, what, colours);
+        if (scheduler)
+                print_scheduler(f, scheduler);
+        print_checks(f, kt_json_get(v, "checks"));
+        print_cgroups(f, kt_json_get(v, "cgroups"));
+        if (guest)
+                print_guest(f, guest);
+        if (host)
+                fprintf(f, "  host:      kept the vCPUs waiting %lld ms in %lld ms\n",
+                        (long long)kt_json_int(host, "run_delay_ms", 0), (long long)kt_json_int(host, "window_ms", 0));
+        for (size_t i = 0; details && i < json_object_array_length(details); i++)
+                fprintf(f, "  note:      %s\n", json_object_get_string(json_object_array_get_idx(details, i)));
+        if (kt_json_str(v, "result_dir"))
+                fprintf(f, "  logs:      %s\n", kt_json_str(v, "result_dir"));
+        fflush(f);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Calls over the daemon's socket: blocking, one at a time. */
+
+#include <json-c/json.h>
+#include <stdbool.h>
+
+#include "../common/error.h"
+#include "../proto/codec.h"
+
+/* The most descriptors that one message can bring (SCM_MAX_FD in the kernel). */
+#define RPC_FDS_MAX 253U
+
+struct rpc {
+        int fd;
+        struct kt_wire_decoder *decoder;
+};
+
+/* Takes fd. */
+int rpc_init(struct rpc *r, int fd, struct kt_error *reterr);
+void rpc_done(struct rpc *r);
+
+/* Send a call with descriptors (borrowed; all go with its first byte). Takes parameters. */
+int rpc_send(struct rpc *r, const char *method, struct json_object *parameters, bool more, const int *fds, size_t n_fds,
+             struct kt_error *reterr);
+
+/*
+ * The next reply: its parameters (owned by the caller; may be NULL) and whether more come. An error reply is its -errno with the wire
+ * name and the daemon's message in *reterr. -EINTR when a signal came first (nothing lost), -ECONNRESET when the daemon is gone.
+ */
+int rpc_receive(struct rpc *r, struct json_object **ret, bool *ret_continues, struct kt_error *reterr);
+
+/* A whole simple call. */
+int rpc_call(struct rpc *r, const char *method, struct json_object *parameters, struct json_object **ret,
+             struct kt_error *reterr);

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/fsutil.h"
+#include "../proto/errors.h"
+#include "bundle.h"
+#include "connect.h"
+#include "exit_status.h"
+#include "request.h"
+#include "sched_lookup.h"
+#include "units.h"
+#include "watch.h"
+
+static const char usage[] =
+        "ktstrctl submit [OPTION]... [-- SCHEDULER-ARGUMENT...]\n"
+        "Boot a guest, start a scheduler in it, run a workload under it, judge it.\n\n"
+        "  --sched PROGRAM      path or name of the scheduler (default: none, that is EEVDF, as a baseline)\n"
+        "  --scenario NAME      steady\n"
+        "  --duration TIME      of the workload: 5s, 500ms, 2m (default 5s)\n"
+        "  --workers N          in each cgroup (default 2)\n" REQUEST_USAGE
+        "  --detach             print the job's id and leave it running\n"
+        "  -v                   show all log lines as they come\n"
+        "  --json               one event a line\n"
+        "  --socket PATH, --no-autostart\n\n"
+        "Exit status: 0 pass, 1 fail, 2 inconclusive, 3 harness error, 64 usage, 69 no daemon, 130 cancelled.\n";
+
+enum {
+        OPT_SCHED = 256,
+        OPT_SCENARIO,
+        OPT_DURATION,
+        OPT_WORKERS,
+        OPT_DETACH,
+};
+
+static const struct option options[] = {
+        GLOBAL_OPTIONS,
+        REQUEST_OPTIONS,
+        {"sched", required_argument, NULL, OPT_SCHED},
+        {"scenario", required_argument, NULL, OPT_SCENARIO},
+        {"duration", required_argument, NULL, OPT_DURATION},
+        {"workers", required_argument, NULL, OPT_WORKERS},
+        {"detach", no_argument, NULL, OPT_DETACH},
+        {"verbose", no_argument, NULL, 'v'},
+        {},
+};
+
+struct submission {
+        const char *sched;
+        bool detach, verbose;
+        struct json_object *params;
+        struct bundle bundle;
+};
+
+static int take_option(int opt, struct submission *s)
+{
+        int r = request_option(&verb_submit, opt, optarg, s->params);
+        int64_t n;
+
+        if (r != 0)
+                return r;
+        switch (opt) {
+        case OPT_SCHED:
+                s->sched = optarg;
+                return 1;
+        case OPT_SCENARIO:
+                kt_json_add_str(s->params, "scenario", optarg);
+                return 1;
+        case OPT_DURATION:
+                if (parse_duration(optarg, &n) < 0)
+                        return verb_usage_error(&verb_submit, "--duration: '%s' is no time like 5s, 500ms or 2m, up to a day", optarg);
+                kt_json_add_int(s->params, "duration_ms", n);
+                return 1;
+        case OPT_WORKERS:
+                if (parse_number(optarg, 1, 1024, &n) < 0)
+                        return verb_usage_error(&verb_submit, "--workers: '%s' is no number from 1 to 1024", optarg);
+                kt_json_add_int(s->params, "workers", n);
+                return 1;
+        case OPT_DETACH:
+                s->detach = true;
+                return 1;
+        default:
+                s->verbose = true;
+                return 1;
+        }
+}
+
+/* The program and its libraries as descriptors, its arguments as they stand. */
+static int add_scheduler(struct submission *s, int argc, char **argv, struct kt_error *reterr)
+{
+        struct json_object *sched = json_object_new_object(), *args = json_object_new_array();
+        _cleanup_free_ char *path = NULL;
+        struct kt_elf_deps deps = {};
+        const char *base;
+        int r;
+
+        kt_json_add(s->params, "scheduler", sched);
+        r = sched_lookup(s->sched, &path, reterr);
+        if (r < 0)
+                return r;
+        r = kt_elf_deps_collect(path, getenv("LD_LIBRARY_PATH"), KT_E_BAD_SCHEDULER, KT_E_LIBRARY_NOT_FOUND, &deps, reterr);
+        if (r < 0)
+                return r;
+        base = strrchr(path, '/');
+        kt_json_add_str(sched, "name", base ? base + 1 : path);
+        for (int i = 0; i < argc; i++)
+                json_object_array_add(args, json_object_new_string(argv[i]));
+        kt_json_add(sched, "args", args);
+        r = bundle_add_fd(&s->bundle, TAKE_FD(deps.program.fd), reterr);
+        if (r >= 0) {
+                kt_json_add_int(sched, "program_fd", r);
+                r = bundle_add_libraries(&s->bundle, &deps, reterr);
+        }
+        if (r >= 0)
+                kt_json_add(sched, "libraries", json_object_get(s->bundle.artifacts));
+        kt_elf_deps_done(&deps);
+        return r;
+}
+
+static int send_and_watch(struct submission *s, struct globals *g)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        _cleanup_(rpc_done) struct rpc rpc = {.fd = -1};
+        struct json_object *params = TAKE_PTR(s->params);
+        int status;
+
+        kt_json_add_bool(params, "detach", s->detach);
+        if (!client_connect_or_tell(&verb_submit, g, &rpc, &status)) {
+                json_object_put(params);
+                return status;
+        }
+        if (rpc_send(&rpc, "io.ktstrd.Job.Submit", params, !s->detach, s->bundle.fds, s->bundle.n, &err) < 0)
+                return client_tell(&verb_submit, &err);
+        if (s->detach) {
+                _cleanup_json_ struct json_object *reply = NULL;
+                bool continues;
+
+                if (rpc_receive(&rpc, &reply, &continues, &err) < 0)
+                        return client_tell(&verb_submit, &err);
+                puts(g->json ? json_object_to_json_string_ext(reply, JSON_C_TO_STRING_PLAIN) : kt_json_str(reply, "job"));
+                return 0;
+        }
+        const char *base = s->sched ? strrchr(s->sched, '/') : NULL;
+        struct watch w = {.verb = &verb_submit,
+                          .globals = g,
+                          .verbose = s->verbose,
+                          .cancel_on_interrupt = true,
+                          .what = base ? base + 1 : s->sched ? s->sched : "EEVDF"};
+        return watch_job(&w, &rpc);
+}
+
+static int run(int argc, char **argv, struct globals *g)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        struct submission s = {.params = json_object_new_object()};
+        int opt, r, status = 0;
+        bool after_dashes;
+
+        while ((opt = verb_option(&verb_submit, argc, argv, options, g, &status)) >= 0) {
+                r = take_option(opt, &s);
+                if (r != 1) {
+                        json_object_put(s.params);
+                        return r;
+                }
+        }
+        after_dashes = optind > 1 && optind <= argc && strcmp(argv[optind - 1], "--") == 0;
+        if (opt == -1 && optind < argc && !after_dashes)
+                status = verb_usage_error(&verb_submit, "unexpected argument '%s' (the scheduler's own come after --)", argv[optind]);
+        else if (opt == -1 && optind < argc && !s.sched)
+                status = verb_usage_error(&verb_submit, "arguments for a scheduler, but no --sched");
+        if (opt == -2 || status) {
+                json_object_put(s.params);
+                return status;
+        }
+        request_defaults(s.params);
+        r = bundle_init(&s.bundle, &err);
+        if (r >= 0 && s.sched)
+                r = add_scheduler(&s, argc - optind, argv + optind, &err);
+        status = r < 0 ? client_tell(&verb_submit, &err) : send_and_watch(&s, g);
+        json_object_put(s.params);
+        bundle_done(&s.bundle);
+        return status;
+}
+
+const struct verb verb_submit = {"submit", "run a scheduler under a workload and judge it", usage, run};

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdint.h>
+
+/* "5s", "500ms", "2m", "1h"; a plain number is seconds; "1.5s" is fine. -EINVAL, -ERANGE (0 or more than a day). */
+int parse_duration(const char *text, int64_t *ret_ms);
+
+/* "512M", "2G", "2GiB"; a plain number is MiB. -EINVAL, -ERANGE. */
+int parse_size(const char *text, int64_t *ret_mib);
+
+/* A whole number from min to max. -EINVAL, -ERANGE. */
+int parse_number(const char *text, int64_t min, int64_t max, int64_t *ret);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "watch.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../common/fsutil.h"
+#include "../proto/errors.h"
+#include "connect.h"
+#include "decode.h"
+#include "exit_status.h"
+#include "live.h"
+#include "render.h"
+
+static volatile sig_atomic_t interrupts;
+
+static void on_interrupt(int sig)
+{
+        interrupts++;
+}
+
+/* Without SA_RESTART, so that a blocking read returns. */
+static void catch_interrupts(void)
+{
+        struct sigaction sa = {.sa_handler = on_interrupt};
+
+        sigaction(SIGINT, &sa, NULL);
+        sigaction(SIGTERM, &sa, NULL);
+}
+
+/* On a connection of its own, since this one is in the middle of a stream. */
+static void send_cancel(const struct watch *w, const char *job)
+{
+        struct rpc rpc = {.fd = -1};
+        struct json_object *params = json_object_new_object(), *reply = NULL;
+
+        kt_json_add_str(params, "job", job);
+        if (client_connect(w->globals, &rpc, NULL) >= 0)
+                (void)rpc_call(&rpc, "io.ktstrd.Job.Cancel", params, &reply, NULL);
+        else
+                json_object_put(params);
+        json_object_put(reply);
+        rpc_done(&rpc);
+}
+
+static void write_log(const struct watch *w, struct live *live, struct json_object *event)
+{
+        const char *stream = kt_json_str(event, "stream");
+        _cleanup_free_ char *bytes = NULL;
+        size_t size;
+
+        if (decode_log(event, &bytes, &size) < 0)
+                return;
+        if (w->shell && strcmp(stream, "stdout") == 0)
+                (void)kt_write_all(STDOUT_FILENO, bytes, size);
+        else if (w->shell && strcmp(stream, "stderr") == 0)
+                (void)kt_write_all(STDERR_FILENO, bytes, size);
+        else if (w->verbose)
+                live_log(live, stream, bytes, size);
+}
+
+static int verdict_status(const struct watch *w, struct json_object *verdict)
+{
+        const char *word = kt_json_str(verdict, "verdict");
+        int64_t code = kt_json_int(verdict, "exit_code", -1), sig = kt_json_int(verdict, "exit_signal", -1);
+
+        if (!w->shell || strcmp(word, "cancelled") == 0)
+                return exit_status_of_verdict(word);
+        if (sig >= 0)
+                return 128 + (int)sig;
+        if (code >= 0)
+                return (int)code;
+        fprintf(stderr, "ktstrctl: shell: %s\n", kt_json_str(verdict, "reason"));
+        return EXIT_STATUS_SHELL_HARNESS;
+}
+
+/* One event. True when it was the verdict. */
+static bool take_event(const struct watch *w, struct live *live, struct json_object *event, int *ret_status)
+{
+        const char *kind = kt_json_str(event, "kind");
+        struct json_object *verdict = kt_json_get(event, "verdict");
+
+        if (!kind)
+                return false;
+        if (w->globals->json) {
+                puts(json_object_to_json_string_ext(event, JSON_C_TO_STRING_PLAIN));
+                fflush(stdout);
+        } else if (strcmp(kind, "log") == 0)
+                write_log(w, live, event);
+        else if (strcmp(kind, "verdict") != 0)
+                live_event(live, event);
+        if (!verdict)
+                return false;
+        live_end(live);
+        *ret_status = verdict_status(w, verdict);
+        if (!w->globals->json && !w->shell)
+                render_verdict(stdout, verdict, w->what, live_colours());
+        return true;
+}
+
+int watch_job(const struct watch *w, struct rpc *rpc)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        struct live live;
+        char job[64] = "";
+        int handled = 0, status = EXIT_STATUS_HARNESS;
+        bool ended = false, continues = true;
+
+        live_begin(&live, w->shell || w->globals->json);
+        catch_interrupts();
+        while (!ended && continues) {
+                _cleanup_json_ struct json_object *reply = NULL;
+                int r = rpc_receive(rpc, &reply, &continues, &err);
+
+                if (interrupts > handled) {
+                        handled = interrupts;
+                        live_end(&live);
+                        if (!w->cancel_on_interrupt || handled > 1 || !job[0])
+                                return EXIT_STATUS_CANCELLED;
+                        fprintf(stderr, "cancelling %s…\n", job);
+                        send_cancel(w, job);
+                }
+                if (r == -EINTR)
+                        continue;
+                if (r < 0) {
+                        live_end(&live);
+                        status = client_tell(w->verb, &err);
+                        return w->shell && status != EXIT_STATUS_USAGE ? EXIT_STATUS_SHELL_HARNESS : status;
+                }
+                if (kt_json_str(reply, "job"))
+                        snprintf(job, sizeof(job), "%s", kt_json_str(reply, "job"));
+                if (kt_json_get(reply, "event"))
+                        ended = take_event(w, &live, kt_json_get(reply, "event"), &status);
+        }
+        return status;
+}
