@@ -39,8 +39,14 @@ lines = [json.loads(line) for line in open(sys.argv[1]) if line.startswith("{")]
 assert eval(sys.argv[2]), lines[-1:]' "$results/$1" "$2"
 }
 
+# The private daemon ends when told to, and with it every guest.
+stop_daemon() {
+        pid=$(ktstrctl status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])') &&
+                kill "$pid" && timeout 20 tail --pid="$pid" -f /dev/null
+}
+
 nothing_is_left() {
-        ! pgrep -l 'ktstrd|qemu'
+        ! grep -E '^(ktstrd|qemu)' /proc/[0-9]*/comm
 }
 
 check unit-kvmprobe "$build/tests/unit/test_kvmprobe"
@@ -56,7 +62,7 @@ check doctor-chose-kvm json doctor 'any(a["name"] == "kvm" and a["usable"] and a
 check submit ktstrctl submit --sched scx_ktstr --duration 5s --json
 check submit-passed json submit 'lines[-1]["verdict"]["verdict"] == "pass"'
 check submit-under-kvm json submit 'lines[-1]["verdict"]["guest"]["accel"] == "kvm"'
-check drain ktstrctl drain
+check stop stop_daemon
 check nothing-left nothing_is_left
 
 echo "$passed passed, $failed failed"

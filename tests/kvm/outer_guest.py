@@ -151,7 +151,7 @@ def command_line(qemu, folder, scratch, share):
         # QEMU goes when this script does, however that ends.
         "setpriv", "--pdeathsig", "KILL", "--",
         qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-        "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", "2", "-m", "3072",
+        "-M", "q35", "-accel", "tcg,thread=single", "-cpu", CPU, "-smp", "2", "-m", "3072",
         "-kernel", os.path.join(folder, "vmlinuz"), "-initrd", os.path.join(scratch, "initramfs"),
         "-append", COMMAND_LINE,
         "-virtfs", "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap",
