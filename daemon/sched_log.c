@@ -118,7 +118,7 @@ static struct span first_complaint(const char *text, size_t size)
         while (next_line(&p, end, &line)) {
                 if (begins(line, "libbpf: ") && !contains(line, "skipping it") && !contains(line, "-22") &&
                     (contains(line, "not found") || contains(line, "ailed") || contains(line, "rror") ||
-                     contains(line, "mismatch")))
+                     contains(line, "mismatch") || contains(line, "incompatible")))
                         return line;
                 if (begins(line, "EXIT: "))
                         return line;
