@@ -16,7 +16,8 @@ setup:
 	@tools/setup
 
 build: setup
-	@[ -f "$(BUILD)/build.ninja" ] || meson setup "$(BUILD)" $(MESON_ARGS)
+	@prefix=$$(tools/fetch-tools) && \
+		{ [ -f "$(BUILD)/build.ninja" ] || meson setup "$(BUILD)" "-Dtools_prefix=$$prefix" $(MESON_ARGS); }
 	@ninja -C "$(BUILD)"
 
 test: build

@@ -18,17 +18,27 @@ die() { echo "${0##*/}: $*" >&2; exit 1; }
 # One process at a time under this name; released when the shell ends.
 lock() { exec 9>"$KTSTR_CACHE/$1.lock"; flock 9; }
 
-# The machine's own Debian mirror and the keyring it is signed by.
+# The machine's own Debian mirror. apt knows its origin once its lists were fetched, which setup sees to.
 apt_mirror()
 {
         apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' | grep -v -- '-security/*$' | head -n 1
 }
 
+# apt_keyring MIRROR — what the machine's sources have that mirror signed by, as the option of a sources line; empty if they say nothing:
+# then apt's trusted keys count, as they do for the machine itself. (apt 2.6 does not fill in $(SIGNED_BY) of indextargets.)
 apt_keyring()
 {
-        local key
-        key=$(apt-get indextargets --format '$(SIGNED_BY)' 'Created-By: Packages' 'Origin: Debian' | grep '^/' | head -n 1)
-        echo "${key:-/usr/share/keyrings/debian-archive-keyring.gpg}"
+        local mirror=${1%/} key
+        key=$(
+                cat /etc/apt/sources.list.d/*.sources 2>/dev/null | awk -v mirror="$mirror" '
+                        BEGIN { RS = ""; FS = "\n" }
+                        index($0, mirror) { for (i = 1; i <= NF; i++) if (sub(/^Signed-By:[ \t]*/, "", $i)) print $i }'
+                cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | grep -F "$mirror" |
+                        sed -n 's/^deb .*signed-by=\([^] ]*\).*/\1/p'
+        )
+        key=$(echo "$key" | grep '^/' | head -n 1)
+        [ -n "$key" ] || key=/usr/share/keyrings/debian-archive-keyring.gpg
+        [ ! -r "$key" ] || echo "[signed-by=$key]"
 }
 
 # apt_private SUITE... — afterwards `private_apt COMMAND...` is apt-get (or apt-cache) over these suites.
@@ -38,15 +48,14 @@ apt_private()
         command -v apt-get >/dev/null || die "no apt here; get the packages by hand, see README"
         mirror=$(apt_mirror)
         [ -n "$mirror" ] || die "apt knows no Debian mirror yet; run apt-get update first"
-        keyring=$(apt_keyring)
-        [ -r "$keyring" ] || die "no keyring $keyring; install debian-archive-keyring"
+        keyring=$(apt_keyring "$mirror")
         apt_state=$KTSTR_CACHE/apt/$(echo "$*" | tr ' ' '+')
         mkdir -p "$apt_state/lists/partial" "$apt_state/cache/archives/partial"
         for suite in "$@"; do
-                echo "deb [signed-by=$keyring] $mirror $suite main"
+                echo "deb $keyring $mirror $suite main"
         done >"$apt_state/sources.list"
         # Once a day is enough, and spares the mirror.
-        if [ -z "$(find "$apt_state/updated" -newer "$apt_state/sources.list" -mmin -1440 2>/dev/null)" ] ||
+        if [ -z "$(find "$apt_state/updated" -mmin -1440 2>/dev/null)" ] ||
            ! cmp -s "$apt_state/sources.list" "$apt_state/updated"; then
                 private_apt apt-get -qq update || die "apt-get update failed for: $*"
                 cp "$apt_state/sources.list" "$apt_state/updated"
