@@ -7,7 +7,8 @@
 
 #include "../proto/errors.h"
 
-/* The rates are kept per window; a guest that used up one is not read until the next. */
+/* The rates are kept as what was taken and not yet paid for by time passed; more than a window's worth of it, and the guest is not read
+ * until it is paid off. What one read brought too much is therefore taken off the next window. */
 #define WINDOW_MS 50
 #define WINDOW_BYTES (PORT_BYTES_PER_SECOND * WINDOW_MS / 1000)
 #define WINDOW_FRAMES (PORT_FRAMES_PER_SECOND * WINDOW_MS / 1000)
@@ -19,7 +20,7 @@ struct port {
         bool started; /* port_start() succeeded, so on_closed is owed */
         bool done;    /* closed at the other end, or failed */
         bool closing;
-        uint64_t window_ms, window_bytes, window_frames;
+        uint64_t paid_ms, owed_bytes, owed_frames;
         struct kt_frame_decoder decoder;
         const struct port_ops *ops;
         void *userdata;
@@ -41,26 +42,37 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 
+/* Pay with the time passed since the last look; true while more than a window's worth is owed. */
+static bool owes(struct port *p)
+{
+        const uint64_t now = uv_now(p->pipe.loop), passed_ms = now - p->paid_ms;
+        const uint64_t bytes = passed_ms * PORT_BYTES_PER_SECOND / 1000;
+        const uint64_t frames = passed_ms * PORT_FRAMES_PER_SECOND / 1000;
+
+        p->paid_ms = now;
+        p->owed_bytes -= bytes < p->owed_bytes ? bytes : p->owed_bytes;
+        p->owed_frames -= frames < p->owed_frames ? frames : p->owed_frames;
+        return p->owed_bytes > WINDOW_BYTES || p->owed_frames > WINDOW_FRAMES;
+}
+
 static void on_resume(uv_timer_t *timer)
 {
         struct port *p = timer->data;
 
-        if (!p->done && !p->closing)
+        if (p->done || p->closing)
+                return;
+        if (owes(p))
+                uv_timer_start(&p->resume, on_resume, WINDOW_MS, 0);
+        else
                 (void)uv_read_start((uv_stream_t *)&p->pipe, on_alloc, on_read);
 }
 
-/* Hold back reading for the rest of a window that is used up. */
 static void limit_rate(struct port *p)
 {
-        const uint64_t now = uv_now(p->pipe.loop);
-
-        if (now - p->window_ms >= WINDOW_MS) {
-                p->window_ms = now;
-                p->window_bytes = p->window_frames = 0;
-        } else if (p->window_bytes > WINDOW_BYTES || p->window_frames > WINDOW_FRAMES) {
-                uv_read_stop((uv_stream_t *)&p->pipe);
-                uv_timer_start(&p->resume, on_resume, p->window_ms + WINDOW_MS - now, 0);
-        }
+        if (!owes(p))
+                return;
+        uv_read_stop((uv_stream_t *)&p->pipe);
+        uv_timer_start(&p->resume, on_resume, WINDOW_MS, 0);
 }
 
 static void fail(struct port *p, int error)
@@ -89,7 +101,7 @@ static void take_frames(struct port *p)
                         fail(p, r);
                         return;
                 }
-                p->window_frames++;
+                p->owed_frames++;
                 p->ops->on_frame(p->userdata, &frame);
         }
 }
@@ -107,7 +119,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
                 p->ops->on_eof(p->userdata);
                 return;
         }
-        p->window_bytes += (uint64_t)n;
+        p->owed_bytes += (uint64_t)n;
         r = kt_frame_decoder_feed(&p->decoder, buf->base, (size_t)n);
         if (r < 0) {
                 fail(p, r);
