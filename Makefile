@@ -4,9 +4,10 @@
 BUILD ?= build
 MESON_ARGS ?=
 
-.PHONY: build test clean install help setup
+.PHONY: help setup build run test install clean
 
 help:
+	@echo "make run      install what is missing, build, get a kernel and run scx_ktstr in a guest"
 	@echo "make build    install what is missing and build into $(BUILD)/"
 	@echo "make test     the same, then run every test, plain and under ASan and UBSan"
 	@echo "make install  install what was built (DESTDIR and meson's prefix are honoured)"
@@ -19,6 +20,9 @@ build: setup
 	@prefix=$$(tools/fetch-tools) && \
 		{ [ -f "$(BUILD)/build.ninja" ] || meson setup "$(BUILD)" "-Dtools_prefix=$$prefix" $(MESON_ARGS); }
 	@ninja -C "$(BUILD)"
+
+run: build
+	@tools/run "$(BUILD)"
 
 test: build
 	@[ -f "$(BUILD)-san/build.ninja" ] || meson setup "$(BUILD)-san" -Db_sanitize=address,undefined -Db_lundef=false \
