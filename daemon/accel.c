@@ -24,7 +24,9 @@ static void judge_tcg(const struct qemu_check *qemu, struct accel_status *ret)
         ret->usable = qemu->runs;
         ret->probe_us = qemu->took_us;
         if (qemu->runs)
-                snprintf(ret->reason, sizeof(ret->reason), "QEMU %s emulates an x86_64 CPU", qemu->version);
+                snprintf(ret->reason, sizeof(ret->reason), "QEMU %s emulates an x86_64 CPU%s", qemu->version,
+                         qemu->parallel_tcg ? ""
+                                            : "; its vCPUs share one host thread, for with one each QEMU corrupts guests before 8.1");
         else
                 memcpy(ret->reason, qemu->reason, sizeof(ret->reason));
 }
@@ -58,6 +60,7 @@ void accel_probe(const char *qemu_path, struct accel_report *ret)
         qemu_check_run(qemu_path, &qemu);
         judge_kvm(&kvm, &qemu, &ret->of[ACCEL_KVM]);
         judge_tcg(&qemu, &ret->of[ACCEL_TCG]);
+        ret->tcg_one_thread = qemu.runs && !qemu.parallel_tcg;
         ret->chosen = ret->of[ACCEL_KVM].usable ? ACCEL_KVM : ACCEL_TCG;
 }
 

@@ -30,6 +30,7 @@ struct guest_shape {
         struct topology topology;
         unsigned memory_mib;
         enum accel accel;
+        bool tcg_one_thread; /* accel_report's */
         const struct kernel *kernel; /* borrowed; outlives the guest */
         const char *initramfs_path;  /* borrowed */
 };

@@ -71,7 +71,8 @@ static void add_machine(struct args *a, const struct qemu_args_params *p)
         add(a, "-M");
         add(a, "q35,%s%s", MACHINE_OFF, kvm ? ",kernel-irqchip=split" : "");
         add(a, "-accel");
-        add(a, "%s", accel_name(p->shape->accel));
+        add(a, "%s%s", accel_name(p->shape->accel),
+            p->shape->accel == ACCEL_TCG && p->shape->tcg_one_thread ? ",thread=single" : "");
         add(a, "-no-reboot");
         add(a, "-S");
 }

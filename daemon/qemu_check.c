@@ -138,6 +138,7 @@ static int read_all(int fd, char ret[OUTPUT_MAX])
 
 struct answers {
         char version[32], arch[32];
+        int major, minor;
         bool has_kvm;
         const char *complaint; /* the first line that is no answer; borrowed */
 };
@@ -156,9 +157,9 @@ static void note_version(json_object *greeting, struct answers *a)
 {
         json_object *qemu = member(member(greeting, "version", json_type_object), "qemu", json_type_object);
 
-        snprintf(a->version, sizeof(a->version), "%d.%d.%d",
-                 json_object_get_int(member(qemu, "major", json_type_int)),
-                 json_object_get_int(member(qemu, "minor", json_type_int)),
+        a->major = json_object_get_int(member(qemu, "major", json_type_int));
+        a->minor = json_object_get_int(member(qemu, "minor", json_type_int));
+        snprintf(a->version, sizeof(a->version), "%d.%d.%d", a->major, a->minor,
                  json_object_get_int(member(qemu, "micro", json_type_int)));
 }
 
@@ -200,6 +201,7 @@ static void judge(const char *path, char *output, struct qemu_check *c)
         } else {
                 c->runs = true;
                 c->has_kvm = a.has_kvm;
+                c->parallel_tcg = a.major > 8 || (a.major == 8 && a.minor >= 1);
                 memcpy(c->version, a.version, sizeof(c->version));
         }
 }

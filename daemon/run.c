@@ -475,6 +475,7 @@ static void start_guest(struct run *run)
                 .shape = {.topology = job->spec.topology,
                           .memory_mib = job->spec.memory_mib,
                           .accel = accel,
+                          .tcg_one_thread = s->accel.tcg_one_thread,
                           .kernel = run->prep.kernel,
                           .initramfs_path = run->prep.initramfs_path},
                 .qemu_path = s->config->qemu_path,

@@ -168,6 +168,29 @@ START_TEST(qemu_of_x86_64_runs)
         ck_assert_msg(check.runs, "%s", check.reason);
         ck_assert(check.has_kvm);
         ck_assert_str_eq(check.version, "10.0.2");
+        ck_assert(check.parallel_tcg);
+}
+END_TEST
+
+START_TEST(qemu_before_8_1_has_no_parallel_tcg)
+{
+        static const struct {
+                int major, minor;
+                bool parallel;
+        } versions[] = {{7, 2, false}, {8, 0, false}, {8, 1, true}, {9, 0, true}};
+        struct qemu_check check;
+        char script[256];
+
+        for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
+                snprintf(script, sizeof(script),
+                         "#!/bin/sh\n"
+                         "echo '{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, \"minor\": %d, \"major\": %d}}}}'\n"
+                         "echo '{\"return\": {\"arch\": \"x86_64\"}}'\n",
+                         versions[i].minor, versions[i].major);
+                check_program(script, &check);
+                ck_assert_msg(check.runs, "%s", check.reason);
+                ck_assert_int_eq(check.parallel_tcg, versions[i].parallel);
+        }
 }
 END_TEST
 
@@ -235,6 +258,7 @@ int main(void)
         tcase_add_test(probe, probe_fills_every_line_and_chooses_what_is_usable);
         tcase_add_test(probe, without_qemu_nothing_is_usable);
         tcase_add_test(probe, qemu_of_x86_64_runs);
+        tcase_add_test(probe, qemu_before_8_1_has_no_parallel_tcg);
         tcase_add_test(probe, qemu_of_another_architecture_is_named);
         tcase_add_test(probe, what_qemu_complains_about_is_passed_on);
         tcase_add_test(probe, program_that_floods_or_says_nothing_is_no_qemu);

@@ -98,6 +98,20 @@ START_TEST(threads_under_tcg_need_an_intel)
 }
 END_TEST
 
+START_TEST(an_old_tcg_gets_one_thread)
+{
+        const struct qemu_args_params params = {
+                .qemu_path = "/bin/qemu", .id = "j7", .shape = &(struct guest_shape){
+                        .topology = {1, 1, 2, 1}, .accel = ACCEL_TCG, .tcg_one_thread = true,
+                        .kernel = &(struct kernel){.image_path = (char *)"/k/vmlinux"}, .initramfs_path = "/k/initramfs"},
+                .layout = &(struct memory_layout){.size = 256 << 20, .n_nodes = 1, .node_size = {256 << 20}}};
+        char **argv = qemu_args_make(&params);
+
+        ck_assert_str_eq(value(argv, "-accel", 0), "tcg,thread=single");
+        qemu_args_free(argv);
+}
+END_TEST
+
 START_TEST(kvm_is_split_and_has_the_hosts_cpu)
 {
         char **argv = make((struct topology){1, 1, 1, 2}, ACCEL_KVM, true);
@@ -154,6 +168,7 @@ int main(void)
         tcase_add_test(c, a_plain_guest);
         tcase_add_test(c, each_llc_is_a_socket_and_each_node_has_its_memory);
         tcase_add_test(c, threads_under_tcg_need_an_intel);
+        tcase_add_test(c, an_old_tcg_gets_one_thread);
         tcase_add_test(c, kvm_is_split_and_has_the_hosts_cpu);
         tcase_add_test(c, the_kernel_is_told_where_the_mailbox_is);
         tcase_add_test(c, a_kernel_without_devmem_is_told_of_none);
