@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../common/cleanup.h"
+#include "../common/fsutil.h"
 
 struct span {
         const char *start;
@@ -94,48 +95,84 @@ static struct span find_dump(const char *text, size_t size)
         return found;
 }
 
-/* In a verifier log the complaint is the last line before the statistics. */
-static struct span verifier_complaint(struct span log)
+/* The text of a line after the last `mark` in it; nothing when it has none. */
+static struct span after_last(struct span line, const char *mark)
+{
+        const size_t len = strlen(mark);
+
+        for (size_t i = line.size; i-- > 0;)
+                if (line.size - i >= len && memcmp(line.start + i, mark, len) == 0)
+                        return (struct span){line.start + i + len, line.size - i - len};
+        return (struct span){NULL, 0};
+}
+
+/* In a verifier log the complaint is the last line before the statistics, or before the report that kernels from 7.3 on add ("Verification
+ * failed: …"). The line of source that it is about is the last one named before it ("; text @ file.bpf.c:34"). */
+static struct span verifier_complaint(struct span log, struct span *ret_source)
 {
         const char *p = log.start, *end = log.start + log.size;
         struct span line, last = {NULL, 0};
 
+        *ret_source = (struct span){NULL, 0};
         while (next_line(&p, end, &line)) {
-                if (begins(line, "processed "))
+                if (begins(line, "processed ") || begins(line, "verification time ") || begins(line, "Verification failed: "))
                         break;
+                if (begins(line, "; ") && contains(line, " @ "))
+                        *ret_source = after_last(line, " @ ");
                 if (line.size > 0)
                         last = line;
         }
         return last;
 }
 
-/* Without a verifier log: libbpf's first complaint, else the kernel's words as the scheduler printed them, else the last line. */
+/* "R1 invalid mem access 'scalar' (in my_enqueue, my.bpf.c:34)" */
+static char *explain_verifier_log(const char *text, struct span log)
+{
+        struct span source, why = verifier_complaint(log, &source), program = {NULL, 0};
+        _cleanup_free_ char *what = why.start ? copy(why) : NULL, *where = NULL, *name = NULL;
+        const char *begin = log.start - 1; /* the end of libbpf's line: "libbpf: prog 'NAME': -- BEGIN PROG LOAD LOG --" */
+
+        while (begin > text && begin[-1] != '\n')
+                begin--;
+        if (strncmp(begin, "libbpf: prog '", 14) == 0) {
+                program.start = begin + 14;
+                program.size = strcspn(program.start, "'\n");
+        }
+        name = program.start ? copy(program) : NULL;
+        where = source.start ? copy(source) : NULL;
+        if (!what || !name)
+                return TAKE_PTR(what);
+        return kt_format("%s (in %s%s%s)", what, name, where ? ", " : "", where ? where : "");
+}
+
+/* Without a verifier log: the kernel's words as the scheduler printed them on its way out, else libbpf's first complaint, else the last
+ * line. */
 static struct span first_complaint(const char *text, size_t size)
 {
         const char *p = text, *end = text + size;
-        struct span line, last = {NULL, 0};
+        struct span line, last = {NULL, 0}, complaint = {NULL, 0};
 
         while (next_line(&p, end, &line)) {
-                if (begins(line, "libbpf: ") && !contains(line, "skipping it") && !contains(line, "-22") &&
+                if (begins(line, "EXIT: ") && !contains(line, "unregistered from user space"))
+                        return line;
+                if (!complaint.start && begins(line, "libbpf: ") && !contains(line, "skipping it") && !contains(line, "-22") &&
                     (contains(line, "not found") || contains(line, "ailed") || contains(line, "rror") ||
                      contains(line, "mismatch") || contains(line, "incompatible")))
-                        return line;
-                if (begins(line, "EXIT: "))
-                        return line;
+                        complaint = line;
                 if (line.size > 0)
                         last = line;
         }
-        return last;
+        return complaint.start ? complaint : last;
 }
 
 void sched_log_extract(const char *text, size_t size, struct sched_log *ret)
 {
         struct span log = between(text, size, "BEGIN PROG LOAD LOG", "END PROG LOAD LOG");
         struct span dump = find_dump(text, size);
-        struct span why = log.start ? verifier_complaint(log) : first_complaint(text, size);
+        struct span why = log.start ? (struct span){NULL, 0} : first_complaint(text, size);
 
         *ret = (struct sched_log){
-                .error_text = why.start ? copy(why) : NULL,
+                .error_text = log.start ? explain_verifier_log(text, log) : why.start ? copy(why) : NULL,
                 .verifier_log = log.start ? copy(log) : NULL,
                 .dump = dump.start ? copy(dump) : NULL,
         };

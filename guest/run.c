@@ -66,6 +66,22 @@ static bool watch_workload(struct run *r)
         }
 }
 
+/* Workers that were killed need a turn to die. Under a scheduler that stalled at the end of the workload they get none before the kernel's
+ * own watchdog has thrown it out: wait for either. False: the scheduler ended meanwhile. */
+static bool reap_workload(struct run *r)
+{
+        uint64_t last = agent_now_ns() + r->watchdog_ns;
+
+        while (!crew_reap(&r->crew, 0)) {
+                if (!scheduler_is_well(r))
+                        return false;
+                if (r->agent->cancelled || agent_now_ns() >= last)
+                        return true;
+                agent_poll(r->agent, TICK_MS);
+        }
+        return true;
+}
+
 static void finish(struct run *r, const char *outcome, const char *error)
 {
         struct report report = {
@@ -105,11 +121,10 @@ static void run_workload(struct run *r, unsigned workers)
         well = watch_workload(r);
         crew_stop(&r->crew);
         agent_event(r->agent, "workload_stopped", NULL);
-        if (!well) {
+        if (!well || !reap_workload(r)) {
                 end_early(r);
                 return;
         }
-        crew_reap(&r->crew, 2000);
         if (r->with_sched) {
                 scheduler_stop(&r->sched, r->agent);
                 /* It may have been thrown out in the very moment of its end. */
@@ -131,7 +146,7 @@ void run_job(struct agent *a, struct json_object *job)
         r.with_sched = sched != NULL;
         r.duration_ns = (uint64_t)kt_json_int(spec, "duration_ms", 5000) * 1000000ULL;
         r.watchdog_ns = (uint64_t)kt_json_int(spec, "watchdog_ms", 40000) * 1000000ULL;
-        if (sched && scheduler_start(&r.sched, a, sched, &err) < 0) {
+        if (sched && scheduler_start(&r.sched, a, sched, (int)(r.watchdog_ns / 1000000), &err) < 0) {
                 finish(&r, "setup_failed", kt_error_text(&err));
                 kt_error_done(&err);
                 return;

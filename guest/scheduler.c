@@ -41,7 +41,8 @@ static void run_program(struct json_object *argv_json)
         _exit(127);
 }
 
-int scheduler_start(struct scheduler *s, struct agent *a, struct json_object *spec, struct kt_error *reterr)
+int scheduler_start(struct scheduler *s, struct agent *a, struct json_object *spec, int watchdog_ms,
+                    struct kt_error *reterr)
 {
         struct json_object *argv = kt_json_get(spec, "argv");
         char state[SCX_NAME_MAX];
@@ -49,6 +50,7 @@ int scheduler_start(struct scheduler *s, struct agent *a, struct json_object *sp
 
         *s = (struct scheduler){.attach_ms = -1, .stop_ms = -1};
         s->attach_timeout_ms = (int)kt_json_int(spec, "attach_timeout_ms", 60000);
+        s->watchdog_ms = watchdog_ms;
         s->stop_timeout_ms = (int)kt_json_int(spec, "stop_timeout_ms", 10000);
         scx_state(state);
         if (strcmp(state, "disabled") != 0)
@@ -172,11 +174,13 @@ void scheduler_stop(struct scheduler *s, struct agent *a)
                 if (!wait_exit(s, a, s->stop_timeout_ms)) {
                         s->stop_signal = SIGKILL;
                         kill(-s->pid, SIGKILL);
-                        wait_exit(s, a, DISABLE_MS);
+                        /* Dying takes a turn on a CPU, which one that stalled gets when the watchdog has thrown it out. */
+                        wait_exit(s, a, s->watchdog_ms + DISABLE_MS);
                 }
                 s->stop_ms = (int64_t)ms_since(start);
         }
-        while (!is_disabled() && ms_since(start) < (uint64_t)(s->stop_timeout_ms + DISABLE_MS))
+        start = agent_now_ns();
+        while (!is_disabled() && ms_since(start) < (uint64_t)(s->watchdog_ms + DISABLE_MS))
                 agent_poll(a, POLL_MS);
         agent_drain(a, 2000);
         scx_state(s->state_after);

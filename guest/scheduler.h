@@ -26,11 +26,13 @@ struct scheduler {
         int64_t attach_ms, stop_ms;
         int stop_signal;
         uint64_t started_ns;
-        int attach_timeout_ms, stop_timeout_ms;
+        int attach_timeout_ms, stop_timeout_ms, watchdog_ms;
 };
 
-/* spec: the `sched` object of the JOB. -errno when it cannot even be forked or sched_ext is taken already. */
-int scheduler_start(struct scheduler *s, struct agent *a, struct json_object *spec, struct kt_error *reterr);
+/* spec: the `sched` object of the JOB; watchdog_ms: how long the kernel's own watchdog may take to throw out a scheduler that stalls.
+ * -errno when it cannot even be forked or sched_ext is taken already. */
+int scheduler_start(struct scheduler *s, struct agent *a, struct json_object *spec, int watchdog_ms,
+                    struct kt_error *reterr);
 
 /* Until it is attached, has exited, its time is over, or the job was cancelled. True: attached. */
 bool scheduler_wait_attached(struct scheduler *s, struct agent *a);
