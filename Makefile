@@ -28,6 +28,7 @@ test: build
 	@[ -f "$(BUILD)-san/build.ninja" ] || meson setup "$(BUILD)-san" -Db_sanitize=address,undefined -Db_lundef=false \
 		-Dguest=false -Dscheds=false $(MESON_ARGS)
 	@ninja -C "$(BUILD)-san"
+	@tools/test-data "$(BUILD)"
 	@meson test -C "$(BUILD)" --no-rebuild --print-errorlogs
 	@meson test -C "$(BUILD)-san" --no-rebuild --print-errorlogs
 

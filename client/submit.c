@@ -140,7 +140,7 @@ static int send_and_watch(struct submission *s, struct globals *g)
 
                 if (rpc_receive(&rpc, &reply, &continues, &err) < 0)
                         return client_tell(&verb_submit, &err);
-                puts(g->json ? json_object_to_json_string_ext(reply, JSON_C_TO_STRING_PLAIN) : kt_json_str(reply, "job"));
+                puts(g->json ? json_object_to_json_string_ext(reply, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE) : kt_json_str(reply, "job"));
                 return 0;
         }
         const char *base = s->sched ? strrchr(s->sched, '/') : NULL;

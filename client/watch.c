@@ -87,7 +87,7 @@ static bool take_event(const struct watch *w, struct live *live, struct json_obj
         if (!kind)
                 return false;
         if (w->globals->json) {
-                puts(json_object_to_json_string_ext(event, JSON_C_TO_STRING_PLAIN));
+                puts(json_object_to_json_string_ext(event, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
                 fflush(stdout);
         } else if (strcmp(kind, "log") == 0)
                 write_log(w, live, event);

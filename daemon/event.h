@@ -43,6 +43,7 @@ struct event {
         char *ops;         /* owned, or NULL */
         const char *step;  /* static, or NULL */
         bool with_guest;   /* the job's guest facts belong to it */
+        bool guest_booted; /* those that are known once it has booted too */
         enum event_stream stream;
         char *data; /* log: owned bytes */
         size_t data_size;

@@ -290,6 +290,7 @@ void job_say(struct job *job, enum event_kind kind, const char *state, const cha
                 e->message = NULL;
         va_end(ap);
         e->with_guest = kind == EVENT_GUEST && job->guest.kernel;
+        e->guest_booted = job->guest.boot_ms >= 0;
         job_publish(job, e);
 }
 

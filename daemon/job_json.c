@@ -20,7 +20,7 @@ static int64_t clamp(uint64_t n)
         return n > INT64_MAX ? INT64_MAX : (int64_t)n;
 }
 
-static struct json_object *guest_json(const struct guest_facts *g)
+static struct json_object *guest_json(const struct guest_facts *g, bool booted)
 {
         struct json_object *o = json_object_new_object();
 
@@ -31,8 +31,10 @@ static struct json_object *guest_json(const struct guest_facts *g)
         kt_json_add_str(o, "topology", g->topology);
         kt_json_add_int(o, "cpus", g->cpus);
         kt_json_add_int(o, "memory_mib", g->memory_mib);
-        add_opt_int(o, "boot_ms", g->boot_ms);
-        kt_json_add_str(o, "qemu", g->qemu);
+        if (booted) {
+                add_opt_int(o, "boot_ms", g->boot_ms);
+                kt_json_add_str(o, "qemu", g->qemu);
+        }
         return o;
 }
 
@@ -62,7 +64,7 @@ struct json_object *job_event_json(const struct job *job, const struct event *e)
         kt_json_add_str(o, "state", e->state);
         kt_json_add_str(o, "message", e->message);
         if (e->with_guest)
-                kt_json_add(o, "guest", guest_json(&job->guest));
+                kt_json_add(o, "guest", guest_json(&job->guest, e->guest_booted));
         kt_json_add_str(o, "ops", e->ops);
         kt_json_add_str(o, "step", e->step);
         if (e->kind == EVENT_LOG)
@@ -193,7 +195,7 @@ struct json_object *job_verdict_json(const struct job *job)
         kt_json_add_str(o, "error", v->error);
         kt_json_add(o, "details", strings_json(v->details, v->n_details));
         if (job->guest.kernel)
-                kt_json_add(o, "guest", guest_json(&job->guest));
+                kt_json_add(o, "guest", guest_json(&job->guest, true));
         if (v->has_sched)
                 kt_json_add(o, "scheduler", sched_json(job));
         kt_json_add(o, "checks", checks_json(v));

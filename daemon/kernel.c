@@ -241,6 +241,6 @@ char *kernel_metadata(const struct kernel *k)
         kt_json_add_bool(o, "devmem", k->devmem);
         add_strings(o, "modules", k->modules);
         add_strings(o, "imported_from", k->imported_from);
-        text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY);
+        text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
         return text ? strdup(text) : NULL;
 }

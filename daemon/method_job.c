@@ -30,7 +30,7 @@ static void submit(struct call *call)
                 call_reply(call, o);
         } else
                 subscription_start(call, job, 0, !detach);
-        jobs_pump(&call->server->jobs);
+        jobs_pump(&job->server->jobs); /* the call may be gone by now */
 }
 
 static struct job *find_job(struct call *call)

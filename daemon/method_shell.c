@@ -28,7 +28,7 @@ static void open_shell(struct call *call)
                 return;
         }
         subscription_start(call, job, 0, true);
-        jobs_pump(&call->server->jobs);
+        jobs_pump(&job->server->jobs); /* the call may be gone by now */
 }
 
 const struct method methods_shell[] = {

@@ -71,7 +71,7 @@ void results_save(struct job *job)
         if (!job->result_dir)
                 return;
         json = job_verdict_json(job);
-        text = json ? json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY) : NULL;
+        text = json ? json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE) : NULL;
         dir = open(job->result_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         r = !text ? -ENOMEM : dir < 0 ? -errno : kt_publish_file(dir, "verdict.json", text, strlen(text), 0644);
         if (r < 0) {

@@ -39,12 +39,16 @@ static const char usage[] =
         "  --scattershot             tasks go to random CPUs\n"
         "  --fail-verify             a program that the verifier rejects\n"
         "  --verify-loop             the same with a long repetitive log\n"
+        "  --exit-after S            detach and exit at second S, as if told to\n"
+        "  --exit-code N             with this status (default 0)\n"
+        "  --kill-after S            be killed by SIGKILL at second S\n"
         "  --watchdog-timeout-ms N   the kernel's watchdog fires after N ms (default 4000, at most 30000)\n"
         "  --exit-dump-len N         bytes of debug dump (default 32768)\n"
         "  --help, --version\n";
 
 struct settings {
-        double stall_after, crash_after, degrade_after; /* negative: never */
+        double stall_after, crash_after, degrade_after, exit_after, kill_after; /* negative: never */
+        unsigned exit_code;
         bool degrade, slow, scattershot, fail_verify, verify_loop;
         unsigned watchdog_ms, dump_len;
 };
@@ -82,7 +86,8 @@ static unsigned parse_unsigned(const char *option, const char *text, unsigned mi
 
 static void parse(int argc, char **argv, struct settings *s)
 {
-        enum { STALL = 256, CRASH, DEGRADE, DEGRADE_AFTER, SLOW, SCATTERSHOT, FAIL_VERIFY, VERIFY_LOOP, WATCHDOG, DUMP, HELP, VERSION };
+        enum { STALL = 256, CRASH, DEGRADE, DEGRADE_AFTER, SLOW, SCATTERSHOT, FAIL_VERIFY, VERIFY_LOOP,
+               EXIT_AFTER, EXIT_CODE, KILL_AFTER, WATCHDOG, DUMP, HELP, VERSION };
         static const struct option options[] = {
                 {"stall-after", required_argument, NULL, STALL},
                 {"crash-after", required_argument, NULL, CRASH},
@@ -92,6 +97,9 @@ static void parse(int argc, char **argv, struct settings *s)
                 {"scattershot", no_argument, NULL, SCATTERSHOT},
                 {"fail-verify", no_argument, NULL, FAIL_VERIFY},
                 {"verify-loop", no_argument, NULL, VERIFY_LOOP},
+                {"exit-after", required_argument, NULL, EXIT_AFTER},
+                {"exit-code", required_argument, NULL, EXIT_CODE},
+                {"kill-after", required_argument, NULL, KILL_AFTER},
                 {"watchdog-timeout-ms", required_argument, NULL, WATCHDOG},
                 {"exit-dump-len", required_argument, NULL, DUMP},
                 {"help", no_argument, NULL, HELP},
@@ -100,8 +108,8 @@ static void parse(int argc, char **argv, struct settings *s)
         };
         int opt;
 
-        *s = (struct settings){.stall_after = -1, .crash_after = -1, .degrade_after = -1, .watchdog_ms = DEFAULT_WATCHDOG_MS,
-                               .dump_len = DUMP_LEN};
+        *s = (struct settings){.stall_after = -1, .crash_after = -1, .degrade_after = -1, .exit_after = -1, .kill_after = -1,
+                               .watchdog_ms = DEFAULT_WATCHDOG_MS, .dump_len = DUMP_LEN};
         opterr = 0;
         while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1)
                 switch (opt) {
@@ -128,6 +136,15 @@ static void parse(int argc, char **argv, struct settings *s)
                         break;
                 case VERIFY_LOOP:
                         s->verify_loop = true;
+                        break;
+                case EXIT_AFTER:
+                        s->exit_after = parse_seconds("--exit-after", optarg);
+                        break;
+                case EXIT_CODE:
+                        s->exit_code = parse_unsigned("--exit-code", optarg, 0, 255);
+                        break;
+                case KILL_AFTER:
+                        s->kill_after = parse_seconds("--kill-after", optarg);
                         break;
                 case WATCHDOG:
                         s->watchdog_ms = parse_unsigned("--watchdog-timeout-ms", optarg, 1, 30000);
@@ -215,7 +232,7 @@ static void trigger(volatile int *fault, double after, double elapsed, const cha
         *fault = 1;
 }
 
-/* Until a signal, or until the kernel has thrown us out. */
+/* Until a signal, or until the kernel has thrown us out, or the time to exit has come. */
 static void run(struct scx_ktstr *skel, const struct settings *s)
 {
         double start = now_s();
@@ -226,6 +243,10 @@ static void run(struct scx_ktstr *skel, const struct settings *s)
                 trigger(&skel->bss->stall, s->stall_after, elapsed, STALL_FILE, "stall");
                 trigger(&skel->bss->crash, s->crash_after, elapsed, NULL, "crash");
                 trigger(&skel->bss->degrade_rt, s->degrade_after, elapsed, DEGRADE_FILE, "degrade");
+                if (s->kill_after >= 0 && elapsed >= s->kill_after)
+                        raise(SIGKILL);
+                if (s->exit_after >= 0 && elapsed >= s->exit_after)
+                        return;
                 nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
         }
 }
@@ -267,6 +288,8 @@ int main(int argc, char **argv)
         run(skel, &s);
         bpf_link__destroy(link);
         status = report(skel);
+        if (status == 0 && s.exit_after >= 0)
+                status = (int)s.exit_code;
         scx_ktstr__destroy(skel);
         return status;
 }

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Jobs that are ended from outside: nothing may be left running."""
+
+import json
+import pathlib
+import signal
+import time
+import unittest
+
+import ktstr_test as kt
+
+
+class Endings(unittest.TestCase):
+    def setUp(self):
+        self.daemon = kt.Daemon(kernels=kt.data("kernels"))
+        self.enterContext(self.daemon)
+
+    def running_submit(self, *args):
+        """A submit of a minute that has got as far as its workload."""
+        client = self.daemon.ctl_start("submit", "--json", "--sched", kt.SCX_KTSTR, "--duration", "60s", *args)
+        self.addCleanup(client.kill)
+        for line in client.stdout:
+            if json.loads(line)["kind"] == "step":
+                return client
+        raise AssertionError(client.stderr.read())
+
+    def no_guests(self):
+        kt.wait_until(lambda: not self.daemon.children(), "the guest to go")
+
+    def test_ctrl_c_cancels(self):
+        client = self.running_submit()
+        client.send_signal(signal.SIGINT)
+        out, err = client.communicate(timeout=30)
+        self.assertEqual(client.returncode, 130, err)
+        self.assertEqual(json.loads(out.splitlines()[-1])["verdict"]["verdict"], "cancelled")
+        self.no_guests()
+
+    def test_a_client_that_goes_away_cancels(self):
+        client = self.running_submit()
+        client.kill()
+        client.communicate()
+        self.no_guests()
+        kt.wait_until(lambda: self.daemon.jobs()[0].get("verdict") == "cancelled", "the verdict")
+
+    def test_a_detached_job_outlives_its_client(self):
+        result = self.daemon.ctl("submit", "--detach", "--sched", kt.SCX_KTSTR, "--duration", "1s")
+        self.assertEqual(result.status, 0, result)
+        job = result.out.strip()
+        self.assertRegex(job, r"^[a-z0-9]+$")
+        result = self.daemon.ctl("attach", "--json", job)
+        self.assertEqual(result.status, 0, result)
+        self.assertEqual(result.verdict()["verdict"], "pass")
+
+    def test_cancel_by_id(self):
+        job = self.daemon.ctl("submit", "--detach", "--duration", "60s").out.strip()
+        result = self.daemon.ctl("cancel", job)
+        self.assertEqual(result.status, 0, result)
+        result = self.daemon.ctl("attach", "--json", job)
+        self.assertEqual((result.status, result.verdict()["verdict"]), (130, "cancelled"), result)
+
+    def test_sigterm_to_the_daemon_ends_its_guests(self):
+        client = self.running_submit()
+        guests = self.daemon.children()
+        self.assertTrue(guests)
+        self.daemon.stop()
+        for pid in guests:
+            self.assertFalse(pathlib.Path(f"/proc/{pid}").exists())
+        out, err = client.communicate(timeout=30)
+        self.assertNotEqual(client.returncode, 0)
+        self.daemon.start()
+
+    def test_a_killed_daemon_leaves_no_guest(self):
+        client = self.running_submit()
+        guests = self.daemon.children()
+        self.daemon.kill()
+        for pid in guests:
+            kt.wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), f"QEMU {pid} to die with its daemon")
+        client.communicate(timeout=30)
+        self.assertEqual(client.returncode, 69)
+        self.daemon.start()
+        self.assertEqual(self.daemon.ctl("submit", "--json", "--duration", "1s").status, 0)
+
+    def test_a_job_has_its_time(self):
+        started = time.monotonic()
+        result = self.daemon.ctl("submit", "--json", "--duration", "60s", "--timeout", "5s")
+        self.assertEqual(result.status, 3, result)
+        self.assertLess(time.monotonic() - started, 30)
+        verdict = result.verdict()
+        self.assertEqual((verdict["verdict"], verdict["error"]), ("error", "io.ktstrd.Job.Timeout"))
+        self.assertIn("5", verdict["reason"])
+
+
+if __name__ == "__main__":
+    kt.main()

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+Kernels that are no kernels: the smallest files that import takes for one, so that everything around a kernel can be tried without one. They
+do not boot.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+import struct
+import subprocess
+import tarfile
+
+CONFIG = """CONFIG_SCHED_CLASS_EXT=y
+CONFIG_PVH=y
+CONFIG_VIRTIO_PCI=y
+CONFIG_VIRTIO_CONSOLE=y
+CONFIG_DEVMEM=y
+"""
+
+
+def elf(release="6.18.1-test", config=None, btf=b"\x9f\xeb sched_ext_ops \0", pvh=True, machine=62, padding=0):
+    """An x86_64 ELF with the banner, the PVH note, .BTF, and the configuration in it if it is given."""
+    text = f"Linux version {release} (nobody) #1\0".encode() + b"\x90" * padding
+    if config:
+        text += b"IKCFG_ST" + gzip.compress(config.encode()) + b"IKCFG_ED"
+    note = struct.pack("<III4sI", 4, 4, 18, b"Xen\0", 0x1000000) if pvh else b""
+    names = b"\0.text\0.notes\0.BTF\0.shstrtab\0"
+    parts = [(1, 1, text), (7, 7, note)] + ([(14, 1, btf)] if btf else []) + [(19, 3, names)]
+    offset = 64 + 2 * 56
+    sections, body = [struct.pack("<IIQQQQIIQQ", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)], b""
+    places = []
+    for name, kind, content in parts:
+        places.append(offset + len(body))
+        sections.append(struct.pack("<IIQQQQIIQQ", name, kind, 2, 0x1000000, places[-1], len(content), 0, 0, 8, 0))
+        body += content + b"\0" * (-len(content) % 8)
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01" + b"\0" * 9, 2, machine, 1, 0x1000000, 64, offset + len(body),
+                         0, 64, 56, 2, 64, len(sections), len(sections) - 1)
+    load = struct.pack("<IIQQQQQQ", 1, 5, places[0], 0x1000000, 0x1000000, len(text), len(text), 8)
+    notes = struct.pack("<IIQQQQQQ", 4, 4, places[1], 0x1000000, 0x1000000, len(note), len(note), 4)
+    return header + load + notes + body + b"".join(sections)
+
+
+def lz4_legacy(content):
+    """lz4's legacy frame, as kernels have it, of literals alone."""
+    out = b"\x02\x21\x4c\x18"
+    for at in range(0, len(content), 1 << 20):
+        chunk = content[at:at + (1 << 20)]
+        more = len(chunk) - 15
+        block = b"\xf0" + b"\xff" * (more // 255) + bytes([more % 255]) + chunk if more >= 0 else bytes([len(chunk) << 4]) + chunk
+        out += struct.pack("<I", len(block)) + block
+    return out
+
+
+COMPRESSORS = {
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lambda c: lzma.compress(c, lzma.FORMAT_XZ, check=lzma.CHECK_CRC32,
+                                  filters=[{"id": lzma.FILTER_X86}, {"id": lzma.FILTER_LZMA2, "preset": 1}]),
+    "lzma": lambda c: lzma.compress(c, lzma.FORMAT_ALONE),
+    "zstd": lambda c: subprocess.run(["zstd", "-q", "-c"], input=c, stdout=subprocess.PIPE, check=True).stdout,
+    "lz4": lz4_legacy,
+}
+
+
+def bzimage(content, compression="zstd"):
+    """A bzImage around it: the boot protocol's header names the payload (Documentation/arch/x86/boot.rst)."""
+    payload = COMPRESSORS[compression](content) + struct.pack("<I", len(content))
+    setup_sectors = 4
+    head = bytearray((setup_sectors + 1) * 512)
+    head[0x1f1] = setup_sectors
+    head[0x1fe:0x200] = b"\x55\xaa"
+    head[0x202:0x206] = b"HdrS"
+    head[0x206:0x208] = struct.pack("<H", 0x20f)
+    head[0x248:0x250] = struct.pack("<II", 16, len(payload))
+    return bytes(head) + b"\0" * 16 + payload
+
+
+def deb(files, compression="xz"):
+    """A Debian package with these files ({path: content})."""
+    def tar(members):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w:" + compression) as t:
+            for path, content in members.items():
+                info = tarfile.TarInfo("./" + path)
+                info.size = len(content)
+                t.addfile(info, io.BytesIO(content))
+        return out.getvalue()
+
+    out = b"!<arch>\n"
+    for name, content in (("debian-binary", b"2.0\n"), ("control.tar." + compression, tar({"control": b"Package: x\n"})),
+                          ("data.tar." + compression, tar(files))):
+        out += b"%-16s%-12d%-6d%-6d%-8s%-10d`\n" % (name.encode(), 0, 0, 0, b"100644", len(content)) + content
+        out += b"\n" if len(content) % 2 else b""
+    return out

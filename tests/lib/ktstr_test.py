@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+What the integration and end-to-end tests share: a daemon of this build in folders of its own, its client, and the check that nothing of
+either stays behind.
+
+The build says where things are: KTSTR_TEST_BUILD (the build folder), KTSTR_TEST_DATA (what tools/test-data made; end-to-end only).
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+BUILD = pathlib.Path(os.environ["KTSTR_TEST_BUILD"]).resolve()
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+KTSTRD = BUILD / "daemon/ktstrd"
+KTSTRCTL = BUILD / "client/ktstrctl"
+FAKE_QEMU = BUILD / "tests/lib/fake-qemu"
+SCX_KTSTR = BUILD / "scheds/scx_ktstr"
+
+# The longest that anything here may take on a loaded machine; a test that waits that long has failed.
+PATIENCE_S = 120
+
+
+def data(name):
+    """A folder of the test data; missing is an error that says what to do."""
+    path = pathlib.Path(os.environ["KTSTR_TEST_DATA"]).resolve() / name
+    if not path.exists():
+        raise RuntimeError(f"{path} is missing: run tools/test-data {BUILD} (make test does)")
+    return path
+
+
+def wait_until(condition, what, timeout_s=PATIENCE_S):
+    """Wait for something that has no event of its own: polled, and an error if it does not come."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout_s} s in vain: {what}")
+        time.sleep(0.01)
+
+
+class Result:
+    """What a client said."""
+
+    def __init__(self, argv, status, out, err):
+        self.argv, self.status, self.out, self.err = argv, status, out, err
+
+    def events(self):
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    def verdict(self):
+        verdicts = [e["verdict"] for e in self.events() if e.get("kind") == "verdict"]
+        if len(verdicts) != 1:
+            raise AssertionError(f"{len(verdicts)} verdicts:\n{self}")
+        return verdicts[0]
+
+    def __str__(self):
+        return f"{self.argv}\nstatus {self.status}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
+class Daemon:
+    """A ktstrd. Use as a context manager: leaving it stops the daemon and asserts that it left cleanly."""
+
+    def __init__(self, *options, kernels=None, fake=None, env=None):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ktstr-test-"))
+        self.socket = self.dir / "s"
+        self.kernels = pathlib.Path(kernels) if kernels else self.dir / "cache/kernels"
+        self.state = self.dir / "state"
+        self.run = self.dir / "run"
+        self.log_path = self.dir / "log"
+        self.script = self.dir / "fake-script"
+        self.handed = self.dir / "handed-over"
+        self.options = list(options)
+        self.env = dict(os.environ, **(env or {}))
+        if fake is not None:
+            self.play(fake)
+            self.options += ["--qemu", str(FAKE_QEMU)]
+            self.env.update(FAKE_QEMU_SCRIPT=f"@{self.script}", FAKE_QEMU_LOG=str(self.handed))
+        for name in ("KTSTRD_SOCKET", "KTSTR_KERNEL", "KTSTR_SCHEDULER"):
+            self.env.pop(name, None)
+        self.process = None
+
+    def play(self, script):
+        """Which script the next fake QEMUs play."""
+        self.script.write_text(script + "\n")
+
+    def start(self):
+        read, write = os.pipe()
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [KTSTRD, "--socket", self.socket, "--cache-dir", self.kernels, "--state-dir", self.state,
+                 "--run-dir", self.run, "--ready-fd", str(write), *map(str, self.options)],
+                env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[write])
+        os.close(write)
+        with os.fdopen(read) as ready:
+            line = ready.readline()
+        if line != "\n":
+            self.process.wait(PATIENCE_S)
+            raise AssertionError(f"ktstrd does not start: {line!r}\n{self.log()}")
+        return self
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def children(self):
+        """pids of its children, QEMUs that is."""
+        with contextlib.suppress(FileNotFoundError):
+            return [int(p) for t in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
+                    for p in (t / "children").read_text().split()]
+        return []
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def stop(self):
+        """SIGTERM, and what must be true after it."""
+        children = self.children()
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(PATIENCE_S)
+        log = self.log()
+        if status != 0:
+            raise AssertionError(f"ktstrd ended with status {status}:\n{log}")
+        for pid in children:
+            if pathlib.Path(f"/proc/{pid}").exists():
+                raise AssertionError(f"process {pid} outlived ktstrd")
+        if self.socket.exists():
+            raise AssertionError("the socket is still there")
+        left = sorted(self.run.rglob("*")) if self.run.exists() else []
+        if left:
+            raise AssertionError(f"runtime files left: {left}")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(PATIENCE_S)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, kind, value, traceback):
+        try:
+            if self.process.poll() is None:
+                self.stop()
+            elif kind is None:
+                raise AssertionError(f"ktstrd went away with status {self.process.returncode}:\n{self.log()}")
+        finally:
+            if self.process.poll() is None:
+                self.kill()
+            if kind is not None:
+                print(f"--- log of ktstrd\n{self.log()}")
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+    # --- the client ---
+
+    def client_env(self, env=None):
+        return dict(self.env, KTSTRD_SOCKET=str(self.socket), **(env or {}))
+
+    def ctl(self, *args, env=None, cwd=None, stdin=subprocess.DEVNULL, timeout=PATIENCE_S):
+        argv = [str(KTSTRCTL), *map(str, args)]
+        p = subprocess.run(argv, env=self.client_env(env), cwd=cwd, stdin=stdin, capture_output=True, timeout=timeout)
+        return Result(argv[1:], p.returncode, p.stdout.decode(errors="replace"), p.stderr.decode(errors="replace"))
+
+    def ctl_start(self, *args, env=None):
+        return subprocess.Popen([str(KTSTRCTL), *map(str, args)], env=self.client_env(env), stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    # --- the wire ---
+
+    def connect(self):
+        return Wire(self.socket)
+
+    def call(self, method, **parameters):
+        with self.connect() as wire:
+            return wire.call(method, **parameters)
+
+    def jobs(self):
+        return self.call("io.ktstrd.Job.List")["parameters"]["jobs"]
+
+
+class Wire:
+    """A connection, by hand."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(PATIENCE_S)
+        self.socket.connect(str(path))
+        self.buffer = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def send_raw(self, data_bytes, fds=()):
+        if fds:
+            socket.send_fds(self.socket, [data_bytes], fds)
+        else:
+            self.socket.sendall(data_bytes)
+
+    def send(self, method, parameters=None, fds=(), **flags):
+        message = {"method": method, "parameters": parameters or {}, **flags}
+        self.send_raw(json.dumps(message).encode() + b"\0", fds)
+
+    def receive_raw(self, end=b"\0"):
+        """One message without its end; None when the daemon closed."""
+        while end not in self.buffer:
+            got = self.socket.recv(65536)
+            if not got:
+                return None
+            self.buffer += got
+        message, self.buffer = self.buffer.split(end, 1)
+        return message
+
+    def receive(self):
+        message = self.receive_raw()
+        return None if message is None else json.loads(message)
+
+    def call(self, method, **parameters):
+        self.send(method, parameters)
+        return self.receive()
+
+
+def main():
+    unittest.main(verbosity=2)
