@@ -19,6 +19,7 @@
 #include "fsutil.h"
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
+#define PREFIX_SIZE 128
 
 /* Written by kt_log_open() before threads start, read-only afterwards. */
 static const char *identifier = "ktstrd";
@@ -119,13 +120,27 @@ static struct iovec iov_string(char *s)
         return (struct iovec){.iov_base = s, .iov_len = strlen(s)};
 }
 
+/* The context as it stands in front of a text, so that it is seen where fields are not shown. */
+static const char *context_prefix(char buf[PREFIX_SIZE])
+{
+        buf[0] = '\0';
+        if (*context.job && context.uid >= 0)
+                snprintf(buf, PREFIX_SIZE, "[job=%.64s uid=%ld] ", context.job, context.uid);
+        else if (*context.job)
+                snprintf(buf, PREFIX_SIZE, "[job=%.64s] ", context.job);
+        else if (context.uid >= 0)
+                snprintf(buf, PREFIX_SIZE, "[uid=%ld] ", context.uid);
+        return buf;
+}
+
 static int send_journal(int level, const char *text)
 {
         _cleanup_free_ char *message = NULL, *priority = NULL, *ident = NULL, *job = NULL, *uid = NULL;
+        char prefix[PREFIX_SIZE];
         struct iovec iov[5];
         int n = 0;
 
-        message = kt_format("MESSAGE=%s", text);
+        message = kt_format("MESSAGE=%s%s", context_prefix(prefix), text);
         priority = kt_format("PRIORITY=%d", level & LOG_PRIMASK);
         ident = kt_format("SYSLOG_IDENTIFIER=%s", identifier);
         if (!message || !priority || !ident)
@@ -134,7 +149,7 @@ static int send_journal(int level, const char *text)
         iov[n++] = iov_string(priority);
         iov[n++] = iov_string(ident);
 
-        if (context.job) {
+        if (*context.job) {
                 job = kt_format("JOB=%s", context.job);
                 if (!job)
                         return -ENOMEM;
@@ -152,19 +167,11 @@ static int send_journal(int level, const char *text)
 /* One write for a line, so that lines of threads and of children do not mix. */
 static void print_stderr(int level, const char *text)
 {
-        char prefix[128];
+        char context_text[PREFIX_SIZE], prefix[PREFIX_SIZE + 16];
         struct iovec iov[3];
         int n;
 
-        if (context.job && context.uid >= 0)
-                n = snprintf(prefix, sizeof(prefix), "%s: [job=%.64s uid=%ld] ", level_name(level),
-                             context.job, context.uid);
-        else if (context.job)
-                n = snprintf(prefix, sizeof(prefix), "%s: [job=%.64s] ", level_name(level), context.job);
-        else if (context.uid >= 0)
-                n = snprintf(prefix, sizeof(prefix), "%s: [uid=%ld] ", level_name(level), context.uid);
-        else
-                n = snprintf(prefix, sizeof(prefix), "%s: ", level_name(level));
+        n = snprintf(prefix, sizeof(prefix), "%s: %s", level_name(level), context_prefix(context_text));
 
         iov[0] = (struct iovec){.iov_base = prefix, .iov_len = (size_t)n};
         iov[1] = (struct iovec){.iov_base = (char *)(uintptr_t)text, .iov_len = strlen(text)};

@@ -80,7 +80,6 @@ static void finish(struct call *call, struct json_object *reply)
                 (void)conn_send(conn, reply, call->terminator);
         else if (reply)
                 json_object_put(reply);
-        /* conn_send may have closed the connection; it is freed in a later turn of the loop, so this is still sound. */
         if (conn)
                 conn_call_done(conn);
         call_unref(call);

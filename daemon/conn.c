@@ -47,6 +47,7 @@ struct conn {
         bool eof;          /* the peer sends no more */
         bool bad;          /* what it sent is unusable: close once the answer is written */
         bool handling;     /* inside handle_messages(), which must not be entered twice */
+        bool doomed;       /* writing failed: closed as soon as the loop comes round */
         bool closing;
 };
 
@@ -118,6 +119,10 @@ static void update_poll(struct conn *c)
 
         if (c->closing)
                 return;
+        if (c->doomed) {
+                uv_poll_start(&c->poll, UV_READABLE | UV_DISCONNECT, on_poll);
+                return;
+        }
         if (!kt_list_empty(&c->out))
                 events |= UV_WRITABLE;
         if (!c->eof) {
@@ -152,13 +157,22 @@ static int flush(struct conn *c)
         return 0;
 }
 
+/* Not conn_stop() at once: whoever sends is in the middle of something that the end of a call would pull away under it. A socket that was
+ * shut down is readable, so that the loop comes back to it. */
+static void doom(struct conn *c)
+{
+        c->doomed = true;
+        shutdown(c->fd, SHUT_RDWR);
+        update_poll(c);
+}
+
 int conn_send(struct conn *c, struct json_object *json, char terminator)
 {
         _cleanup_json_ struct json_object *owned = json;
         struct out_buf *b;
         int r;
 
-        if (c->closing)
+        if (c->closing || c->doomed)
                 return -EPIPE;
         b = calloc(1, sizeof(*b));
         if (!b)
@@ -171,12 +185,12 @@ int conn_send(struct conn *c, struct json_object *json, char terminator)
 
         r = flush(c);
         if (r == 0 && c->out_bytes > CONN_QUEUE_BYTES_MAX) {
-                kt_log_warning("client of uid %u reads nothing: %zu bytes wait for it, hanging up",
-                               (unsigned)c->peer.uid, c->out_bytes);
+                kt_log_warning("client of uid %u (pid %d) reads nothing: %zu bytes wait for it, hanging up",
+                               (unsigned)c->peer.uid, (int)c->peer.pid, c->out_bytes);
                 r = -ENOBUFS;
         }
         if (r < 0) {
-                conn_stop(c);
+                doom(c);
                 return -EPIPE;
         }
         update_poll(c);
@@ -184,13 +198,13 @@ int conn_send(struct conn *c, struct json_object *json, char terminator)
 oom:
         free(b);
         kt_log_error("out of memory writing to a client of uid %u, hanging up", (unsigned)c->peer.uid);
-        conn_stop(c);
+        doom(c);
         return -EPIPE;
 }
 
 bool conn_can_send(const struct conn *c)
 {
-        return !c->closing && c->out_bytes < CONN_STREAM_BYTES;
+        return !c->closing && !c->doomed && c->out_bytes < CONN_STREAM_BYTES;
 }
 
 static int64_t highest_fd_index(struct json_object *o)
@@ -230,13 +244,35 @@ static void handle_message(struct conn *c, struct kt_wire_message *m)
         dispatch(c, TAKE_PTR(m->json), m->terminator, fds, n);
 }
 
+size_t conn_held_bytes(const struct conn *c)
+{
+        return kt_wire_decoder_pending(c->decoder, NULL) + c->out_bytes;
+}
+
+/* A user whose connections hold too much: the one that asks for more pays. */
+static void refuse_if_it_holds_too_much(struct conn *c)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        struct json_object *params, *reply;
+
+        /* Small ones cannot add up: there is a limit to their number. */
+        if (conn_held_bytes(c) < 2 * CONN_READ_SIZE || server_admit_bytes(c->server, c->peer.uid, &err) >= 0)
+                return;
+        kt_log_warning("closing a connection: %s", kt_error_text(&err));
+        params = json_object_new_object();
+        kt_json_add_str(params, "message", kt_error_text(&err));
+        reply = kt_wire_make_error(KT_E_BUSY, params);
+        c->bad = true;
+        if (reply)
+                conn_send(c, reply, '\0');
+}
+
 /* The stream lost its sense: answer once in the protocol's terms, then close. */
 static void refuse_stream(struct conn *c, const struct kt_error *err)
 {
         struct json_object *params = json_object_new_object();
 
-        kt_log_info("client of uid %u (pid %d) sent no Varlink: %s", (unsigned)c->peer.uid, (int)c->peer.pid,
-                    kt_error_text(err));
+        kt_log_info("pid %d sent no Varlink: %s", (int)c->peer.pid, kt_error_text(err));
         c->bad = true;
         kt_json_add_str(params, "parameter", kt_error_text(err));
         struct json_object *reply = kt_wire_make_error(KT_E_INVALID_PARAMETER, params);
@@ -249,7 +285,7 @@ static void handle_messages(struct conn *c)
         if (c->handling)
                 return;
         c->handling = true;
-        while (!c->closing && !c->call && !c->bad) {
+        while (!c->closing && !c->doomed && !c->call && !c->bad) {
                 _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
                 struct kt_wire_message m = {};
                 int r = kt_wire_decoder_next(c->decoder, &m, &err);
@@ -313,13 +349,14 @@ static void receive(struct conn *c)
                 return;
         }
         if (take_received_fds(c, &msg) < 0)
-                kt_log_warning("client of uid %u sent more descriptors than could be taken", (unsigned)c->peer.uid);
+                kt_log_warning("pid %d sent more descriptors than could be taken", (int)c->peer.pid);
         if (n == 0)
                 c->eof = true;
         else if (kt_wire_decoder_feed(c->decoder, buf, (size_t)n) < 0) {
                 conn_stop(c);
                 return;
         }
+        refuse_if_it_holds_too_much(c);
         handle_messages(c);
 }
 
@@ -335,9 +372,10 @@ static void on_poll(uv_poll_t *handle, int status, int events)
 {
         struct conn *c = handle->data;
 
+        kt_log_scope(((struct kt_log_context){.uid = (long)c->peer.uid}));
         if (c->closing)
                 return;
-        if (status < 0) {
+        if (status < 0 || c->doomed) {
                 conn_stop(c);
                 return;
         }

@@ -42,6 +42,9 @@ void conn_open_call(struct conn *c, struct call *call);
 /* The open call is finished: the next request may be taken. May close the connection; c may be gone afterwards. */
 void conn_call_done(struct conn *c);
 
+/* Bytes received and not yet handled, and bytes not yet written. */
+size_t conn_held_bytes(const struct conn *c);
+
 const struct ucred *conn_peer(const struct conn *c);
 struct server *conn_server(const struct conn *c);
 struct conn *conn_from_link(struct kt_list *link);

@@ -133,7 +133,6 @@ void dispatch(struct conn *conn, struct json_object *message, char terminator, i
                 return;
         }
 
-        struct kt_log_context old = kt_log_swap_context((struct kt_log_context){.uid = (long)call->uid});
         if (wire.upgrade) {
                 call->method = dispatch_find(wire.method);
                 kt_error_set_field(&err, -EINVAL, KT_E_INVALID_PARAMETER, "upgrade", "no method here can be upgraded");
@@ -144,5 +143,4 @@ void dispatch(struct conn *conn, struct json_object *message, char terminator, i
                 kt_log_debug("%s from pid %d", call->method->name, (int)call->pid);
                 call->method->handle(call);
         }
-        kt_log_swap_context(old);
 }

@@ -302,7 +302,7 @@ static void append_pending(struct guest *g, uint32_t type, const void *payload, 
 
         if (g->pending_size + frame_size > PENDING_MAX ||
             !(grown = realloc(g->pending, g->pending_size + frame_size))) {
-                kt_log_warning("guest %s: a frame for it is dropped, too many wait already", g->id);
+                kt_log_warning("a frame for guest %s is dropped, too many wait already", g->id);
                 return;
         }
         kt_frame_header(grown + g->pending_size, type, payload, size);
@@ -319,7 +319,7 @@ void guest_send(struct guest *g, uint32_t type, const void *payload, uint32_t si
         if (g->handout)
                 append_pending(g, type, payload, size);
         else if (port_send(g->port, type, payload, size) < 0)
-                kt_log_warning("guest %s: a frame for it is dropped, memory is out", g->id);
+                kt_log_warning("a frame for guest %s is dropped, memory is out", g->id);
 }
 
 size_t guest_queued(const struct guest *g)

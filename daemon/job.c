@@ -56,6 +56,22 @@ void jobs_init(struct jobs *jobs, struct server *server)
         kt_list_init(&jobs->all);
 }
 
+struct kt_log_context job_log_context(const struct job *job)
+{
+        struct kt_log_context context = {.uid = (long)job->spec.uid};
+
+        snprintf(context.job, sizeof(context.job), "%s", job->id);
+        return context;
+}
+
+/* What it runs, for a line of log. */
+static const char *job_what(const struct job *job)
+{
+        if (job->spec.kind == JOB_EXEC)
+                return "a command";
+        return job->spec.sched_name ? job->spec.sched_name : "EEVDF";
+}
+
 static void job_free(struct job *job)
 {
         assert(job->state == JOB_ENDED && kt_list_empty(&job->watchers));
@@ -152,8 +168,8 @@ int jobs_submit(struct jobs *jobs, struct job_spec *spec, struct job **ret, stru
         int ahead = (int)jobs->n_queued;
         kt_list_append(&jobs->all, &job->link);
         jobs->n_queued++;
-        kt_log_info("job %s: %s on %s, from uid %u", job->id, job->spec.sched_name ? job->spec.sched_name : "EEVDF",
-                    job->guest.topology, (unsigned)job->spec.uid);
+        kt_log_scope(job_log_context(job));
+        kt_log_info("submitted: %s on %s", job_what(job), job->guest.topology);
         struct event *e = job_event_new(job, EVENT_QUEUED);
         if (e) {
                 e->position = ahead;
@@ -185,6 +201,7 @@ void jobs_pump(struct jobs *jobs)
                         continue;
                 if (!fits(jobs, job))
                         return;
+                kt_log_scope(job_log_context(job));
                 job->state = JOB_BOOTING;
                 jobs->n_queued--;
                 jobs->n_running++;
@@ -328,8 +345,8 @@ void job_end(struct job *job)
         jobs->n_ended_kept++;
         uv_update_time(&job->server->loop);
         job->verdict.elapsed_ms = uv_now(&job->server->loop) - job->submitted_ms;
-        kt_log_info("job %s: %s: %s", job->id, verdict_kind_name(job->verdict.kind),
-                    job->verdict.reason ? job->verdict.reason : "");
+        kt_log_scope(job_log_context(job));
+        kt_log_info("%s: %s", verdict_kind_name(job->verdict.kind), job->verdict.reason ? job->verdict.reason : "");
         results_save(job);
         e = job_event_new(job, EVENT_VERDICT);
         if (e)

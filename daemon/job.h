@@ -13,6 +13,7 @@
 
 #include <uv.h>
 
+#include "../common/log.h"
 #include "event.h"
 #include "topology.h"
 #include "verdict.h"
@@ -143,3 +144,6 @@ void job_say(struct job *job, enum event_kind kind, const char *state, const cha
 void job_end(struct job *job);
 
 const char *job_state_name(enum job_state s);
+
+/* For kt_log_scope(): what is logged while something is done for this job names it and its user. */
+struct kt_log_context job_log_context(const struct job *job);

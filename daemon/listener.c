@@ -56,8 +56,9 @@ static void accept_one(struct listener *l, int fd)
                 close(fd);
                 return;
         }
+        kt_log_scope(((struct kt_log_context){.uid = (long)peer.uid}));
         if (server_admit(l->server, peer.uid, &err) < 0) {
-                kt_log_warning("turned a client of uid %u away: %s", (unsigned)peer.uid, kt_error_text(&err));
+                kt_log_warning("turned a client away: %s", kt_error_text(&err));
                 turn_away(fd, &err);
                 return;
         }

@@ -22,13 +22,16 @@ int results_open(struct job *job, struct kt_error *reterr)
 
         if (!dir)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+        /* What a scheduler prints is its author's: theirs alone, also where a daemon serves many. */
         r = kt_mkdir_p(AT_FDCWD, dir, 0755);
+        if (r >= 0 && chmod(dir, 0700) < 0)
+                r = -errno;
         if (r < 0)
                 return kt_error_set(reterr, r, KT_E_IO, "cannot make the result folder %s: %s", dir, strerror(-r));
         job->result_dir = TAKE_PTR(dir);
         /* A daemon that serves others gives each what is theirs. */
         if (job->spec.uid != geteuid() && chown(job->result_dir, job->spec.uid, job->spec.gid) < 0)
-                kt_log_debug("cannot give %s to uid %u: %s", job->result_dir, (unsigned)job->spec.uid, strerror(errno));
+                kt_log_debug("cannot give %s to its user: %s", job->result_dir, strerror(errno));
         return 0;
 }
 
@@ -54,7 +57,7 @@ void results_append(struct job *job, enum event_stream stream, const char *data,
         int r = fd < 0 ? -errno : kt_write_all(fd, data, size);
 
         if (r < 0 && path) {
-                kt_log_warning("job %s: cannot write %s: %s", job->id, path, strerror(-r));
+                kt_log_warning("cannot write %s: %s", path, strerror(-r));
                 if (!job->log_incomplete)
                         verdict_add_detail(&job->verdict, "%s is incomplete: %s", path, strerror(-r));
                 job->log_incomplete = true;
@@ -75,7 +78,7 @@ void results_save(struct job *job)
         dir = open(job->result_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         r = !text ? -ENOMEM : dir < 0 ? -errno : kt_publish_file(dir, "verdict.json", text, strlen(text), 0644);
         if (r < 0) {
-                kt_log_warning("job %s: cannot write %s/verdict.json: %s", job->id, job->result_dir, strerror(-r));
+                kt_log_warning("cannot write %s/verdict.json: %s", job->result_dir, strerror(-r));
                 verdict_add_detail(&job->verdict, "verdict.json could not be written: %s", strerror(-r));
         }
 }

@@ -37,6 +37,7 @@ struct run {
         bool have_report;
         struct guest_report report;
         bool timed_out;
+        struct kt_error failure; /* why we ended the guest, when it was not its job's end */
         struct delay_log delays;
 
         char *sched_text;
@@ -57,11 +58,13 @@ static void on_timer_closed(uv_handle_t *handle)
 {
         struct run *run = handle->data;
         struct job *job = run->job;
+        kt_log_scope(job_log_context(run->job));
 
         if (--run->n_handles > 0)
                 return;
         prepared_done(&run->prep);
         guest_report_done(&run->report);
+        kt_error_done(&run->failure);
         delay_log_done(&run->delays);
         free(run->sched_text);
         free(run);
@@ -218,7 +221,9 @@ static void judge_silence(struct run *run, enum guest_end end, const struct kt_e
                         verdict_set_error(v, &late);
                         kt_error_done(&late);
                 }
-        } else if (end == GUEST_END_DIED && run->attached)
+        } else if (kt_error_isset(&run->failure))
+                verdict_set_error(v, &run->failure);
+        else if (end == GUEST_END_DIED && run->attached)
                 verdict_set(v, VERDICT_FAIL, "with %s attached the guest died: %s", run->job->spec.sched_name,
                             kt_error_text(err));
         else if (err && kt_error_isset(err))
@@ -236,6 +241,7 @@ static void on_gone(void *userdata, enum guest_end end, const struct kt_error *e
 {
         struct run *run = userdata;
         _cleanup_free_ char *tail = guest_console_tail(run->guest, 15);
+        kt_log_scope(job_log_context(run->job));
 
         run->guest = NULL;
         job_say(run->job, EVENT_GUEST, "gone", "guest gone");
@@ -264,10 +270,19 @@ static void on_sample(uv_timer_t *timer)
 static void on_timeout(uv_timer_t *timer)
 {
         struct run *run = timer->data;
+        kt_log_scope(job_log_context(run->job));
 
         run->timed_out = true;
         if (run->guest)
                 guest_stop(run->guest);
+}
+
+/* End the guest because of this; the first cause counts. */
+static void give_up(struct run *run, struct kt_error *err)
+{
+        if (!kt_error_isset(&run->failure))
+                kt_error_move(&run->failure, err);
+        guest_stop(run->guest);
 }
 
 static void on_paused(void *userdata)
@@ -276,9 +291,11 @@ static void on_paused(void *userdata)
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         _cleanup_free_ struct guest_item *items = calloc(run->prep.n_files + 1, sizeof(*items));
         _cleanup_free_ char *json = job_message(&run->job->spec, run->job->id, run->prep.sched_guest_path);
+        kt_log_scope(job_log_context(run->job));
 
         if (!items || !json) {
-                guest_stop(run->guest);
+                kt_error_set(&err, -ENOMEM, KT_E_INTERNAL, "out of memory");
+                give_up(run, &err);
                 return;
         }
         items[0] = (struct guest_item){.fd = -1, .json = json};
@@ -287,18 +304,8 @@ static void on_paused(void *userdata)
                 items[i + 1] = (struct guest_item){
                         .guest_path = f->guest_path, .fd = f->fd, .size = f->size, .mode = f->mode};
         }
-        if (guest_hand_out(run->guest, items, run->prep.n_files + 1, &err) < 0) {
-                kt_log_error("job %s: hand-out: %s", run->job->id, kt_error_text(&err));
-                verdict_add_detail(&run->job->verdict, "%s", kt_error_text(&err));
-                guest_stop(run->guest);
-        }
-}
-
-static void protocol_error(struct run *run, struct kt_error *err)
-{
-        kt_log_warning("job %s: %s", run->job->id, kt_error_text(err));
-        verdict_add_detail(&run->job->verdict, "%s", kt_error_text(err));
-        guest_stop(run->guest);
+        if (guest_hand_out(run->guest, items, run->prep.n_files + 1, &err) < 0)
+                give_up(run, &err);
 }
 
 static void on_hello(struct run *run, const struct kt_frame *frame)
@@ -308,7 +315,7 @@ static void on_hello(struct run *run, const struct kt_frame *frame)
         struct guest_hello hello;
 
         if (guest_hello_parse(frame, &hello, &err) < 0) {
-                protocol_error(run, &err);
+                give_up(run, &err);
                 return;
         }
         run->job->state = JOB_RUNNING;
@@ -328,7 +335,7 @@ static void on_agent_event(struct run *run, const struct kt_frame *frame)
         struct guest_event e;
 
         if (guest_event_parse(frame, &e, &err) < 0) {
-                protocol_error(run, &err);
+                give_up(run, &err);
                 return;
         }
         if (strcmp(e.kind, "sched_started") == 0)
@@ -413,7 +420,7 @@ static void on_result(struct run *run, const struct kt_frame *frame)
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
 
         if (guest_report_parse(frame, &run->report, &err) < 0) {
-                protocol_error(run, &err);
+                give_up(run, &err);
                 return;
         }
         run->have_report = true;
@@ -424,6 +431,7 @@ static void on_result(struct run *run, const struct kt_frame *frame)
 static void on_frame(void *userdata, const struct kt_frame *frame)
 {
         struct run *run = userdata;
+        kt_log_scope(job_log_context(run->job));
 
         switch (frame->type) {
         case KT_FRAME_HELLO:
@@ -494,6 +502,7 @@ static void on_prepared(void *data, int status)
 {
         struct run *run = data;
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        kt_log_scope(job_log_context(run->job));
 
         if (run->job->cancelled || status < 0)
                 verdict_set(&run->job->verdict, VERDICT_CANCELLED, "cancelled"), finish(run);
@@ -510,6 +519,7 @@ static void on_prepared(void *data, int status)
 static void on_prepare(void *data)
 {
         struct run *run = data;
+        kt_log_scope(job_log_context(run->job));
 
         prepare_work(&run->prep);
 }

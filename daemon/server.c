@@ -46,6 +46,20 @@ int server_admit(struct server *s, uid_t uid, struct kt_error *reterr)
         return 0;
 }
 
+int server_admit_bytes(struct server *s, uid_t uid, struct kt_error *reterr)
+{
+        size_t held = 0;
+
+        kt_list_for_each(it, &s->conns) {
+                struct conn *c = conn_from_link(it);
+                held += conn_peer(c)->uid == uid ? conn_held_bytes(c) : 0;
+        }
+        if (held > SERVER_BYTES_PER_UID_MAX)
+                return kt_error_set(reterr, -EBUSY, KT_E_BUSY, "uid %u has %zu MiB under way already, of %u that one user may have",
+                                    (unsigned)uid, held >> 20, SERVER_BYTES_PER_UID_MAX >> 20);
+        return 0;
+}
+
 /* --- the accelerator --- */
 
 static void probe_work(void *data)

@@ -19,6 +19,8 @@
 
 #define SERVER_CONNS_MAX 4096U
 #define SERVER_CONNS_PER_UID_MAX 2048U
+/* Bytes that one uid's connections may hold here, sent and not yet complete or not yet written. */
+#define SERVER_BYTES_PER_UID_MAX (256U * 1024U * 1024U)
 
 struct server {
         const struct config *config;
@@ -54,6 +56,9 @@ void server_stop(struct server *s);
 
 /* Finish the jobs that are there, then stop. */
 void server_drain(struct server *s);
+
+/* Does this uid hold more bytes than it may? Then an error that says so. */
+int server_admit_bytes(struct server *s, uid_t uid, struct kt_error *reterr);
 
 /* Something ended: look whether the idle timer should run or a drain is complete. */
 void server_changed(struct server *s);

@@ -56,8 +56,6 @@ static void pump(struct subscription *s)
                         call_send(s->call, event_reply(s->job, e));
                 }
                 s->sent = e->seq;
-                if (!s->call->conn)
-                        break;
         }
         s->pumping = false;
 }
@@ -82,7 +80,8 @@ static void on_gone(struct call *call)
         free(s);
         call_reply(call, NULL);
         if (cancels && job->state != JOB_ENDED) {
-                kt_log_info("job %s: its client went away, cancelling", job->id);
+                kt_log_scope(job_log_context(job));
+                kt_log_info("its client went away, cancelling");
                 job_cancel(job);
         }
 }

@@ -205,7 +205,7 @@ START_TEST(the_helper_does_not_run_for_somebody_else)
 {
         char command[512];
 
-        snprintf(command, sizeof(command), "%s 1 0 3 /bin/echo ran 2>&1", getenv("KTSTR_TEST_EXEC_HELPER"));
+        snprintf(command, sizeof(command), "'%s' 1 0 3 /bin/echo ran 2>&1", getenv("KTSTR_TEST_EXEC_HELPER"));
         run_shell(command);
         ck_assert_int_eq(f.status, 70);
 }
