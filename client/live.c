@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "../proto/codec.h"
@@ -20,16 +21,55 @@ void live_begin(struct live *l, bool silent)
         *l = (struct live){.silent = silent, .terminal = isatty(STDOUT_FILENO)};
 }
 
+static double seconds_since(const struct timespec *then)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (double)(now.tv_sec - then->tv_sec) + (double)(now.tv_nsec - then->tv_nsec) / 1e9;
+}
+
+/* Bytes of text that fill at most `columns`, cut between characters. */
+static int fitting(const char *text, unsigned columns)
+{
+        size_t n = 0;
+
+        while (text[n] && columns > 0) {
+                n++;
+                while ((text[n] & 0xc0) == 0x80)
+                        n++;
+                columns--;
+        }
+        return (int)n;
+}
+
+/* A line that wraps could not be overwritten: the message gives way. */
+static void draw(const struct live *l)
+{
+        struct winsize size;
+        unsigned columns = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 40 ? size.ws_col : 80;
+
+        printf("\r\033[K%7.2fs  %.*s  %.1f s", l->began_s, fitting(l->message, columns - 22), l->message, seconds_since(&l->began));
+        fflush(stdout);
+}
+
+void live_tick(struct live *l)
+{
+        if (l->line_open)
+                draw(l);
+}
+
 void live_end(struct live *l)
 {
         if (l->line_open) {
+                draw(l);
                 fputc('\n', stdout);
                 l->line_open = false;
         }
         fflush(stdout);
 }
 
-/* A stage that has begun is shown with its time and is overwritten by the next of the same kind; one that is over stays. */
+/* When it began, what it is; on a terminal how long it takes, until the next one begins. */
 void live_event(struct live *l, struct json_object *event)
 {
         const char *message = kt_json_str(event, "message"), *kind = kt_json_str(event, "kind");
@@ -47,10 +87,14 @@ void live_event(struct live *l, struct json_object *event)
         if (!message)
                 return;
         live_end(l);
-        printf("%7.2fs  %s", (double)kt_json_int(event, "elapsed_ms", 0) / 1000, message);
-        l->line_open = true;
-        if (!l->terminal)
-                live_end(l);
+        l->began_s = (double)kt_json_int(event, "elapsed_ms", 0) / 1000;
+        clock_gettime(CLOCK_MONOTONIC, &l->began);
+        snprintf(l->message, sizeof(l->message), "%s", message);
+        if (l->terminal) {
+                l->line_open = true;
+                draw(l);
+        } else
+                printf("%7.2fs  %s\n", l->began_s, l->message);
         fflush(stdout);
 }
 

@@ -1,18 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a person sees while a job runs: on a terminal one line that changes, piped one line per stage. */
+/* What a person sees while a job runs: one line per stage; on a terminal the last of them is alive and counts its time. */
 
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
+
+/* How often the open line's time is to be renewed. */
+#define LIVE_TICK_MS 100
 
 struct live {
         bool silent, terminal, line_open;
+        struct timespec began; /* the open line's stage */
+        double began_s;        /* the same, as the job counts */
+        char message[512];
 };
 
 void live_begin(struct live *l, bool silent);
 void live_event(struct live *l, struct json_object *event);
+/* Renew the open line: how long its stage has taken so far. */
+void live_tick(struct live *l);
 /* Lines of a log, each with its source in front. */
 void live_log(struct live *l, const char *stream, const char *bytes, size_t size);
 /* Close the live line. */

@@ -2,6 +2,7 @@
 #include "rpc.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,7 +11,7 @@
 
 int rpc_init(struct rpc *r, int fd, struct kt_error *reterr)
 {
-        r->fd = fd;
+        *r = (struct rpc){.fd = fd};
         r->decoder = kt_wire_decoder_new(0);
         return r->decoder ? 0 : kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
 }
@@ -109,6 +110,17 @@ static int take_message(struct json_object *json, struct json_object **ret, bool
         return 0;
 }
 
+static int wait_readable(struct rpc *r)
+{
+        struct timespec tick = {.tv_sec = r->tick_ms / 1000, .tv_nsec = r->tick_ms % 1000 * 1000000L};
+        struct pollfd p = {.fd = r->fd, .events = POLLIN};
+        int n;
+
+        while ((n = ppoll(&p, 1, r->on_tick ? &tick : NULL, r->wait_mask)) == 0)
+                r->on_tick(r->tick_data);
+        return n < 0 ? -errno : 0;
+}
+
 int rpc_receive(struct rpc *r, struct json_object **ret, bool *ret_continues, struct kt_error *reterr)
 {
         for (;;) {
@@ -123,6 +135,8 @@ int rpc_receive(struct rpc *r, struct json_object **ret, bool *ret_continues, st
                         json_object_put(m.json);
                         return e;
                 }
+                if (wait_readable(r) < 0)
+                        return -EINTR;
                 ssize_t n = recv(r->fd, buf, sizeof(buf), 0);
                 if (n < 0 && errno == EINTR)
                         return -EINTR;

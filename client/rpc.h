@@ -4,6 +4,7 @@
 /* Calls over the daemon's socket: blocking, one at a time. */
 
 #include <json-c/json.h>
+#include <signal.h>
 #include <stdbool.h>
 
 #include "../common/error.h"
@@ -15,6 +16,12 @@
 struct rpc {
         int fd;
         struct kt_wire_decoder *decoder;
+        /* Called every tick_ms while rpc_receive() waits; NULL: never. */
+        void (*on_tick)(void *userdata);
+        void *tick_data;
+        int tick_ms;
+        /* The signal mask while rpc_receive() waits, so that signals blocked elsewhere cannot slip in before it; NULL: as it is. */
+        const sigset_t *wait_mask;
 };
 
 /* Takes fd. */

@@ -23,13 +23,18 @@ static void on_interrupt(int sig)
         interrupts++;
 }
 
-/* Without SA_RESTART, so that a blocking read returns. */
-static void catch_interrupts(void)
+/* They come only while we wait: between a look at the counter and the wait they would be slept over. */
+static void catch_interrupts(sigset_t *ret_wait_mask)
 {
         struct sigaction sa = {.sa_handler = on_interrupt};
+        sigset_t ours;
 
         sigaction(SIGINT, &sa, NULL);
         sigaction(SIGTERM, &sa, NULL);
+        sigemptyset(&ours);
+        sigaddset(&ours, SIGINT);
+        sigaddset(&ours, SIGTERM);
+        sigprocmask(SIG_BLOCK, &ours, ret_wait_mask);
 }
 
 /* On a connection of its own, since this one is in the middle of a stream. */
@@ -38,8 +43,11 @@ static void send_cancel(const struct watch *w, const char *job)
         struct rpc rpc = {.fd = -1};
         struct json_object *params = json_object_new_object(), *reply = NULL;
 
+        struct globals here = *w->globals;
+
+        here.no_autostart = true; /* if it is gone, so is the job */
         kt_json_add_str(params, "job", job);
-        if (client_connect(w->globals, &rpc, NULL) >= 0)
+        if (client_connect(&here, &rpc, NULL) >= 0)
                 (void)rpc_call(&rpc, "io.ktstrd.Job.Cancel", params, &reply, NULL);
         else
                 json_object_put(params);
@@ -102,16 +110,28 @@ static bool take_event(const struct watch *w, struct live *live, struct json_obj
         return true;
 }
 
+static void on_tick(void *live)
+{
+        live_tick(live);
+}
+
 int watch_job(const struct watch *w, struct rpc *rpc)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         struct live live;
+        sigset_t wait_mask;
         char job[64] = "";
         int handled = 0, status = EXIT_STATUS_HARNESS;
         bool ended = false, continues = true;
 
         live_begin(&live, w->shell || w->globals->json);
-        catch_interrupts();
+        if (live.terminal && !live.silent) {
+                rpc->on_tick = on_tick;
+                rpc->tick_data = &live;
+                rpc->tick_ms = LIVE_TICK_MS;
+        }
+        catch_interrupts(&wait_mask);
+        rpc->wait_mask = &wait_mask;
         while (!ended && continues) {
                 _cleanup_json_ struct json_object *reply = NULL;
                 int r = rpc_receive(rpc, &reply, &continues, &err);
@@ -119,8 +139,13 @@ int watch_job(const struct watch *w, struct rpc *rpc)
                 if (interrupts > handled) {
                         handled = interrupts;
                         live_end(&live);
-                        if (!w->cancel_on_interrupt || handled > 1 || !job[0])
+                        if (!w->cancel_on_interrupt)
                                 return EXIT_STATUS_CANCELLED;
+                        if (handled > 1 || !job[0]) {
+                                /* Hanging up cancels too. */
+                                fprintf(stderr, "ktstrctl: %s: cancelled%s%s\n", w->verb->name, job[0] ? " " : "", job);
+                                return EXIT_STATUS_CANCELLED;
+                        }
                         fprintf(stderr, "cancelling %s…\n", job);
                         send_cancel(w, job);
                 }
