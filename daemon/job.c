@@ -200,7 +200,7 @@ void jobs_pump(struct jobs *jobs)
                 if (job->state != JOB_QUEUED)
                         continue;
                 if (!fits(jobs, job))
-                        return;
+                        break;
                 kt_log_scope(job_log_context(job));
                 job->state = JOB_BOOTING;
                 jobs->n_queued--;
@@ -209,6 +209,7 @@ void jobs_pump(struct jobs *jobs)
                 jobs->memory_mib_running += job->spec.memory_mib;
                 run_start(job);
         }
+        server_changed(jobs->server);
 }
 
 void job_cancel(struct job *job)

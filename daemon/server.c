@@ -79,6 +79,35 @@ static void probe_done(void *data, int status)
         jobs_pump(&s->jobs);
 }
 
+/* --- what systemd is told --- */
+
+static void on_watchdog(uv_timer_t *timer)
+{
+        sd_notify(0, "WATCHDOG=1");
+}
+
+static void start_notifying(struct server *s)
+{
+        uint64_t interval_us = 0;
+
+        sd_notifyf(0, "READY=1\nSTATUS=listening on %s", server_socket(s));
+        /* Only where systemd asked: an idle daemon otherwise has no timer at all. */
+        if (sd_watchdog_enabled(0, &interval_us) > 0)
+                uv_timer_start(&s->notify, on_watchdog, 0, interval_us / 2000);
+}
+
+static void tell_status(struct server *s)
+{
+        const struct jobs *j = &s->jobs;
+
+        if (s->told_running == j->n_running && s->told_queued == j->n_queued)
+                return;
+        s->told_running = j->n_running;
+        s->told_queued = j->n_queued;
+        sd_notifyf(0, "STATUS=%s%u jobs running, %u queued", s->stopping ? "stopping, " : s->draining ? "draining, " : "", j->n_running,
+                   j->n_queued);
+}
+
 /* --- shutdown --- */
 
 static void close_handle(void *handle)
@@ -131,6 +160,7 @@ void server_changed(struct server *s)
 {
         bool busy = s->jobs.n_running > 0 || s->jobs.n_queued > 0;
 
+        tell_status(s);
         if (s->stopping) {
                 if (!busy)
                         close_rest(s);
@@ -154,23 +184,6 @@ static void on_signal(uv_signal_t *handle, int signum)
 
         kt_log_info("got %s", strsignal(signum));
         server_stop(s);
-}
-
-/* --- systemd --- */
-
-static void on_watchdog(uv_timer_t *timer)
-{
-        sd_notify(0, "WATCHDOG=1");
-}
-
-static void start_notifying(struct server *s)
-{
-        uint64_t interval_us = 0;
-
-        sd_notifyf(0, "READY=1\nSTATUS=listening on %s", server_socket(s));
-        /* Only where systemd asked: an idle daemon otherwise has no timer at all. */
-        if (sd_watchdog_enabled(0, &interval_us) > 0)
-                uv_timer_start(&s->notify, on_watchdog, 0, interval_us / 2000);
 }
 
 /* --- start --- */
@@ -255,6 +268,7 @@ int server_run(struct server *s)
         r = uv_loop_close(&s->loop);
         assert(r == 0);
         (void)r;
+        (void)rmdir(s->config->run_dir); /* empty: the guests are gone */
         jobs_done(&s->jobs);
         kcache_free(s->kcache);
         kt_interfaces_free(s->interfaces);

@@ -40,6 +40,7 @@ struct server {
 
         uv_signal_t sigterm, sigint;
         uv_timer_t idle, notify;
+        unsigned told_running, told_queued; /* the last STATUS= */
         bool draining; /* no new jobs; exit when the last has ended */
         bool stopping;
         int exit_status;
@@ -60,7 +61,7 @@ void server_drain(struct server *s);
 /* Does this uid hold more bytes than it may? Then an error that says so. */
 int server_admit_bytes(struct server *s, uid_t uid, struct kt_error *reterr);
 
-/* Something ended: look whether the idle timer should run or a drain is complete. */
+/* A job or a connection came or went: look whether the idle timer should run or a drain is complete, and tell systemd. */
 void server_changed(struct server *s);
 
 /* For conn: one more, one less. -EBUSY with a text when a limit is reached. */

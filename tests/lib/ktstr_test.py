@@ -132,9 +132,8 @@ class Daemon:
                 raise AssertionError(f"process {pid} outlived ktstrd")
         if self.socket.exists():
             raise AssertionError("the socket is still there")
-        left = sorted(self.run.rglob("*")) if self.run.exists() else []
-        if left:
-            raise AssertionError(f"runtime files left: {left}")
+        if self.run.exists():
+            raise AssertionError(f"runtime files left: {[self.run, *self.run.rglob('*')]}")
 
     def kill(self):
         self.process.kill()
