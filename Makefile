@@ -4,12 +4,13 @@
 BUILD ?= build
 MESON_ARGS ?=
 
-.PHONY: help setup build run test install clean
+.PHONY: help setup build run test test-kvm install clean
 
 help:
 	@echo "make run      install what is missing, build, get a kernel and run scx_ktstr in a guest"
 	@echo "make build    install what is missing and build into $(BUILD)/"
 	@echo "make test     the same, then run every test, plain and under ASan and UBSan"
+	@echo "make test-kvm run this build's KVM path in an outer guest, on any machine"
 	@echo "make install  install what was built (DESTDIR and meson's prefix are honoured)"
 	@echo "make clean    remove the build folders"
 
@@ -25,12 +26,17 @@ run: build
 	@tools/run "$(BUILD)"
 
 test: build
-	@[ -f "$(BUILD)-san/build.ninja" ] || meson setup "$(BUILD)-san" -Db_sanitize=address,undefined -Db_lundef=false \
-		-Dguest=false -Dscheds=false $(MESON_ARGS)
+	@prefix=$$(tools/fetch-tools) && \
+		{ [ -f "$(BUILD)-san/build.ninja" ] || meson setup "$(BUILD)-san" "-Dtools_prefix=$$prefix" -Dguest=false -Dscheds=false \
+		-Db_sanitize=address,undefined -Db_lundef=false $(MESON_ARGS); }
 	@ninja -C "$(BUILD)-san"
 	@tools/test-data "$(BUILD)"
 	@meson test -C "$(BUILD)" --no-rebuild --print-errorlogs
 	@meson test -C "$(BUILD)-san" --no-rebuild --print-errorlogs
+
+test-kvm: build
+	@tools/test-data "$(BUILD)"
+	@tests/kvm/run --build "$(BUILD)" --kernel "$(BUILD)/tests/data/kernels" --busybox "$$(tools/fetch-tools)/bin/busybox"
 
 install: build
 	@meson install -C "$(BUILD)" --no-rebuild

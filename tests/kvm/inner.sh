@@ -32,11 +32,14 @@ check() {
         fi
 }
 
-# json NAME EXPRESSION: is it true of what check NAME printed? `lines` are its JSON values.
+# json NAME EXPRESSION: is it true of what check NAME printed? `values` are the JSON values in it, in order.
 json() {
         python3 -c 'import json, sys
-lines = [json.loads(line) for line in open(sys.argv[1]) if line.startswith("{")]
-assert eval(sys.argv[2]), lines[-1:]' "$results/$1" "$2"
+text, values, at = open(sys.argv[1]).read(), [], 0
+while (at := text.find("{", at)) >= 0:
+    value, at = json.JSONDecoder().raw_decode(text, at)
+    values.append(value)
+assert eval(sys.argv[2]), values[-1:]' "$results/$1" "$2"
 }
 
 # The private daemon ends when told to, and with it every guest.
@@ -58,10 +61,15 @@ else
 fi
 check doctor ktstrctl doctor --json
 check doctor-chose-kvm json doctor 'any(a["name"] == "kvm" and a["usable"] and a["chosen"]
-        for a in lines[-1]["accelerators"])'
+        for a in values[-1]["accelerators"])'
 check submit ktstrctl submit --sched scx_ktstr --duration 5s --json
-check submit-passed json submit 'lines[-1]["verdict"]["verdict"] == "pass"'
-check submit-under-kvm json submit 'lines[-1]["verdict"]["guest"]["accel"] == "kvm"'
+check submit-passed json submit 'values[-1]["verdict"]["verdict"] == "pass"'
+check submit-under-kvm json submit 'values[-1]["verdict"]["guest"]["accel"] == "kvm"'
+check stall-is-ejected sh -c 'ktstrctl submit --sched scx_ktstr --duration 2s --json -- --stall-after 1; [ $? -eq 1 ]'
+check stall-has-its-words json stall-is-ejected 'values[-1]["verdict"]["scheduler"]["exit_kind"] == "error_stall"'
+check topology ktstrctl shell --topology 1n2l1c2t --exec 'cat /sys/devices/system/cpu/cpu*/cache/index3/shared_cpu_list \
+        /sys/devices/system/cpu/cpu*/topology/thread_siblings_list'
+check topology-is-right sh -c '[ "$(echo $(cat "$1/topology"))" = "0-1 0-1 2-3 2-3 0-1 0-1 2-3 2-3" ]' sh "$results"
 check stop stop_daemon
 check nothing-left nothing_is_left
 

@@ -20,7 +20,7 @@ MODULES = ("kvm-amd", "9p", "9pnet_virtio", "overlay")
 MODULES_OR_BUILT_IN = ("virtio_pci", "virtio_console")
 CONSOLE_TAIL = 30
 
-# See the README for why the CPU has no XSAVE.
+# See the README for why there is one CPU, and why it has no XSAVE.
 CPU = "max,svm=on,npt=on,xsave=off"
 
 # What saves time while it boots under TCG, as for any guest of ktstrd.
@@ -151,7 +151,7 @@ def command_line(qemu, folder, scratch, share):
         # QEMU goes when this script does, however that ends.
         "setpriv", "--pdeathsig", "KILL", "--",
         qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-        "-M", "q35", "-accel", "tcg,thread=single", "-cpu", CPU, "-smp", "2", "-m", "3072",
+        "-M", "q35", "-accel", "tcg,thread=single", "-cpu", CPU, "-smp", "1", "-m", "3072",
         "-kernel", os.path.join(folder, "vmlinuz"), "-initrd", os.path.join(scratch, "initramfs"),
         "-append", COMMAND_LINE,
         "-virtfs", "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap",
