@@ -31,8 +31,7 @@ test: build
 		-Db_sanitize=address,undefined -Db_lundef=false $(MESON_ARGS); }
 	@ninja -C "$(BUILD)-san"
 	@tools/test-data "$(BUILD)"
-	@meson test -C "$(BUILD)" --no-rebuild --print-errorlogs
-	@meson test -C "$(BUILD)-san" --no-rebuild --print-errorlogs
+	@status=0; for b in "$(BUILD)" "$(BUILD)-san"; do meson test -C "$$b" --no-rebuild --print-errorlogs || status=1; done; exit $$status
 
 test-kvm: build
 	@tools/test-data "$(BUILD)"

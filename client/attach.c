@@ -50,4 +50,4 @@ static int run(int argc, char **argv, struct globals *g)
         return watch_job(&w, &rpc);
 }
 
-const struct verb verb_attach = {"attach", "follow a job to its verdict", usage, run};
+const struct verb verb_attach = {"attach", "follow a job to its verdict", usage, run, "v"};

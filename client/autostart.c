@@ -36,6 +36,19 @@ static char *find_program(void)
         return strdup(access(KT_SBIN_DIR "/ktstrd", X_OK) == 0 ? KT_SBIN_DIR "/ktstrd" : "ktstrd");
 }
 
+/* A relative KTSTR_CACHE_DIR is relative to where the caller is, which the daemon leaves. */
+static int keep_cache_dir(void)
+{
+        const char *dir = getenv("KTSTR_CACHE_DIR");
+        _cleanup_free_ char *cwd = NULL, *absolute = NULL;
+
+        if (!dir || !*dir || *dir == '/')
+                return 0;
+        cwd = getcwd(NULL, 0);
+        absolute = cwd ? kt_path_join(cwd, dir) : NULL;
+        return absolute ? setenv("KTSTR_CACHE_DIR", absolute, 1) : -ENOMEM;
+}
+
 /* In the grandchild: leave the terminal and the caller's session behind. */
 static void become_daemon(const char *program, const char *dir, const char *socket_path, int ready_fd)
 {
@@ -51,7 +64,7 @@ static void become_daemon(const char *program, const char *dir, const char *sock
         dup2(out < 0 ? null : out, STDERR_FILENO);
         snprintf(ready, sizeof(ready), "%d", ready_fd);
         fcntl(ready_fd, F_SETFD, 0);
-        if (chdir("/") < 0)
+        if (keep_cache_dir() < 0 || chdir("/") < 0)
                 _exit(1);
         execlp(program, "ktstrd", "--private", "--socket", socket_path, "--ready-fd", ready, (char *)NULL);
         dprintf(ready_fd, "cannot run %s: %s\n", program, strerror(errno));

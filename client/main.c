@@ -52,8 +52,11 @@ int verb_usage_error(const struct verb *v, const char *fmt, ...)
 int verb_option(const struct verb *v, int argc, char **argv, const struct option *options, struct globals *g,
                 int *ret_status)
 {
+        char letters[16];
+
+        snprintf(letters, sizeof(letters), ":h%s", v->letters ? v->letters : "");
         for (;;) {
-                int at = optind ? optind : 1, opt = getopt_long(argc, argv, ":vi:", options, NULL);
+                int opt = getopt_long(argc, argv, letters, options, NULL);
 
                 switch (opt) {
                 case OPT_GLOBAL_SOCKET:
@@ -65,15 +68,18 @@ int verb_option(const struct verb *v, int argc, char **argv, const struct option
                 case OPT_GLOBAL_JSON:
                         g->json = true;
                         continue;
+                case 'h':
                 case OPT_GLOBAL_HELP:
                         fputs(v->usage, stdout);
                         *ret_status = 0;
                         return -2;
                 case ':':
-                        *ret_status = verb_usage_error(v, "option %s needs a value", argv[at]);
+                        *ret_status = verb_usage_error(v, "option %s needs a value", argv[optind - 1]);
                         return -2;
                 case '?':
-                        *ret_status = verb_usage_error(v, "unknown option %s", argv[at]);
+                        /* A letter may stand among others in one word; a long one is the word before. */
+                        *ret_status = optopt > 0 && optopt < 128 ? verb_usage_error(v, "unknown option -%c", optopt)
+                                                                 : verb_usage_error(v, "unknown option %s", argv[optind - 1]);
                         return -2;
                 default:
                         return opt;

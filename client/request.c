@@ -25,6 +25,8 @@ int request_kernel(struct json_object *params, const char *spec)
         if (is_path(spec) && realpath(spec, resolved))
                 return kt_json_add_str(params, "kernel", resolved);
         if (is_path(spec) && spec[0] != '/') {
+                while (strncmp(spec, "./", 2) == 0)
+                        spec += 2;
                 _cleanup_free_ char *cwd = realpath(".", NULL), *path = cwd ? kt_path_join(cwd, spec) : NULL;
                 return kt_json_add_str(params, "kernel", path ? path : spec);
         }

@@ -94,4 +94,4 @@ static int run(int argc, char **argv, struct globals *g)
         return status;
 }
 
-const struct verb verb_shell = {"shell", "run a command in a guest", usage, run};
+const struct verb verb_shell = {"shell", "run a command in a guest", usage, run, "i:"};

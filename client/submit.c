@@ -185,4 +185,4 @@ static int run(int argc, char **argv, struct globals *g)
         return status;
 }
 
-const struct verb verb_submit = {"submit", "run a scheduler under a workload and judge it", usage, run};
+const struct verb verb_submit = {"submit", "run a scheduler under a workload and judge it", usage, run, "v"};

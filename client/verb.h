@@ -16,6 +16,7 @@ struct verb {
         const char *name, *summary; /* NULL summary: not shown in the overview */
         const char *usage;          /* the text of --help */
         int (*run)(int argc, char **argv, struct globals *g); /* argv[0] is the verb; returns the exit status */
+        const char *letters; /* its own one-letter options, as for getopt(3); NULL: none */
 };
 
 extern const struct verb verb_attach, verb_cancel, verb_completions, verb_doctor, verb_drain, verb_jobs, verb_kernel, verb_ping,

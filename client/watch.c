@@ -76,6 +76,14 @@ static int verdict_status(const struct watch *w, struct json_object *verdict)
         const char *word = kt_json_str(verdict, "verdict");
         int64_t code = kt_json_int(verdict, "exit_code", -1), sig = kt_json_int(verdict, "exit_signal", -1);
 
+        const char *error = kt_json_str(verdict, "error");
+
+        /* What was typed wrong may only come out when the job is prepared: an unknown kernel, for instance. */
+        if (error && exit_status_of_error(error) == EXIT_STATUS_USAGE) {
+                if (w->shell)
+                        fprintf(stderr, "ktstrctl: shell: %s\n", kt_json_str(verdict, "reason"));
+                return EXIT_STATUS_USAGE;
+        }
         if (!w->shell || strcmp(word, "cancelled") == 0)
                 return exit_status_of_verdict(word);
         if (sig >= 0)

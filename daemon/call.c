@@ -133,6 +133,7 @@ void call_fail(struct call *call, const struct kt_error *err)
 {
         const char *name = err->name ? err->name : KT_E_INTERNAL;
 
+        kt_log_scope(((struct kt_log_context){.uid = (long)call->uid}));
         kt_log_info("%s refused: %s", call->method ? call->method->name : "request", kt_error_text(err));
         finish(call, kt_wire_make_error(name, error_parameters(name, err)));
 }

@@ -130,7 +130,10 @@ static void update_poll(struct conn *c)
                 events |= UV_DISCONNECT;
                 if (!c->call && !c->bad && c->out_bytes < CONN_STREAM_BYTES)
                         events |= UV_READABLE;
-        }
+        } else
+                /* A half-closed client still waits for its answer, until it closes the other half too: epoll then says so to whoever asks for
+                 * anything, and this asks for nothing else. */
+                events |= UV_PRIORITIZED;
         if (events)
                 uv_poll_start(&c->poll, events, on_poll);
         else
@@ -393,6 +396,10 @@ static void on_poll(uv_poll_t *handle, int status, int events)
         }
         if (events & UV_READABLE) {
                 receive(c);
+                return;
+        }
+        if ((events & UV_PRIORITIZED) && hung_up(c->fd)) {
+                conn_stop(c);
                 return;
         }
         if (events & UV_DISCONNECT) {

@@ -21,7 +21,6 @@ const char *event_stream_name(enum event_stream stream)
                 [STREAM_STDOUT] = "stdout",
                 [STREAM_STDERR] = "stderr",
                 [STREAM_KERNEL] = "kernel",
-                [STREAM_CONSOLE] = "console",
         };
 
         return names[stream];

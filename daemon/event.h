@@ -27,8 +27,6 @@ enum event_stream {
         STREAM_STDOUT,
         STREAM_STDERR,
         STREAM_KERNEL,
-        STREAM_CONSOLE,
-        _STREAM_MAX,
 };
 
 struct event {

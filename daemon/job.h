@@ -82,6 +82,7 @@ struct job {
         struct guest_facts guest;
         char *sched_sha256; /* owned; NULL until known */
         char *result_dir;   /* owned; NULL when there is none */
+        uint64_t result_bytes; /* written to its logs */
         bool log_incomplete; /* a log could not be written whole; said once */
 
         struct kt_list events;

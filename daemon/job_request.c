@@ -157,6 +157,9 @@ static int take_scheduler(struct call *call, struct job_spec *spec, struct kt_er
         if ((path != NULL) == (kt_json_get(o, "program_fd") != NULL))
                 return kt_error_set_field(reterr, -EINVAL, KT_E_INVALID_PARAMETER, "scheduler",
                                           "a scheduler needs either path or program_fd");
+        if (path && kt_json_get(o, "libraries"))
+                return kt_error_set_field(reterr, -EINVAL, KT_E_INVALID_PARAMETER, "scheduler.libraries",
+                                          "a scheduler by path has its libraries found by the daemon; leave them out");
         if (path && path[0] != '/')
                 return kt_error_set_field(reterr, -EINVAL, KT_E_BAD_SCHEDULER, "scheduler.path", "path '%s' is not absolute",
                                           path);

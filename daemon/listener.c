@@ -140,6 +140,17 @@ static int socket_from_systemd(int *ret)
         return fcntl(*ret, F_SETFL, fcntl(*ret, F_GETFL) | O_NONBLOCK) < 0 ? -errno : 1;
 }
 
+/* Where a socket is bound, malloced: systemd's is where its unit says, not where our configuration does. */
+static char *bound_path(int fd)
+{
+        struct sockaddr_un addr = {};
+        socklen_t len = sizeof(addr) - 1;
+
+        if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
+                return NULL;
+        return strdup(addr.sun_family == AF_UNIX ? addr.sun_path : "");
+}
+
 int listener_start(struct server *server, const char *path, struct listener **ret, struct kt_error *reterr)
 {
         struct listener *l = calloc(1, sizeof(*l));
@@ -160,7 +171,7 @@ int listener_start(struct server *server, const char *path, struct listener **re
                 kt_error_set(reterr, r, KT_E_IO, "the socket that systemd passed is unusable: %s", strerror(-r));
                 goto fail;
         }
-        l->path = strdup(path);
+        l->path = bound_path(l->fd);
         r = l->path ? uv_poll_init(&server->loop, &l->poll, l->fd) : -ENOMEM;
         if (r < 0) {
                 kt_error_set(reterr, r, KT_E_INTERNAL, "cannot watch the socket: %s", strerror(-r));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The sockets that clients connect to: our own, or those that systemd hands over. */
+/* The socket that clients connect to: our own, or the one that systemd hands over. */
 
 #include "../common/error.h"
 
@@ -9,7 +9,7 @@ struct server;
 struct listener;
 
 /*
- * Listen on what systemd passed (LISTEN_FDS), else on path: made 0600, or 0660 as root with the group "ktstr" if there is one. A socket
+ * Listen on what systemd passed (LISTEN_FDS; the first, should there be more), else on path: made 0600, or 0660 as root with the group "ktstr" if there is one. A socket
  * file that nobody serves is replaced; a live one is -EADDRINUSE. The file is removed again by listener_stop(), but one of systemd's
  * is left.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "results.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -14,6 +15,9 @@
 #include "job.h"
 #include "job_json.h"
 #include "server.h"
+
+/* Of all a job's logs together; a scheduler that prints without end must not fill the disk. */
+#define RESULTS_BYTES_MAX (256U * 1024U * 1024U)
 
 int results_open(struct job *job, struct kt_error *reterr)
 {
@@ -29,9 +33,6 @@ int results_open(struct job *job, struct kt_error *reterr)
         if (r < 0)
                 return kt_error_set(reterr, r, KT_E_IO, "cannot make the result folder %s: %s", dir, strerror(-r));
         job->result_dir = TAKE_PTR(dir);
-        /* A daemon that serves others gives each what is theirs. */
-        if (job->spec.uid != geteuid() && chown(job->result_dir, job->spec.uid, job->spec.gid) < 0)
-                kt_log_debug("cannot give %s to its user: %s", job->result_dir, strerror(errno));
         return 0;
 }
 
@@ -43,25 +44,53 @@ static const char *file_of(enum event_stream stream)
                 return "scheduler.log";
         case STREAM_KERNEL:
                 return "kernel.log";
-        case STREAM_CONSOLE:
-                return "console.log";
         default:
                 return "output.log";
         }
 }
 
+/* Once, and in the verdict, since whoever reads the log must know. */
+static void note_incomplete(struct job *job, const char *path, const char *why)
+{
+        if (job->log_incomplete)
+                return;
+        job->log_incomplete = true;
+        kt_log_warning("%s is incomplete: %s", path, why);
+        verdict_add_detail(&job->verdict, "%s is incomplete: %s", path, why);
+}
+
 void results_append(struct job *job, enum event_stream stream, const char *data, size_t size)
 {
         _cleanup_free_ char *path = job->result_dir ? kt_path_join(job->result_dir, file_of(stream)) : NULL;
-        _cleanup_close_ int fd = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) : -1;
-        int r = fd < 0 ? -errno : kt_write_all(fd, data, size);
+        _cleanup_close_ int fd = -1;
+        int r;
 
-        if (r < 0 && path) {
-                kt_log_warning("cannot write %s: %s", path, strerror(-r));
-                if (!job->log_incomplete)
-                        verdict_add_detail(&job->verdict, "%s is incomplete: %s", path, strerror(-r));
-                job->log_incomplete = true;
+        if (!path)
+                return;
+        if (job->result_bytes + size > RESULTS_BYTES_MAX) {
+                note_incomplete(job, path, "more was printed than is kept of a job");
+                return;
         }
+        fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
+        r = fd < 0 ? -errno : kt_write_all(fd, data, size);
+        if (r < 0)
+                note_incomplete(job, path, strerror(-r));
+        else
+                job->result_bytes += size;
+}
+
+/* A daemon that serves others gives each what is theirs. Not before it is complete: in a folder of somebody else's a name may come to mean
+ * another file. */
+static void give_away(struct job *job, int dir_fd)
+{
+        _cleanup_closedir_ DIR *dir = job->spec.uid != geteuid() ? fdopendir(dup(dir_fd)) : NULL;
+        struct dirent *e;
+
+        while (dir && (e = readdir(dir)))
+                if (e->d_name[0] != '.' && fchownat(dir_fd, e->d_name, job->spec.uid, job->spec.gid, AT_SYMLINK_NOFOLLOW) < 0)
+                        kt_log_warning("cannot give %s/%s to its user: %s", job->result_dir, e->d_name, strerror(errno));
+        if (dir && fchown(dir_fd, job->spec.uid, job->spec.gid) < 0)
+                kt_log_warning("cannot give %s to its user: %s", job->result_dir, strerror(errno));
 }
 
 void results_save(struct job *job)
@@ -81,4 +110,6 @@ void results_save(struct job *job)
                 kt_log_warning("cannot write %s/verdict.json: %s", job->result_dir, strerror(-r));
                 verdict_add_detail(&job->verdict, "verdict.json could not be written: %s", strerror(-r));
         }
+        if (dir >= 0)
+                give_away(job, dir);
 }

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -111,6 +112,9 @@ static enum sched_outcome sched_outcome_of(const struct guest_report *r)
                         return SCHED_KILLED;
                 return r->sched.exit_code == 0 ? SCHED_EXITED : SCHED_FAILED;
         case REPORT_DONE:
+                /* To die of the signal by which it was told to go is fine, to crash on the way out is not. */
+                if (r->sched.exit_signal >= 0 && r->sched.exit_signal != SIGINT && r->sched.exit_signal != SIGKILL)
+                        return SCHED_KILLED;
                 return r->sched.state_after && strcmp(r->sched.state_after, "disabled") == 0 ? SCHED_STOPPED
                                                                                               : SCHED_STUCK;
         default:
@@ -130,6 +134,7 @@ static void fill_scheduler(struct run *run)
         s->attached = run->have_report ? r->sched.attached : run->attached;
         if (run->have_report) {
                 s->outcome = sched_outcome_of(r);
+                s->stopping = r->outcome == REPORT_DONE;
                 s->attach_ms = r->sched.attach_ms;
                 s->exit_code = r->sched.exit_code;
                 s->exit_signal = r->sched.exit_signal;

@@ -58,6 +58,13 @@ static void pump(struct subscription *s)
                 s->sent = e->seq;
         }
         s->pumping = false;
+        /* Asked for what is after the last event: there will be none. */
+        if (s->job->state == JOB_ENDED && !job_event_after(s->job, s->sent) && s->sent >= s->job->last_seq) {
+                struct json_object *o = json_object_new_object();
+
+                kt_json_add_str(o, "job", s->job->id);
+                subscription_end(s, o);
+        }
 }
 
 static void on_event(struct job_watcher *w)

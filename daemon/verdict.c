@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "verdict.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,6 +108,10 @@ static bool judge_scheduler(struct verdict *v, const char *name)
 
         switch (s->outcome) {
         case SCHED_STOPPED:
+                if (s->exit_code > 0)
+                        verdict_add_detail(v, "%s exited with status %lld when it was told to stop", name, (long long)s->exit_code);
+                else if (s->exit_signal == SIGKILL)
+                        verdict_add_detail(v, "%s did not leave on SIGINT and was killed", name);
                 return false;
         case SCHED_EJECTED:
                 verdict_set(v, VERDICT_FAIL, "the kernel threw %s out: %s%s%s", name,
@@ -131,8 +136,9 @@ static bool judge_scheduler(struct verdict *v, const char *name)
                             (long long)s->exit_code, colon, why);
                 return true;
         case SCHED_KILLED:
-                verdict_set(v, VERDICT_FAIL, "%s was killed by signal %lld (%s) before the workload ended%s%s", name,
-                            (long long)s->exit_signal, strsignal((int)s->exit_signal), colon, why);
+                verdict_set(v, VERDICT_FAIL, "%s was killed by signal %lld (%s) %s%s%s", name, (long long)s->exit_signal,
+                            strsignal((int)s->exit_signal), s->stopping ? "while it was being stopped" : "before the workload ended",
+                            colon, why);
                 return true;
         case SCHED_STUCK:
                 verdict_set(v, VERDICT_FAIL, "%s did not let go: sched_ext is not disabled after it was stopped", name);

@@ -32,6 +32,7 @@ enum sched_outcome {
 
 struct sched_result {
         bool attached;
+        bool stopping; /* it had been told to stop when it ended */
         enum sched_outcome outcome;
         char *ops;           /* all strings owned, NULL when unknown */
         int64_t attach_ms;   /* -1: never */

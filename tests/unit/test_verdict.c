@@ -74,6 +74,30 @@ START_TEST(each_end_of_a_scheduler_has_its_words)
 }
 END_TEST
 
+START_TEST(a_crash_on_the_way_out_is_a_fail)
+{
+        healthy();
+        v.sched.stopping = true;
+        v.sched.outcome = SCHED_KILLED;
+        v.sched.exit_signal = 11;
+        judged(VERDICT_FAIL, "scx_x was killed by signal 11 (Segmentation fault) while it was being stopped");
+}
+END_TEST
+
+START_TEST(how_it_left_is_noted)
+{
+        healthy();
+        v.sched.exit_code = 130;
+        judged(VERDICT_PASS, "scx_x attached, the workload was served, all checks passed");
+        ck_assert_uint_eq(v.n_details, 1);
+        ck_assert_str_eq(v.details[0], "scx_x exited with status 130 when it was told to stop");
+        healthy();
+        v.sched.exit_signal = 9;
+        judged(VERDICT_PASS, "scx_x attached, the workload was served, all checks passed");
+        ck_assert_str_eq(v.details[0], "scx_x did not leave on SIGINT and was killed");
+}
+END_TEST
+
 START_TEST(the_schedulers_end_weighs_before_the_checks)
 {
         healthy();
@@ -110,4 +134,5 @@ START_TEST(an_error_keeps_its_name)
 END_TEST
 
 UNIT_MAIN("verdict", all_well_is_a_pass, the_worst_check_decides, each_end_of_a_scheduler_has_its_words,
+          a_crash_on_the_way_out_is_a_fail, how_it_left_is_noted,
           the_schedulers_end_weighs_before_the_checks, no_report_is_the_harnesss_fault, an_error_keeps_its_name)
