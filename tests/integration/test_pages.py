@@ -1,0 +1,452 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The man pages against the programs: what these have is in the pages, what is in the pages is so."""
+
+import ast
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import kernel_files
+import ktstr_test as kt
+
+MAN = kt.SOURCE / "man"
+EXAMPLES = MAN / "examples"
+SERVICE = "org.varlink.service"
+
+OPTION = re.compile(r"(?<![\w\-/.])(--[a-z][a-z-]*|-[a-zA-Z])(?![\w-])")
+# Options of other programs that pages and helps mention.
+FOREIGN = {"--user", "--now", "-u", "-r", "-c"}
+QUOTED = re.compile(r'"([A-Z][A-Z0-9_]+)"')
+
+
+def plain(roff):
+    """A line or text of roff as its reader sees it."""
+    text = re.sub(r"\\f[A-Z]", "", roff)
+    for sequence, char in ((r"\-", "-"), (r"\(aq", "'"), (r"\(ga", "`"), (r"\(ha", "^"), (r"\(ti", "~"), (r"\&", ""), (r"\ ", " "), (r"\e", "\\")):
+        text = text.replace(sequence, char)
+    return text
+
+
+def words(line):
+    """What a line puts on the page: macros of two fonts join their arguments, others have blanks between them."""
+    macro, _, rest = line.partition(" ")
+    if not macro.startswith("."):
+        return plain(line)
+    arguments = [quoted or word for quoted, word in re.findall(r'"([^"]*)"|(\S+)', rest)]
+    return plain(("" if macro in (".BR", ".RB", ".BI", ".IB", ".IR", ".RI") else " ").join(arguments))
+
+
+class Page:
+    """Sections by heading ("EXIT STATUS", "COMMANDS/submit"), each with its text, the tags of its lists, and its displays."""
+
+    def __init__(self, roff):
+        self.text, self.tags, self.displays = {}, {}, {}
+        section = place = ""
+        lines = iter(roff.splitlines())
+        for line in lines:
+            macro = line.partition(" ")[0]
+            if macro == ".SH":
+                section = place = words(line)
+            elif macro == ".SS":
+                place = f"{section}/{words(line)}"
+            elif macro == ".TP":
+                line = next(lines)
+                self.tags.setdefault(place, []).append(words(line))
+            if macro == ".EX":
+                display = []
+                while (line := next(lines)) != ".EE":
+                    display.append(plain(line))
+                text = "\n".join(display)
+                self.displays.setdefault(place, []).append(text)
+            else:
+                text = words(line)
+            self.text[place] = self.text.get(place, "") + text + "\n"
+
+    def all_text(self):
+        return "\n".join(self.text.values())
+
+    def options(self, place):
+        """Those that are explained there."""
+        return {o for tag in self.tags.get(place, []) for o in OPTION.findall(tag)}
+
+
+def run(*argv):
+    return subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=kt.PATIENCE_S, stdin=subprocess.DEVNULL)
+
+
+def shown_options(program, *verb):
+    result = run(program, *verb, "--help")
+    if result.returncode != 0:
+        raise AssertionError(f"{program} {verb} --help: {result.stderr}")
+    return set(OPTION.findall(result.stdout)) - FOREIGN
+
+
+def constant(path, name):
+    """What a #define is worth."""
+    text = re.search(rf"#define {name} ([^/\n]*)", (kt.SOURCE / path).read_text())[1].strip()
+    return text.strip('"') if text.startswith('"') else eval(re.sub(r"(?<=\d)U?L*\b", "", text))
+
+
+def make_protocol_page():
+    with tempfile.TemporaryDirectory() as folder:
+        page = pathlib.Path(folder) / "page"
+        files = sorted((kt.SOURCE / "proto").glob("*.varlink"))
+        subprocess.run([sys.executable, MAN / "protocol_page.py", page, MAN / "ktstrd-protocol.7.in", EXAMPLES, *files], check=True)
+        return Page(page.read_text())
+
+
+def environment_read_by(*folders):
+    """Names of the variables that the sources there ask for, however they do it."""
+    names = set()
+    for folder in folders:
+        for path in (kt.SOURCE / folder).glob("*.c"):
+            for line in path.read_text().splitlines():
+                if re.search(r"\b(getenv|env_xdg|env_nonempty|from_environment)\(", line):
+                    names |= set(QUOTED.findall(line))
+    return names
+
+
+class Ktstrctl(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.page = Page((MAN / "ktstrctl.1").read_text())
+        overview = run(kt.KTSTRCTL, "--help").stdout
+        cls.shown_verbs = set(re.findall(r"^  ([a-z]+) {2,}\S", overview, re.M))
+        cls.verbs = {place.removeprefix("COMMANDS/") for place in cls.page.text if place.startswith("COMMANDS/")}
+        cls.shared = cls.page.options("OPTIONS/Of all verbs")
+        cls.request = cls.page.options("OPTIONS/Of submit and shell")
+
+    def explained(self, verb):
+        return self.page.options(f"COMMANDS/{verb}") | self.shared | (self.request if verb in ("submit", "shell") else set())
+
+    def takes(self, *argv):
+        """Is this more than a usage error?"""
+        return run(kt.KTSTRCTL, *argv).returncode == 0
+
+    def test_the_verbs_are_those_of_the_program(self):
+        self.assertGreater(len(self.shown_verbs), 5)
+        self.assertLessEqual(self.shown_verbs, self.verbs)
+        # A verb may be left out of the overview, but not of the program.
+        for verb in self.verbs - {"help"}:
+            with self.subTest(verb=verb):
+                self.assertTrue(self.takes(verb, "--help"))
+        self.assertTrue(self.takes("help"))
+        self.assertFalse(self.takes("nosuchverb", "--help"))
+
+    def test_every_option_that_a_help_shows_is_explained(self):
+        for verb in self.verbs - {"help"}:
+            with self.subTest(verb=verb):
+                # "the kernel that a job with --kernel SPEC would get"
+                of_submit = {"--kernel"} if verb == "kernel" else set()
+                self.assertLessEqual(shown_options(kt.KTSTRCTL, verb) - of_submit, self.explained(verb))
+        self.assertLessEqual(shown_options(kt.KTSTRCTL) - self.explained("submit"), self.shared)
+
+    def test_every_option_that_is_explained_is_there(self):
+        # The long form of what a help shows short, and what stands before the verb only.
+        quiet = {"--verbose": ["--verbose"], "--include-files": ["--include-files", __file__]}
+        before = {"--version": ["--version"], "-h": ["-h"]}
+        for verb in self.verbs - {"help"}:
+            for option in self.page.options(f"COMMANDS/{verb}") | (self.request if verb in ("submit", "shell") else set()):
+                with self.subTest(verb=verb, option=option):
+                    self.assertTrue(option in shown_options(kt.KTSTRCTL, verb) or
+                                    option in quiet and self.takes(verb, *quiet[option], "--help"))
+            self.assertFalse(self.takes(verb, "--nosuchoption", "--help"))
+        for option in self.shared:
+            with self.subTest(option=option):
+                if option in before:
+                    self.assertTrue(self.takes(*before[option]))
+                else:
+                    for verb in self.verbs - {"help"}:
+                        value = ["/x"] if option == "--socket" else []
+                        self.assertTrue(self.takes(verb, option, *value, "--help"), verb)
+                        self.assertTrue(self.takes(option, *value, verb, "--help"), verb)
+
+    def test_no_other_option_is_mentioned(self):
+        known = set().union(*(self.explained(verb) for verb in self.verbs), shown_options(kt.KTSTRD))
+        mentioned = set(OPTION.findall(re.sub(r" -- .*", "", self.page.all_text())))
+        self.assertLessEqual(mentioned, known | FOREIGN)
+
+    def test_the_kernel_verbs(self):
+        usage = run(kt.KTSTRCTL, "kernel", "--help").stdout
+        verbs = set(re.findall(r"^ktstrctl kernel (\w+)", usage, re.M))
+        self.assertEqual({tag.split()[1] for tag in self.page.tags["COMMANDS/kernel"] if tag.startswith("kernel ")}, verbs)
+        self.assertEqual(set(re.findall(r"^ktstrctl kernel (\w+)", self.page.text["SYNOPSIS"], re.M)), verbs)
+
+    def test_the_exit_statuses(self):
+        header = (kt.SOURCE / "client/exit_status.h").read_text()
+        statuses = set(re.findall(r"^ +EXIT_STATUS_\w+ = (\d+),", header, re.M))
+        self.assertGreater(len(statuses), 5)
+        self.assertEqual(set(self.page.tags["EXIT STATUS"]), statuses)
+        self.assertIn("128+N", self.page.text["EXIT STATUS"])
+
+    def test_the_environment(self):
+        read = environment_read_by("client", "common") - {"JOURNAL_STREAM"}
+        self.assertIn("KTSTRD_SOCKET", read)
+        explained = {name for tag in self.page.tags["ENVIRONMENT"] for name in re.split(r"[, ]+", tag)}
+        self.assertEqual(explained, read | {"KTSTR_SCHEDULER_BIN_NAME"})
+
+    def test_outcomes_verdicts_and_checks(self):
+        job = (kt.SOURCE / "proto/io.ktstrd.Job.varlink").read_text()
+        outcomes = re.search(r"outcome: \(([^)]*)\)", job)[1].split(", ")
+        self.assertEqual(sorted(self.page.tags["THE SCHEDULER"]), sorted(outcomes))
+        verdicts = re.search(r"\n +verdict: \((pass[^)]*error)\)", job)[1].split(", ")
+        source = (kt.SOURCE / "lib/check.c").read_text()
+        checks = set(re.findall(r'add\(c, "(\w+)"', source))
+        self.assertEqual(len(checks), 4)
+        self.assertEqual(sorted(self.page.tags["VERDICTS"]), sorted({*verdicts, *checks}))
+        for native, emulated, unit in (("2000", "3000", " ms"), ("15", "35", " percentage points")):
+            self.assertIn(f"= emulated ? {emulated} : {native}", source)
+            self.assertRegex(self.page.text["VERDICTS"], rf"{native}{unit}; under tcg, {emulated}\b")
+
+    def test_defaults_and_bounds(self):
+        text = " ".join(self.page.all_text().split())
+        request = "daemon/job_request.c"
+        self.assertIn(f"(default {constant(request, 'DEFAULT_DURATION_MS') // 1000}s; at most a day)", text)
+        self.assertEqual(constant(request, "DURATION_MAX_MS"), 24 * 3600 * 1000)
+        self.assertIn(f"1 to {constant(request, 'WORKERS_MAX')} (default {constant(request, 'DEFAULT_WORKERS')})", text)
+        self.assertIn(f"Default: {constant(request, 'DEFAULT_TOPOLOGY')}.", text)
+        self.assertIn(f"default: {constant(request, 'DEFAULT_TIMEOUT_MS') // 1000}s and the duration", text)
+        self.assertIn(f"At least {constant(request, 'MEMORY_MIN_MIB')}, at most 80 %", text)
+        self.assertIn(f"At most {constant('daemon/topology.h', 'TOPOLOGY_NODES_MAX')} nodes and "
+                      f"{constant('daemon/topology.h', 'TOPOLOGY_CPUS_MAX')} vCPUs", text)
+        self.assertIn(f"Default: {constant('daemon/topology.c', 'MEMORY_PER_CPU_MIB')} MiB a vCPU, and "
+                      f"{constant('daemon/topology.c', 'MEMORY_MIN_MIB')} at least", text)
+        self.assertIn(f"it has {constant('daemon/job_message.c', 'ATTACH_TIMEOUT_MS') // 1000} seconds", text)
+        self.assertIn(f"takes {constant('client/rpc.h', 'RPC_FDS_MAX')} files", text)
+        self.assertIn(f"the last {constant('daemon/job.c', 'JOBS_KEPT_MAX')} that have", text)
+
+    def test_the_examples_are_commands(self):
+        commands = [line.removeprefix("$ ") for place in ("DESCRIPTION", "EXAMPLES") for display in self.page.displays[place]
+                    for line in display.replace("\n> ", " ").splitlines()]
+        self.assertGreater(len(commands), 5)
+        for command in commands:
+            with self.subTest(command=command):
+                call = re.search(r"ktstrctl (\w+)(.*)", command)
+                self.assertIn(call[1], self.verbs)
+                options = set(OPTION.findall(re.sub(r" -- .*|'[^']*'|\|\|.*", "", call[2])))
+                self.assertLessEqual(options, self.explained(call[1]))
+
+
+class Ktstrd(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.page = Page((MAN / "ktstrd.8").read_text())
+
+    def test_the_options_are_those_of_the_program(self):
+        shown = shown_options(kt.KTSTRD)
+        self.assertGreater(len(shown), 10)
+        self.assertEqual(self.page.options("OPTIONS"), shown)
+
+    def test_no_other_option_is_mentioned(self):
+        self.assertLessEqual(set(OPTION.findall(self.page.all_text())), shown_options(kt.KTSTRD) | FOREIGN)
+
+    def test_the_exit_statuses(self):
+        self.assertEqual(set(self.page.tags["EXIT STATUS"]), {"0", "1", "64"})
+        with tempfile.TemporaryDirectory() as folder:
+            folders = [f"--{name}-dir={folder}/{name}" for name in ("cache", "state", "run")]
+            self.assertEqual(run(kt.KTSTRD, "--version").returncode, 0)
+            self.assertEqual(run(kt.KTSTRD, *folders, "--socket", f"{folder}/{'x' * 108}").returncode, 1)
+            self.assertEqual(run(kt.KTSTRD, "--nosuchoption").returncode, 64)
+
+    def test_the_environment(self):
+        read = {name for name in environment_read_by("daemon", "common") if name != "PATH"}
+        explained = {name for tag in self.page.tags["ENVIRONMENT"] for name in re.split(r"[, ]+", tag)}
+        self.assertEqual(explained, read)
+
+    def test_the_journals_fields(self):
+        fields = set(re.findall(r'"([A-Z_]+)=%', (kt.SOURCE / "common/log.c").read_text())) - {"MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER"}
+        self.assertEqual(set(re.findall(r"\b([A-Z_]+)=[a-z0-9]", self.page.text["LOGGING"])), fields)
+
+    def test_numbers(self):
+        text = " ".join(self.page.all_text().split())
+        for path, pattern, sentence in (
+                ("daemon/guest.c", r"BOOT_TIMEOUT_MS (\d+)000U", "It has {} seconds to come up"),
+                ("daemon/guest.c", r"BOOT_TIMEOUT_PER_CPU_MS (\d+)000U", "under tcg {} more for each vCPU"),
+                ("daemon/job.c", r"JOBS_QUEUED_MAX (\d+)U", "At most {} jobs wait"),
+                ("daemon/kvmprobe.c", r"LOOP_SLOW_PS (\d+)000 ", "({} ns an instruction is too slow)"),
+                ("daemon/port.h", r"PORT_BYTES_PER_SECOND \((\d+)ULL << 20\)", "at most {} MiB and"),
+                ("daemon/port.h", r"PORT_FRAMES_PER_SECOND (\d+)ULL", "and {} frames a second"),
+                ("daemon/console.h", r"CONSOLE_FILE_MAX \((\d+)ULL << 20\)", "The console is kept up to {} MiB"),
+                ("daemon/config.c", r"parse_unsigned\(\"overcommit\", optarg, (\d+)", "up to {} (default"),
+                ("daemon/server.h", r"SERVER_CONNS_MAX (\d+)U", "{} connections"),
+                ("daemon/server.h", r"SERVER_CONNS_PER_UID_MAX (\d+)U", "{} and 256 MiB for one user")):
+            with self.subTest(sentence=sentence):
+                number = re.search(pattern, (kt.SOURCE / path).read_text())
+                self.assertIsNotNone(number, f"{pattern} is not in {path}")
+                self.assertIn(sentence.format(number[1]), text)
+
+
+class Protocol(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.page = make_protocol_page()
+        cls.daemon = kt.Daemon("--agent", "/bin/true", "--busybox", "/bin/true", fake="ok")
+        cls.enterClassContext(cls.daemon)
+        cls.image = cls.daemon.dir / "vmlinux"
+        cls.image.write_bytes(kernel_files.elf(config=kernel_files.CONFIG))
+        result = cls.daemon.ctl("kernel", "import", cls.image)
+        if result.status != 0:
+            raise AssertionError(result)
+
+    def served(self):
+        """Interface name to its text, as the daemon has them."""
+        names = self.daemon.call(f"{SERVICE}.GetInfo")["parameters"]["interfaces"]
+        return {name: self.daemon.call(f"{SERVICE}.GetInterfaceDescription", interface=name)["parameters"]["description"]
+                for name in names}
+
+    def documented(self, interface):
+        return {tag for tag in self.page.tags.get(f"REFERENCE/{interface}", []) if re.match(r"(type|method|error) ", tag)}
+
+    def test_the_interfaces_are_all_there_and_no_others(self):
+        served = self.served()
+        self.assertEqual({place for place in self.page.text if place.startswith("REFERENCE/")}, {f"REFERENCE/{name}" for name in served})
+        for name in served:
+            with self.subTest(interface=name):
+                self.assertIn(name, self.page.text["DESCRIPTION"])
+
+    def test_methods_types_and_errors_are_those_that_are_served(self):
+        for interface, text in self.served().items():
+            with self.subTest(interface=interface):
+                members = {" ".join(found) for found in re.findall(r"^(type|method|error) +(\w+)", text, re.M)}
+                self.assertTrue(members)
+                self.assertEqual(self.documented(interface), members)
+
+    def test_every_field_is_there_with_its_words(self):
+        for interface, text in self.served().items():
+            page = self.page.text[f"REFERENCE/{interface}"]
+            flat = " ".join(page.split())
+            code = re.sub(r"#.*", "", text)
+            for field in set(re.findall(r"(\w+):", code)):
+                with self.subTest(interface=interface, field=field):
+                    self.assertRegex(page, rf"\b{field}\b")
+            for enum in re.findall(r"\((\w+(?:, \w+)+)\)", code):
+                with self.subTest(interface=interface, enum=enum):
+                    self.assertIn(enum, flat)
+            for comment in re.findall(r"# *(.*)", text):
+                with self.subTest(interface=interface, comment=comment):
+                    comment = comment.replace("`", "").replace("…", "...").replace(" · ", "; ").rstrip(" ·")
+                    self.assertIn(" ".join(comment.split()), flat)
+
+    def test_every_method_is_implemented(self):
+        for interface in self.served():
+            for member in self.documented(interface):
+                kind, name = member.split()
+                if kind == "method":
+                    with self.subTest(method=name):
+                        # Refused for its parameters, that is after it was found and before it does anything.
+                        reply = self.daemon.call(f"{interface}.{name}", no_such_field=1)
+                        self.assertEqual(reply.get("error"), f"{SERVICE}.InvalidParameter", reply)
+
+    def test_every_error_that_the_daemon_knows_is_there(self):
+        names = re.findall(r'"((?:org|io)\.[\w.]+)\.(\w+)"', (kt.SOURCE / "proto/errors.h").read_text())
+        self.assertGreater(len(names), 20)
+        for interface, error in names:
+            with self.subTest(error=error):
+                self.assertIn(f"error {error}", self.documented(interface))
+
+    def test_the_limits_are_those_of_the_code(self):
+        def size(n):
+            return f"{n >> 20} MiB" if n >= 1 << 20 else f"{n >> 10} KiB"
+
+        request = "daemon/job_request.c"
+        for field, low, high in (("duration_ms", 1, constant(request, "DURATION_MAX_MS")), ("workers", 1, constant(request, "WORKERS_MAX")),
+                                 ("memory_mib", constant(request, "MEMORY_MIN_MIB"), constant(request, "MEMORY_MAX_MIB")),
+                                 ("timeout_ms", 1, 2 * constant(request, "DURATION_MAX_MS"))):
+            with self.subTest(field=field):
+                self.assertRegex(self.page.text["JOBS"], rf"\b{field}\s(is )?from {low} to {high}\b")
+                for value in (low - 1, high + 1):
+                    reply = self.daemon.call("io.ktstrd.Job.Submit", **{field: value})
+                    self.assertEqual(reply.get("error"), f"{SERVICE}.InvalidParameter", reply)
+
+        limits = [
+            size(constant("proto/codec.h", "KT_WIRE_MESSAGE_MAX")), str(constant("proto/codec.h", "KT_WIRE_DEPTH_MAX")),
+            str(constant("proto/json_scan.h", "KT_JSON_VALUES_MAX")), str(constant("daemon/conn.c", "CONN_FDS_MAX")),
+            str(constant("daemon/server.h", "SERVER_CONNS_MAX")), str(constant("daemon/server.h", "SERVER_CONNS_PER_UID_MAX")),
+            size(constant("daemon/server.h", "SERVER_BYTES_PER_UID_MAX")), size(constant("daemon/conn.c", "CONN_STREAM_BYTES")),
+            size(constant("daemon/conn.c", "CONN_QUEUE_BYTES_MAX")), str(constant("daemon/job.c", "JOBS_QUEUED_MAX")),
+            str(constant("daemon/job.c", "JOBS_KEPT_MAX")), size(constant("daemon/job.c", "JOB_LOG_BYTES_MAX")),
+        ]
+        self.assertEqual(self.page.tags["LIMITS"], limits)
+        self.assertIn(size(2 * constant("daemon/conn.c", "CONN_READ_SIZE")), self.page.text["LIMITS"])
+
+    # --- examples ---
+
+    def replies(self, message, end, fds=()):
+        with self.daemon.connect() as wire:
+            wire.send_raw(message + end, fds)
+            while True:
+                reply = json.loads(wire.receive_raw(end))
+                yield reply
+                if not reply.get("continues"):
+                    return
+
+    def descriptors(self, message):
+        """One for each that the message names."""
+        indexes = [int(i) for i in re.findall(r'_fd": *(\d+)', message)]
+        self.assertEqual(sorted(indexes), list(range(len(indexes))))
+        fds = [os.open(self.image, os.O_RDONLY) for _ in indexes]
+        for fd in fds:
+            self.addCleanup(os.close, fd)
+        return fds
+
+    def check_call(self, text, end, expected=None):
+        last = None
+        for last in self.replies(text.encode(), end, self.descriptors(text)):
+            self.assertFalse(str(last.get("error", "")).startswith(SERVICE), last)
+        self.assertEqual(last.get("error", "").rpartition(".")[2], expected or "", last)
+        verdict = last["parameters"].get("event", {}).get("verdict")
+        if verdict:
+            self.assertEqual(verdict["verdict"], "pass", last)
+
+    def test_the_examples_are_answered(self):
+        examples = sorted(EXAMPLES.glob("*.json"))
+        self.assertGreater(len(examples), 8)
+        for path in examples:
+            text = path.read_text()
+            # attach-NoSuchJob: what a name says after its dash is what the answer has to be.
+            expected = re.search(r"-([A-Z]\w+)$", path.stem)
+            for end in (b"\0", b"\n"):
+                with self.subTest(example=path.name, end=end):
+                    self.check_call(text.strip(), end, expected and expected[1])
+
+    def test_the_examples_are_on_the_page(self):
+        shown = [json.loads(display) for display in self.page.displays["EXAMPLES"]]
+        for path in EXAMPLES.glob("*.json"):
+            with self.subTest(example=path.name):
+                self.assertIn(json.loads(path.read_text()), shown)
+
+    def test_the_messages_in_command_lines(self):
+        lines = "\n".join(d for place in ("nc and jq", "varlinkctl") for d in self.page.displays[f"CLIENTS/{place}"]).splitlines()
+        tried = 0
+        for line in lines:
+            with self.subTest(line=line):
+                argv = shlex.split(line)
+                if argv[0] == "echo":
+                    self.check_call(argv[1], b"\n")
+                elif "call" in argv:
+                    method, parameters = argv[argv.index("call") + 2:]
+                    self.check_call(json.dumps({"method": method, "parameters": json.loads(parameters), "more": "-E" in argv}), b"\0")
+                else:
+                    continue
+                tried += 1
+        self.assertGreaterEqual(tried, 4)
+
+    def test_the_python_example_runs(self):
+        text = (EXAMPLES / "submit.py").read_text()
+        ast.parse(self.page.displays["CLIENTS/Python"][0])
+        env = dict(os.environ, PYTHONPATH=os.environ["KTSTR_TEST_TOOLS"] + "/python")
+        result = subprocess.run([sys.executable, "-c", text, str(self.daemon.socket)], env=env, capture_output=True, text=True,
+                                timeout=kt.PATIENCE_S)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertTrue(result.stdout.startswith("1 queued"), result.stdout)
+        self.assertTrue(result.stdout.splitlines()[-1].startswith("pass "), result.stdout)
+
+
+if __name__ == "__main__":
+    kt.main()
