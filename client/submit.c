@@ -91,7 +91,7 @@ static int take_option(int opt, struct submission *s)
 /* The program and its libraries as descriptors, its arguments as they stand. */
 static int add_scheduler(struct submission *s, int argc, char **argv, struct kt_error *reterr)
 {
-        struct json_object *sched = json_object_new_object(), *args = json_object_new_array();
+        struct json_object *sched = json_object_new_object(), *args;
         _cleanup_free_ char *path = NULL;
         struct kt_elf_deps deps = {};
         const char *base;
@@ -106,6 +106,7 @@ static int add_scheduler(struct submission *s, int argc, char **argv, struct kt_
                 return r;
         base = strrchr(path, '/');
         kt_json_add_str(sched, "name", base ? base + 1 : path);
+        args = json_object_new_array();
         for (int i = 0; i < argc; i++)
                 json_object_array_add(args, json_object_new_string(argv[i]));
         kt_json_add(sched, "args", args);

@@ -125,7 +125,7 @@ static int build(const char *text, size_t size, size_t members, struct json_obje
         tok = json_tokener_new_ex(KT_WIRE_DEPTH_MAX + 2);
         if (!tok)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
-        json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+        /* Without JSON_TOKENER_STRICT: the scanner is stricter, and json-c 0.18 then refuses all that is not ASCII. */
         json = json_tokener_parse_ex(tok, text, (int)size);
         problem = json_tokener_get_error(tok);
         /* A top-level number could go on; the terminating NUL tells that it does not. */
