@@ -2,6 +2,7 @@
 #include "decode.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@ int decode_log(struct json_object *event, char **ret, size_t *ret_size)
 {
         struct json_object *text = kt_json_get(event, "text");
         const char *base64 = kt_json_str(event, "base64");
-        size_t len;
+        size_t digits, padding;
         int n;
 
         if (text) {
@@ -25,21 +26,20 @@ int decode_log(struct json_object *event, char **ret, size_t *ret_size)
         }
         if (!base64)
                 return -EBADMSG;
-        len = strlen(base64);
-        *ret = malloc(len / 4 * 3 + 1);
+        /* EVP_DecodeBlock takes blanks, and padding wherever and as much as it stands, and counts it as bytes. */
+        digits = strspn(base64, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+        padding = strspn(base64 + digits, "=");
+        if (base64[digits + padding] || padding > 2 || (digits + padding) % 4 != 0 || digits + padding > INT_MAX)
+                return -EBADMSG;
+        *ret = malloc((digits + padding) / 4 * 3 + 1);
         if (!*ret)
                 return -ENOMEM;
-        n = EVP_DecodeBlock((unsigned char *)*ret, (const unsigned char *)base64, (int)len);
+        n = EVP_DecodeBlock((unsigned char *)*ret, (const unsigned char *)base64, (int)(digits + padding));
         if (n < 0) {
                 free(*ret);
                 *ret = NULL;
                 return -EBADMSG;
         }
-        /* EVP_DecodeBlock counts the padding as bytes. */
-        while (len > 0 && base64[len - 1] == '=') {
-                len--;
-                n--;
-        }
-        *ret_size = (size_t)n;
+        *ret_size = (size_t)n - padding;
         return 0;
 }

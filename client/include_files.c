@@ -82,11 +82,13 @@ static char *on_path(const char *name)
 {
         const char *path = getenv("PATH");
 
-        for (; path && *path;) {
+        while (path && *path) {
                 size_t len = strcspn(path, ":");
-                char *full = kt_format("%.*s/%s", (int)len, path, name);
+                char *full = len > 0 ? kt_format("%.*s/%s", (int)len, path, name) : NULL;
+                struct stat st;
 
-                if (full && access(full, R_OK) == 0)
+                /* A folder of that name is not what was meant. */
+                if (full && stat(full, &st) == 0 && S_ISREG(st.st_mode) && access(full, R_OK) == 0)
                         return full;
                 free(full);
                 path += len + (path[len] == ':');

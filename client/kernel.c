@@ -3,9 +3,12 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "../common/fsutil.h"
 #include "../proto/errors.h"
 #include "bundle.h"
 #include "exit_status.h"
@@ -43,17 +46,46 @@ static int add_file(struct json_object *files, struct bundle *b, const char *pat
         return 0;
 }
 
-/* A lone vmlinuz-RELEASE has its config-RELEASE beside it, where the daemon, which gets descriptors, cannot look. */
+static bool is_file(const char *path)
+{
+        struct stat st;
+
+        return path && stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, R_OK) == 0;
+}
+
+/* A lone image has its configuration beside it, where the daemon, which gets descriptors, cannot look: config-RELEASE by
+ * vmlinuz-RELEASE where it is installed, .config where it was built. */
 static void add_config_beside(struct json_object *files, struct bundle *b, const char *path)
 {
-        const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path, *dash = strchr(name, '-');
-        char config[4096];
+        const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+        _cleanup_free_ char *of_release = NULL, *of_build = NULL;
 
-        if (!dash || (strncmp(name, "vmlinuz-", 8) != 0 && strncmp(name, "vmlinux-", 8) != 0 && strncmp(name, "bzImage-", 8) != 0))
+        if (strncmp(name, "vmlinuz", 7) != 0 && strncmp(name, "vmlinux", 7) != 0 && strncmp(name, "bzImage", 7) != 0)
                 return;
-        snprintf(config, sizeof(config), "%.*sconfig%s", (int)(name - path), path, dash);
-        if (access(config, R_OK) == 0)
-                (void)add_file(files, b, config, NULL);
+        of_build = kt_format("%.*s.config", (int)(name - path), path);
+        if (name[7] == '-')
+                of_release = kt_format("%.*sconfig%s", (int)(name - path), path, name + 7);
+        if (is_file(of_release))
+                (void)add_file(files, b, of_release, NULL);
+        else if (is_file(of_build))
+                (void)add_file(files, b, of_build, NULL);
+}
+
+/* For somebody who watches: one line that changes and is gone in the end. A log has no use for it. */
+static void show_stage(const char *stage)
+{
+        if (isatty(STDERR_FILENO))
+                fprintf(stderr, stage ? "\r\033[K%s…" : "\r\033[K", stage);
+}
+
+/* What keeps it from running schedulers. */
+static const char *marks(struct json_object *entry)
+{
+        bool sched_ext = kt_json_bool(entry, "sched_ext", false), btf = kt_json_bool(entry, "has_btf", false);
+
+        if (!sched_ext)
+                return btf ? " (no sched_ext)" : " (no sched_ext) (no BTF)";
+        return btf ? "" : " (no BTF)";
 }
 
 static int print_import(struct json_object *reply, const struct globals *g)
@@ -62,8 +94,7 @@ static int print_import(struct json_object *reply, const struct globals *g)
 
         if (g->json)
                 return simple_print_json(e);
-        printf("%s %s%s\n", kt_json_bool(reply, "existed", false) ? "already cached:" : "imported:", kt_json_str(e, "key"),
-               kt_json_bool(e, "sched_ext", false) ? "" : " (no sched_ext)");
+        printf("%s %s%s\n", kt_json_bool(reply, "existed", false) ? "already cached:" : "imported:", kt_json_str(e, "key"), marks(e));
         return 0;
 }
 
@@ -98,8 +129,9 @@ static int import(int argc, char **argv, struct globals *g)
                 if (r == -EINTR)
                         r = 0;
                 else if (r >= 0 && continues && kt_json_str(reply, "stage"))
-                        fprintf(stderr, "%s\n", kt_json_str(reply, "stage"));
+                        show_stage(kt_json_str(reply, "stage"));
         }
+        show_stage(NULL);
         return r < 0 ? client_tell(&verb_kernel, &err) : print_import(reply, g);
 }
 
@@ -112,9 +144,8 @@ static void print_entry(struct json_object *e)
         if (error)
                 printf("  %-48s (corrupt: %s)\n", kt_json_str(e, "key"), error);
         else
-                printf("  %-48s %-12s %-8s %-7s %s%s%s\n", kt_json_str(e, "key"), version ? version : "-", kt_json_str(e, "source"),
-                       kt_json_str(e, "arch"), kt_json_str(e, "built_at"), kt_json_bool(e, "sched_ext", false) ? "" : " (no sched_ext)",
-                       kt_json_bool(e, "has_btf", false) ? "" : " (no BTF)");
+                printf("  %-48s %-12s %-8s %-7s %s%s\n", kt_json_str(e, "key"), version ? version : "-", kt_json_str(e, "source"),
+                       kt_json_str(e, "arch"), kt_json_str(e, "built_at"), marks(e));
 }
 
 static int list(int argc, char **argv, struct globals *g)

@@ -31,6 +31,11 @@ static char *in_folder(const char *dir, size_t len, const char *name)
         return NULL;
 }
 
+static int oom(struct kt_error *reterr)
+{
+        return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+}
+
 static int from_environment(const char *variable, char **ret, struct kt_error *reterr)
 {
         const char *value = getenv(variable);
@@ -41,7 +46,7 @@ static int from_environment(const char *variable, char **ret, struct kt_error *r
                 return kt_error_set(reterr, -ENOENT, KT_E_BAD_SCHEDULER, "%s names %s, which is no executable file", variable,
                                     value);
         *ret = strdup(value);
-        return *ret ? 1 : -ENOMEM;
+        return *ret ? 1 : oom(reterr);
 }
 
 static char *on_path(const char *name)
@@ -59,19 +64,21 @@ static char *on_path(const char *name)
         return found;
 }
 
-/* ./build itself and each folder in it, where meson puts programs. */
+/* ./build itself and each folder in it, where meson puts programs; of several the first by name, always the same. */
 static char *in_build_folder(const char *name)
 {
         char *found = in_folder("./build", 7, name);
-        _cleanup_closedir_ DIR *dir = found ? NULL : opendir("./build");
-        struct dirent *e;
+        struct dirent **entries = NULL;
+        int n = found ? 0 : scandir("./build", &entries, NULL, alphasort);
 
-        while (!found && dir && (e = readdir(dir))) {
-                _cleanup_free_ char *sub = e->d_name[0] == '.' ? NULL : kt_format("./build/%s", e->d_name);
+        for (int i = 0; i < n; i++) {
+                _cleanup_free_ char *sub = found || entries[i]->d_name[0] == '.' ? NULL : kt_format("./build/%s", entries[i]->d_name);
 
                 if (sub)
                         found = in_folder(sub, strlen(sub), name);
+                free(entries[i]);
         }
+        free(entries);
         return found;
 }
 
@@ -83,11 +90,11 @@ int sched_lookup(const char *name, char **ret, struct kt_error *reterr)
         *ret = NULL;
         if (strchr(name, '/')) {
                 *ret = strdup(name);
-                return *ret ? 0 : -ENOMEM;
+                return *ret ? 0 : oom(reterr);
         }
         for (char *p = variable ? variable + strlen("KTSTR_SCHEDULER_BIN_") : NULL; p && *p; p++)
                 *p = isalnum((unsigned char)*p) ? (char)toupper((unsigned char)*p) : '_';
-        r = variable ? from_environment(variable, ret, reterr) : -ENOMEM;
+        r = variable ? from_environment(variable, ret, reterr) : oom(reterr);
         if (r == 0)
                 r = from_environment("KTSTR_SCHEDULER", ret, reterr);
         if (r != 0)

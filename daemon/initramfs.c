@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <archive.h>
 #include <archive_entry.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +16,7 @@
 #include "kcache_internal.h"
 
 #define INPUTS_MAX 40U
+#define HASH_DIGITS 16
 
 /* One file of the archive. */
 struct input {
@@ -49,7 +52,8 @@ static int add_input(struct inputs *in, char *path, char *name, mode_t mode, str
         *i = (struct input){path, name, mode, open(path, O_RDONLY | O_CLOEXEC)};
         in->n++;
         if (i->fd < 0)
-                return kt_error_set(reterr, -errno, KT_E_IO, "cannot read %s for the initramfs: %s", path, strerror(errno));
+                return kt_error_set(reterr, -errno, KT_E_IO, "cannot read %s for the initramfs: %s", path,
+                                    strerror(errno));
         return 0;
 }
 
@@ -61,9 +65,11 @@ static int collect(struct inputs *in, const struct kernel *k, const char *agent,
         if (r >= 0 && busybox)
                 r = add_input(in, strdup(busybox), strdup("bin/busybox"), 0755, reterr);
         if (r >= 0 && k->config_path)
-                r = add_input(in, strdup(k->config_path), kt_format("boot/config-%s", k->release), 0644, reterr);
+                r = add_input(in, strdup(k->config_path), kt_format("boot/config-%s", k->release), 0644,
+                              reterr);
         for (char **m = k->modules; r >= 0 && m && *m; m++)
-                r = add_input(in, kt_format("%s/modules/%s", k->path, *m), kt_format("modules/%s", *m), 0644, reterr);
+                r = add_input(in, kt_format("%s/modules/%s", k->path, *m), kt_format("modules/%s", *m), 0644,
+                              reterr);
         return r;
 }
 
@@ -75,7 +81,9 @@ static int hash_inputs(const struct inputs *in, char ret[KT_SHA256_HEX_SIZE])
         for (unsigned i = 0; all && i < in->n; i++) {
                 char hex[KT_SHA256_HEX_SIZE];
                 int r = kt_sha256_fd(in->list[i].fd, hex);
-                char *more = r < 0 ? NULL : kt_format("%s%s %o %s\n", all, in->list[i].name, (unsigned)in->list[i].mode, hex);
+                char *more = r < 0 ? NULL
+                                   : kt_format("%s%s %o %s\n", all, in->list[i].name,
+                                               (unsigned)in->list[i].mode, hex);
 
                 if (r < 0)
                         return r;
@@ -85,22 +93,29 @@ static int hash_inputs(const struct inputs *in, char ret[KT_SHA256_HEX_SIZE])
         return all ? kt_sha256_mem(all, strlen(all), ret) : -ENOMEM;
 }
 
+static int archive_failure(struct archive *a)
+{
+        return archive_errno(a) == ENOSPC ? -ENOSPC : -EIO;
+}
+
 static int write_folder(struct archive *a, const char *name)
 {
         struct archive_entry *e = archive_entry_new();
 
+        if (!e)
+                return -ENOMEM;
         archive_entry_set_pathname(e, name);
         archive_entry_set_filetype(e, AE_IFDIR);
         archive_entry_set_size(e, 0);
         archive_entry_set_perm(e, 0755);
         int r = archive_write_header(a, e);
         archive_entry_free(e);
-        return r == ARCHIVE_OK ? 0 : -EIO;
+        return r == ARCHIVE_OK ? 0 : archive_failure(a);
 }
 
 static int write_input(struct archive *a, const struct input *in)
 {
-        struct archive_entry *e = archive_entry_new();
+        struct archive_entry *e;
         char buf[65536];
         struct stat st;
         ssize_t n;
@@ -108,15 +123,21 @@ static int write_input(struct archive *a, const struct input *in)
 
         if (fstat(in->fd, &st) < 0 || lseek(in->fd, 0, SEEK_SET) < 0)
                 return -errno;
+        e = archive_entry_new();
+        if (!e)
+                return -ENOMEM;
         archive_entry_set_pathname(e, in->name);
         archive_entry_set_filetype(e, AE_IFREG);
         archive_entry_set_perm(e, in->mode);
         archive_entry_set_size(e, st.st_size);
-        r = archive_write_header(a, e) == ARCHIVE_OK ? 0 : -EIO;
+        r = archive_write_header(a, e) == ARCHIVE_OK ? 0 : archive_failure(a);
         archive_entry_free(e);
-        while (r == 0 && (n = read(in->fd, buf, sizeof(buf))) > 0)
-                if (archive_write_data(a, buf, (size_t)n) != n)
-                        r = archive_errno(a) == ENOSPC ? -ENOSPC : -EIO;
+        while (r == 0 && (n = read(in->fd, buf, sizeof(buf))) != 0) {
+                if (n < 0)
+                        r = errno == EINTR ? 0 : -errno;
+                else if (archive_write_data(a, buf, (size_t)n) != n)
+                        r = archive_failure(a);
+        }
         return r;
 }
 
@@ -127,6 +148,8 @@ static int write_archive(const struct inputs *in, int fd)
         struct archive *a = archive_write_new();
         int r = 0;
 
+        if (!a)
+                return -ENOMEM;
         archive_write_set_format_cpio_newc(a);
         archive_write_add_filter_none(a);
         if (archive_write_open_fd(a, fd) != ARCHIVE_OK)
@@ -136,19 +159,31 @@ static int write_archive(const struct inputs *in, int fd)
         for (unsigned i = 0; r == 0 && i < in->n; i++)
                 r = write_input(a, &in->list[i]);
         if (archive_write_close(a) != ARCHIVE_OK && r == 0)
-                r = -EIO;
+                r = archive_failure(a);
         archive_write_free(a);
         return r;
 }
 
+/* Malloced. Beside the root: it outlives a restart, and is no kernel. */
+static char *folder_of(const struct kcache *c)
+{
+        return kt_format("%.*s/initramfs", (int)(strrchr(c->root, '/') - c->root), c->root);
+}
+
 static int make_archive(const struct inputs *in, const char *dir, const char *path)
 {
-        _cleanup_free_ char *temp = kt_format("%s/.tmp-XXXXXX", dir);
-        _cleanup_close_ int fd = temp ? mkostemp(temp, O_CLOEXEC) : -1;
+        _cleanup_free_ char *temp = kt_format("%s/" TEMP_PREFIX "XXXXXX", dir);
+        _cleanup_close_ int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
         int r;
 
+        if (!temp)
+                return -ENOMEM;
+        /* Shared: somebody has a temp file here. Exclusive: somebody sweeps. */
+        if (dir_fd < 0 || flock(dir_fd, LOCK_SH) < 0)
+                return -errno;
+        fd = mkostemp(temp, O_CLOEXEC);
         if (fd < 0)
-                return temp ? -errno : -ENOMEM;
+                return -errno;
         r = write_archive(in, fd);
         if (r == 0 && (fchmod(fd, 0644) < 0 || fsync(fd) < 0 || rename(temp, path) < 0))
                 r = -errno;
@@ -157,26 +192,77 @@ static int make_archive(const struct inputs *in, const char *dir, const char *pa
         return r;
 }
 
-int initramfs_ensure(struct kcache *c, const struct kernel *k, const char *agent_path, const char *busybox_path,
-                     char **ret_path, struct kt_error *reterr)
+/* Unlink the files of the folder of which `is_it` says so. */
+static void unlink_matching(int dir_fd, bool (*is_it)(const char *name, const char *key), const char *key)
+{
+        struct dirent **entries = NULL;
+        int n = scandirat(dir_fd, ".", &entries, NULL, NULL);
+
+        for (int i = 0; i < n; i++) {
+                if (is_it(entries[i]->d_name, key))
+                        unlinkat(dir_fd, entries[i]->d_name, 0);
+                free(entries[i]);
+        }
+        free(entries);
+}
+
+static bool is_temp(const char *name, const char *key)
+{
+        return strncmp(name, TEMP_PREFIX, strlen(TEMP_PREFIX)) == 0;
+}
+
+/* KEY-HASH.cpio; that another key may begin with this one is why it is looked at so closely. */
+static bool is_of_key(const char *name, const char *key)
+{
+        size_t len = strlen(key);
+
+        return strncmp(name, key, len) == 0 && name[len] == '-' &&
+               strspn(name + len + 1, "0123456789abcdef") == HASH_DIGITS &&
+               strcmp(name + len + 1 + HASH_DIGITS, ".cpio") == 0;
+}
+
+void initramfs_sweep(struct kcache *c)
+{
+        _cleanup_free_ char *dir = folder_of(c);
+        _cleanup_close_ int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+                unlink_matching(fd, is_temp, NULL);
+}
+
+void initramfs_forget(struct kcache *c, const char *key)
+{
+        _cleanup_free_ char *dir = folder_of(c);
+        _cleanup_close_ int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+        if (fd >= 0)
+                unlink_matching(fd, is_of_key, key);
+}
+
+int initramfs_ensure(struct kcache *c, const struct kernel *k, const char *agent_path,
+                     const char *busybox_path, char **ret_path, struct kt_error *reterr)
 {
         _cleanup_(inputs_done) struct inputs in = {};
-        _cleanup_free_ char *dir = kt_format("%.*s/initramfs", (int)(strrchr(c->root, '/') - c->root), c->root), *path = NULL;
+        _cleanup_free_ char *dir = folder_of(c), *path = NULL;
         char hash[KT_SHA256_HEX_SIZE];
         int r = collect(&in, k, agent_path, busybox_path, reterr);
 
         if (r < 0)
                 return r;
         r = hash_inputs(&in, hash);
-        path = r < 0 || !dir ? NULL : kt_format("%s/%s-%.16s.cpio", dir, k->key, hash);
+        path = r < 0 || !dir ? NULL : kt_format("%s/%s-%.*s.cpio", dir, k->key, HASH_DIGITS, hash);
         if (!path)
-                return kt_error_set(reterr, r < 0 ? r : -ENOMEM, KT_E_INTERNAL, "cannot hash the initramfs's files");
+                return kt_error_set(reterr, r < 0 ? r : -ENOMEM, KT_E_INTERNAL,
+                                    "cannot hash the initramfs's files");
         if (access(path, R_OK) < 0) {
                 r = kt_mkdir_p(AT_FDCWD, dir, 0755);
                 if (r >= 0)
                         r = make_archive(&in, dir, path);
+                if (r == -ENOSPC || r == -EDQUOT)
+                        return kcache_io_error(c, r, "cannot write the initramfs", reterr);
                 if (r < 0)
-                        return kt_error_set(reterr, r, KT_E_IO, "cannot write the initramfs %s: %s", path, strerror(-r));
+                        return kt_error_set(reterr, r, KT_E_IO, "cannot write the initramfs %s: %s", path,
+                                            strerror(-r));
         }
         *ret_path = TAKE_PTR(path);
         return 0;

@@ -16,8 +16,6 @@
 #include "../proto/errors.h"
 #include "kcache_internal.h"
 
-#define TEMP_PREFIX ".tmp-"
-
 /* Shared: somebody makes a temp folder. Exclusive: somebody sweeps, publishes or removes. */
 static int lock_store(struct kcache *c, int how)
 {
@@ -36,13 +34,16 @@ static int lock_store(struct kcache *c, int how)
         return r < 0 ? r : fd;
 }
 
-static int io_error(struct kcache *c, int num, const char *what, struct kt_error *reterr)
+int kcache_io_error(struct kcache *c, int num, const char *what, struct kt_error *reterr)
 {
         struct statvfs st;
 
-        if (num == -ENOSPC && fstatvfs(c->root_fd, &st) == 0)
-                return kt_error_set(reterr, num, KT_E_IO, "%s: no space left in %s (%llu MiB free); a kernel takes about 70 MiB",
-                                    what, c->root, (unsigned long long)st.f_bavail * st.f_frsize / (1024 * 1024));
+        if ((num == -ENOSPC || num == -EDQUOT) && fstatvfs(c->root_fd, &st) == 0)
+                return kt_error_set(reterr, num, KT_E_IO,
+                                    "%s: no space left in %s (%llu MiB free) and a kernel takes about "
+                                    "70 MiB; make room, or remove one with `ktstrctl kernel remove KEY`",
+                                    what, c->root,
+                                    (unsigned long long)st.f_bavail * st.f_frsize / (1024 * 1024));
         return kt_error_set(reterr, num, KT_E_IO, "%s in %s: %s", what, c->root, strerror(-num));
 }
 
@@ -61,7 +62,7 @@ static void sweep(struct kcache *c)
 
                 if (strncmp(e->d_name, TEMP_PREFIX, sizeof(TEMP_PREFIX) - 1) != 0)
                         continue;
-                fd = openat(c->root_fd, e->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+                fd = openat(c->root_fd, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
                 if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
                         kt_remove_tree(c->root_fd, e->d_name);
         }
@@ -80,17 +81,20 @@ int kcache_open(const char *root, struct kcache **ret, struct kt_error *reterr)
                         r = -errno;
                 if (r < 0) {
                         free(c);
-                        return kt_error_set(reterr, r, KT_E_IO, "cannot make the kernel cache %s: %s", root, strerror(-r));
+                        return kt_error_set(reterr, r, KT_E_IO, "cannot make the kernel cache %s: %s", root,
+                                            strerror(-r));
                 }
         }
         c->root_fd = open(c->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (c->root_fd < 0) {
-                r = kt_error_set(reterr, -errno, KT_E_IO, "cannot open the kernel cache %s: %s", root, strerror(errno));
+                r = kt_error_set(reterr, -errno, KT_E_IO, "cannot open the kernel cache %s: %s", root,
+                                 strerror(errno));
                 free(c->root);
                 free(c);
                 return r;
         }
         sweep(c);
+        initramfs_sweep(c);
         *ret = c;
         return 0;
 }
@@ -123,7 +127,33 @@ static int newest_first(const void *a, const void *b)
         d = kernel_version_compare(y->version, x->version);
         if (d == 0)
                 d = (strstr(y->release, "cloud") != NULL) - (strstr(x->release, "cloud") != NULL);
+        /* Built anew, it is the new one that is meant. */
+        if (d == 0)
+                d = strcmp(y->built_at, x->built_at);
         return d ? d : strcmp(x->key, y->key);
+}
+
+static bool is_folder(struct kcache *c, const char *key)
+{
+        struct stat st;
+
+        return fstatat(c->root_fd, key, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* -ENOENT when there is no such entry; also when it was removed while we looked, which is not corrupt. */
+static int load_entry(struct kcache *c, const char *key, struct kernel **ret)
+{
+        struct kernel *k;
+        int r = is_folder(c, key) ? kernel_load(c->root, key, &k) : -ENOENT;
+
+        if (r < 0)
+                return r;
+        if (k->error && !is_folder(c, key)) {
+                kernel_free(k);
+                return -ENOENT;
+        }
+        *ret = k;
+        return 0;
 }
 
 static int add_entry(struct kcache *c, const char *name, struct kernel ***list, size_t *n)
@@ -134,11 +164,11 @@ static int add_entry(struct kcache *c, const char *name, struct kernel ***list, 
         if (!grown)
                 return -ENOMEM;
         *list = grown;
-        r = kernel_load(c->root, name, &grown[*n]);
+        r = load_entry(c, name, &grown[*n]);
         if (r >= 0)
                 (*n)++;
         grown[*n] = NULL;
-        return r;
+        return r == -ENOENT ? 0 : r;
 }
 
 int kcache_list(struct kcache *c, struct kernel ***ret, struct kt_error *reterr)
@@ -151,15 +181,11 @@ int kcache_list(struct kcache *c, struct kernel ***ret, struct kt_error *reterr)
 
         if (!dir) {
                 free(list);
-                return io_error(c, -errno, "cannot list kernels", reterr);
+                return kcache_io_error(c, -errno, "cannot list kernels", reterr);
         }
         while (r >= 0 && (e = readdir(dir))) {
-                struct stat st;
-
-                if (!kernel_key_is_valid(e->d_name) || fstatat(c->root_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-                    !S_ISDIR(st.st_mode))
-                        continue;
-                r = add_entry(c, e->d_name, &list, &n);
+                if (kernel_key_is_valid(e->d_name))
+                        r = add_entry(c, e->d_name, &list, &n);
         }
         if (r < 0) {
                 kernel_list_free(list);
@@ -177,17 +203,23 @@ void kernel_list_free(struct kernel **list)
         free(list);
 }
 
+static int no_such_entry(struct kcache *c, const char *key, struct kt_error *reterr)
+{
+        return kt_error_set_field(reterr, -ENOENT, KT_E_NO_SUCH_KERNEL, "key",
+                                  "no kernel '%s' in %s; `ktstrctl kernel list` shows what is there", key,
+                                  c->root);
+}
+
 int kcache_get(struct kcache *c, const char *key, struct kernel **ret, struct kt_error *reterr)
 {
-        struct stat st;
         int r;
 
         if (!kernel_key_is_valid(key))
-                return kt_error_set_field(reterr, -EINVAL, KT_E_NO_SUCH_KERNEL, "key", "'%s' is no cache key", key);
-        if (fstatat(c->root_fd, key, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
-                return kt_error_set_field(reterr, -ENOENT, KT_E_NO_SUCH_KERNEL, "key",
-                                          "no kernel '%s' in %s; `ktstrctl kernel list` shows what is there", key, c->root);
-        r = kernel_load(c->root, key, ret);
+                return kt_error_set_field(reterr, -EINVAL, KT_E_NO_SUCH_KERNEL, "key",
+                                          "'%s' is no cache key", key);
+        r = load_entry(c, key, ret);
+        if (r == -ENOENT)
+                return no_such_entry(c, key, reterr);
         return r < 0 ? kt_error_set(reterr, r, KT_E_INTERNAL, "out of memory") : 0;
 }
 
@@ -200,13 +232,17 @@ int kcache_stage(struct kcache *c, char **ret_name, int *ret_fd, struct kt_error
         _cleanup_free_ char *name = NULL;
 
         if (lock < 0)
-                return io_error(c, lock, "cannot lock the kernel cache", reterr);
-        if (!path || !mkdtemp(path) || chmod(path, 0755) < 0)
-                return io_error(c, path ? -errno : -ENOMEM, "cannot make a temporary folder", reterr);
+                return kcache_io_error(c, lock, "cannot lock the kernel cache", reterr);
+        if (!path || !mkdtemp(path))
+                return kcache_io_error(c, path ? -errno : -ENOMEM, "cannot make a temporary folder", reterr);
         name = strdup(strrchr(path, '/') + 1);
         fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (!name || fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
-                return io_error(c, -errno, "cannot open a temporary folder", reterr);
+        if (!name || fd < 0 || fchmod(fd, 0755) < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) {
+                int r = name ? -errno : -ENOMEM;
+
+                rmdir(path);
+                return kcache_io_error(c, r, "cannot open a temporary folder", reterr);
+        }
         *ret_name = TAKE_PTR(name);
         *ret_fd = TAKE_FD(fd);
         return 0;
@@ -218,15 +254,42 @@ int kcache_publish(struct kcache *c, const char *temp, int temp_fd, const char *
         int r = kt_fsync_tree(temp_fd);
 
         if (r < 0)
-                return io_error(c, r, "cannot store the kernel", reterr);
+                return kcache_io_error(c, r, "cannot store the kernel", reterr);
         lock = lock_store(c, LOCK_EX);
         if (lock < 0)
-                return io_error(c, lock, "cannot lock the kernel cache", reterr);
-        if (renameat2(c->root_fd, temp, c->root_fd, key, RENAME_NOREPLACE) < 0)
-                return errno == EEXIST ? -EEXIST : io_error(c, -errno, "cannot store the kernel", reterr);
-        /* From here on its lock means a lease; the stager's ends with its descriptor. */
+                return kcache_io_error(c, lock, "cannot lock the kernel cache", reterr);
+        /* Under its new name its lock means a lease, so ours must be gone before it can be seen. No sweep
+         * comes in between: it would need the lock that we hold. */
         flock(temp_fd, LOCK_UN);
-        return fsync(c->root_fd) < 0 ? io_error(c, -errno, "cannot store the kernel", reterr) : 0;
+        if (renameat2(c->root_fd, temp, c->root_fd, key, RENAME_NOREPLACE) < 0) {
+                r = -errno;
+                flock(temp_fd, LOCK_EX | LOCK_NB);
+                return r == -EEXIST ? r : kcache_io_error(c, r, "cannot store the kernel", reterr);
+        }
+        return fsync(c->root_fd) < 0 ? kcache_io_error(c, -errno, "cannot store the kernel", reterr) : 0;
+}
+
+/* A name that nothing has; a remover that was killed may have left some. template ends in XXXXXX; the
+ * store's lock is held. */
+static int free_name(struct kcache *c, char *template)
+{
+        char *digits = strchr(template, '\0') - 6;
+        struct stat st;
+
+        for (unsigned i = 0; i < 1000000; i++) {
+                snprintf(digits, 7, "%06u", i);
+                if (fstatat(c->root_fd, template, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                        return errno == ENOENT ? 0 : -errno;
+        }
+        return -EEXIST;
+}
+
+static bool is_same_folder(struct kcache *c, const char *key, int fd)
+{
+        struct stat by_name, by_fd;
+
+        return fstatat(c->root_fd, key, &by_name, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &by_fd) == 0 &&
+               by_name.st_dev == by_fd.st_dev && by_name.st_ino == by_fd.st_ino;
 }
 
 int kcache_lease(struct kcache *c, const char *key, int *ret_fd, struct kt_error *reterr)
@@ -234,8 +297,10 @@ int kcache_lease(struct kcache *c, const char *key, int *ret_fd, struct kt_error
         _cleanup_close_ int fd = openat(c->root_fd, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
         if (fd < 0)
-                return kt_error_set(reterr, -errno, KT_E_NO_SUCH_KERNEL, "kernel %s: %s", key, strerror(errno));
-        if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+                return kt_error_set(reterr, -errno, KT_E_NO_SUCH_KERNEL, "kernel %s: %s", key,
+                                    strerror(errno));
+        /* Its remover holds the lock, and once it has let go the folder has another name, or none. */
+        if (flock(fd, LOCK_SH | LOCK_NB) < 0 || !is_same_folder(c, key, fd))
                 return kt_error_set(reterr, -EBUSY, KT_E_NO_SUCH_KERNEL, "kernel %s is being removed", key);
         *ret_fd = TAKE_FD(fd);
         return 0;
@@ -244,20 +309,29 @@ int kcache_lease(struct kcache *c, const char *key, int *ret_fd, struct kt_error
 int kcache_remove(struct kcache *c, const char *key, struct kt_error *reterr)
 {
         _cleanup_close_ int lock = -1, fd = -1;
-        _cleanup_free_ char *temp = kt_format(TEMP_PREFIX "gone-%s", key);
+        char temp[] = TEMP_PREFIX "gone-XXXXXX";
         int r;
 
         if (!kernel_key_is_valid(key))
-                return kt_error_set_field(reterr, -EINVAL, KT_E_NO_SUCH_KERNEL, "key", "'%s' is no cache key", key);
+                return kt_error_set_field(reterr, -EINVAL, KT_E_NO_SUCH_KERNEL, "key",
+                                          "'%s' is no cache key", key);
         lock = lock_store(c, LOCK_EX);
+        if (lock < 0)
+                return kcache_io_error(c, lock, "cannot lock the kernel cache", reterr);
         fd = openat(c->root_fd, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0)
-                return kt_error_set_field(reterr, -ENOENT, KT_E_NO_SUCH_KERNEL, "key", "no kernel '%s' in %s", key, c->root);
+                return no_such_entry(c, key, reterr);
         if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-                return kt_error_set(reterr, -EBUSY, KT_E_BUSY, "kernel %s is in use by a job; try again when it has ended", key);
+                return kt_error_set(reterr, -EBUSY, KT_E_BUSY,
+                                    "kernel %s is in use by a job; try again when it has ended", key);
         /* Out of sight at once, then gone: a reader sees it whole or not at all. */
-        if (!temp || renameat(c->root_fd, key, c->root_fd, temp) < 0)
-                return io_error(c, -errno, "cannot remove the kernel", reterr);
-        r = kt_remove_tree(c->root_fd, temp);
-        return r < 0 ? io_error(c, r, "cannot remove the kernel", reterr) : 0;
+        r = free_name(c, temp);
+        if (r >= 0 && renameat2(c->root_fd, key, c->root_fd, temp, RENAME_NOREPLACE) < 0)
+                r = -errno;
+        if (r >= 0)
+                r = kt_remove_tree(c->root_fd, temp);
+        if (r < 0)
+                return kcache_io_error(c, r, "cannot remove the kernel", reterr);
+        initramfs_forget(c, key);
+        return 0;
 }

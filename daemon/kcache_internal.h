@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What kcache.c and kernel_import.c share: the folder and how an entry gets into it. */
+/* What the files of the kernel cache share: the folder and how an entry gets into it and out of it. */
 
 #include "kcache.h"
+
+/* Names that no key has: what is being made, and is swept when its maker is gone. */
+#define TEMP_PREFIX ".tmp-"
 
 struct kcache {
         char *root;
@@ -16,6 +19,11 @@ int kcache_stage(struct kcache *c, char **ret_name, int *ret_fd, struct kt_error
 /* Make the temp folder the entry `key`, durably. -EEXIST when there is one already. */
 int kcache_publish(struct kcache *c, const char *temp, int temp_fd, const char *key, struct kt_error *reterr);
 
-/* kernel_import() without the last step: what would be stored, looked at in a temp folder that is removed again. Its paths lead nowhere. */
-int kernel_import_look(struct kcache *c, const struct kernel_file *files, size_t n_files, struct kernel **ret,
-                       struct kt_error *reterr);
+/* `what` could not be done in the root; a full disk is told with what to do about it. Returns num. */
+int kcache_io_error(struct kcache *c, int num, const char *what, struct kt_error *reterr);
+
+/* Remove what writers of initramfs files left when they were killed. */
+void initramfs_sweep(struct kcache *c);
+
+/* Remove the initramfs files of an entry that was removed. */
+void initramfs_forget(struct kcache *c, const char *key);

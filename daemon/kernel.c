@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -64,28 +65,68 @@ char *kernel_version_of(const char *release)
         return strndup(release, len);
 }
 
+#define RELEASED ULONG_MAX /* as a release candidate's number: later than all of them */
+
+struct version {
+        unsigned long n[4]; /* what is not written is 0: 6.18 is 6.18.0 */
+        unsigned long rc;
+        unsigned given; /* how many components are written */
+};
+
+/* Returns where it ends, NULL when there is none. */
+static const char *parse_version(const char *text, struct version *ret)
+{
+        struct version v = {.rc = RELEASED};
+
+        do {
+                char *end;
+
+                if (!isdigit((unsigned char)*text))
+                        return NULL;
+                v.n[v.given++] = strtoul(text, &end, 10);
+                text = end;
+        } while (v.given < KT_ARRAY_SIZE(v.n) && *text == '.' && isdigit((unsigned char)text[1]) && text++);
+        if (strncmp(text, "-rc", 3) == 0 && isdigit((unsigned char)text[3])) {
+                char *end;
+
+                v.rc = strtoul(text + 3, &end, 10);
+                text = end;
+        }
+        *ret = v;
+        return text;
+}
+
 int kernel_version_compare(const char *a, const char *b)
 {
-        for (;;) {
-                char *end_a, *end_b;
-                unsigned long na = strtoul(a, &end_a, 10), nb = strtoul(b, &end_b, 10);
+        struct version x = {}, y = {};
 
-                if (na != nb)
-                        return na < nb ? -1 : 1;
-                if (*end_a != '.' || *end_b != '.') {
-                        /* "-rc1" sorts before the end, more components after it. */
-                        int rank_a = *end_a == '-' ? 0 : *end_a == '.' ? 2 : 1;
-                        int rank_b = *end_b == '-' ? 0 : *end_b == '.' ? 2 : 1;
+        parse_version(a, &x);
+        parse_version(b, &y);
+        for (size_t i = 0; i < KT_ARRAY_SIZE(x.n); i++)
+                if (x.n[i] != y.n[i])
+                        return x.n[i] < y.n[i] ? -1 : 1;
+        return x.rc < y.rc ? -1 : x.rc > y.rc;
+}
 
-                        if (rank_a != rank_b || rank_a != 0)
-                                return rank_a - rank_b;
-                        na = strtoul(end_a + 3, NULL, 10);
-                        nb = strtoul(end_b + 3, NULL, 10);
-                        return na < nb ? -1 : na > nb;
-                }
-                a = end_a + 1;
-                b = end_b + 1;
-        }
+bool kernel_version_is(const char *text)
+{
+        struct version v;
+        const char *end = parse_version(text, &v);
+
+        return end && *end == '\0' && v.given <= 3;
+}
+
+bool kernel_version_matches(const char *version, const char *wanted)
+{
+        struct version v, w;
+
+        if (!parse_version(version, &v) || !parse_version(wanted, &w) || v.rc != w.rc)
+                return false;
+        for (size_t i = 0; i < KT_ARRAY_SIZE(v.n); i++)
+                /* 6.15-rc3 is 6.15.0-rc3, and none of 6.15.1's. */
+                if ((i < w.given || w.rc != RELEASED) && v.n[i] != w.n[i])
+                        return false;
+        return true;
 }
 
 static int corrupt(struct kernel *k, const char *kind, char *text)
@@ -105,31 +146,79 @@ static bool is_bool(struct json_object *o, const char *key)
         return json_object_is_type(kt_json_get(o, key), json_type_boolean);
 }
 
+/* An array of strings, each of which is a file name where they are to be. */
+static bool is_strings(struct json_object *o, const char *key, bool file_names)
+{
+        struct json_object *array = kt_json_get(o, key);
+
+        if (!json_object_is_type(array, json_type_array))
+                return false;
+        for (size_t i = 0; i < json_object_array_length(array); i++) {
+                struct json_object *s = json_object_array_get_idx(array, i);
+
+                if (!json_object_is_type(s, json_type_string) ||
+                    (file_names && !kernel_key_is_valid(json_object_get_string(s))))
+                        return false;
+        }
+        return true;
+}
+
 static char **take_strings(struct json_object *array)
 {
-        size_t n = json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
+        size_t n = json_object_array_length(array);
         char **strings = calloc(n + 1, sizeof(char *));
 
-        for (size_t i = 0; strings && i < n; i++)
+        for (size_t i = 0; strings && i < n; i++) {
                 strings[i] = strdup(json_object_get_string(json_object_array_get_idx(array, i)));
+                if (!strings[i]) {
+                        free_strings(strings);
+                        return NULL;
+                }
+        }
         return strings;
 }
 
 /* Which required member is missing or of another type, NULL when all are right. */
 static const char *missing_member(struct json_object *o)
 {
-        static const char *const strings[] = {"release", "version", "arch", "source", "built_at", "image_name", "image_sha256"};
+        static const char *const strings[] = {"key",    "release",  "version",    "arch",
+                                              "source", "built_at", "image_name", "image_sha256"};
         static const char *const bools[] = {"has_btf", "has_config", "sched_ext", "devmem"};
 
         if (!json_object_is_type(o, json_type_object))
-                return "an object";
+                return "all its members";
         for (size_t i = 0; i < KT_ARRAY_SIZE(strings); i++)
                 if (!is_string(o, strings[i]))
                         return strings[i];
         for (size_t i = 0; i < KT_ARRAY_SIZE(bools); i++)
                 if (!is_bool(o, bools[i]))
                         return bools[i];
+        if (!is_strings(o, "modules", true))
+                return "modules";
+        if (!is_strings(o, "imported_from", false))
+                return "imported_from";
         return json_object_is_type(kt_json_get(o, "image_size"), json_type_int) ? NULL : "image_size";
+}
+
+/* What else the entry says it has. */
+static int check_companions(struct kernel *k)
+{
+        const char *gone = NULL;
+        _cleanup_free_ char *module = NULL;
+
+        if (k->btf_path && access(k->btf_path, F_OK) < 0)
+                gone = k->btf_path;
+        if (k->config_path && access(k->config_path, F_OK) < 0)
+                gone = k->config_path;
+        for (char **m = k->modules; !gone && *m; m++) {
+                free(module);
+                module = kt_format("%s/modules/%s", k->path, *m);
+                if (!module)
+                        return -ENOMEM;
+                if (access(module, F_OK) < 0)
+                        gone = module;
+        }
+        return gone ? corrupt(k, "unknown", kt_format("its file %s is missing", gone)) : 0;
 }
 
 static int fill(struct kernel *k, struct json_object *o)
@@ -152,11 +241,14 @@ static int fill(struct kernel *k, struct json_object *o)
         k->image_path = kt_path_join(k->path, "vmlinux");
         k->btf_path = k->has_btf ? kt_path_join(k->path, "btf") : NULL;
         k->config_path = k->has_config ? kt_path_join(k->path, "config") : NULL;
-        if (!k->release || !k->image_path || !k->modules || !k->imported_from)
+        if (!k->release || !k->version || !k->arch || !k->source || !k->built_at || !k->image_sha256 ||
+            !k->image_path || (k->has_btf && !k->btf_path) || (k->has_config && !k->config_path) ||
+            !k->modules || !k->imported_from)
                 return -ENOMEM;
         if (stat(k->image_path, &st) < 0 || (uint64_t)st.st_size != k->image_size)
-                return corrupt(k, "image_missing", kt_format("its image %s is missing or has another size", k->image_path));
-        return 0;
+                return corrupt(k, "image_missing",
+                               kt_format("its image %s is missing or has another size", k->image_path));
+        return check_companions(k);
 }
 
 static int load_into(struct kernel *k, const char *root)
@@ -187,11 +279,13 @@ static int load_into(struct kernel *k, const char *root)
                 if (t)
                         json_tokener_free(t);
                 return corrupt(k, cut ? "truncated" : "malformed",
-                               kt_format("metadata.json is %s: %s", cut ? "cut off" : "no JSON", kt_error_text(&err)));
+                               kt_format("metadata.json is %s: %s", cut ? "cut off" : "no JSON",
+                                         kt_error_text(&err)));
         }
         missing = missing_member(o);
         if (missing)
-                return corrupt(k, "schema_drift", kt_format("metadata.json lacks %s", missing));
+                return corrupt(k, "schema_drift",
+                               kt_format("metadata.json lacks %s, or has it in another form", missing));
         return fill(k, o);
 }
 

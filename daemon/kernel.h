@@ -36,12 +36,12 @@ void kernel_free(struct kernel *k);
 
 /*
  * metadata.json of an entry, an object with: key, release, version, arch, source, built_at (ISO 8601, UTC), image_name ("vmlinux"),
- * image_size, image_sha256, has_btf, has_config, sched_ext, devmem, modules (array), imported_from (array). version, arch, source,
- * built_at and image_name keep the names that other tools of the field use.
+ * image_size, image_sha256, has_btf, has_config, sched_ext, devmem, modules (array), imported_from (array); each of them must be there.
+ * version, arch, source, built_at and image_name keep the names that other tools of the field use.
  */
 
 /* Read the entry `root`/`key`. What is wrong with it stands in error and error_kind of the result (missing, unreadable, truncated,
- * malformed, schema_drift, image_missing); only memory running out is a failure. */
+ * malformed, schema_drift, image_missing; unknown for another file of it that is gone); only memory running out is a failure. */
 int kernel_load(const char *root, const char *key, struct kernel **ret);
 
 /* The text for metadata.json; malloced, NULL when memory is out. */
@@ -50,8 +50,15 @@ char *kernel_metadata(const struct kernel *k);
 /* "6.18.15" of "6.18.15+deb13-cloud-amd64"; "6.15-rc3" of "6.15-rc3-foo". Malloced. */
 char *kernel_version_of(const char *release);
 
-/* Numerically by components, a release candidate before its release: <0, 0, >0. */
+/* Numerically by components (6.18 is 6.18.0), a release candidate before its release: <0, 0, >0. */
 int kernel_version_compare(const char *a, const char *b);
+
+/* Is this a version as a user names one: one to three numbers, perhaps "-rcN"? */
+bool kernel_version_is(const char *text);
+
+/* "6.18" stands for 6.18 and all of 6.18.x, but not for a candidate; "6.18.15" for itself; "6.15-rc3" for 6.15-rc3, also written
+ * 6.15.0-rc3. */
+bool kernel_version_matches(const char *version, const char *wanted);
 
 /* A key is a file name: not empty, no '/', no leading '.', no control characters or blanks. */
 bool kernel_key_is_valid(const char *key);

@@ -30,29 +30,45 @@ static bool within(const struct image *im, uint64_t offset, uint64_t size)
         return offset <= im->size && size <= im->size - offset;
 }
 
+/* What is wrong with it, NULL when it is whole: the tables, and all that is loaded. */
+static const char *problem_of(const struct image *im)
+{
+        if (memcmp(im->eh->e_ident, ELFMAG, SELFMAG) != 0 || im->eh->e_ident[EI_CLASS] != ELFCLASS64 ||
+            im->eh->e_machine != EM_X86_64)
+                return "holds no x86_64 kernel; guests here are x86_64, import a kernel built for it";
+        if (!within(im, im->eh->e_phoff, (uint64_t)im->eh->e_phnum * sizeof(Elf64_Phdr)) ||
+            !within(im, im->eh->e_shoff, (uint64_t)im->eh->e_shnum * sizeof(Elf64_Shdr)))
+                return "is cut off; fetch or build it again";
+        for (unsigned i = 0; i < im->eh->e_phnum; i++) {
+                Elf64_Phdr ph;
+
+                memcpy(&ph, im->data + im->eh->e_phoff + i * sizeof(ph), sizeof(ph));
+                if (ph.p_type == PT_LOAD && !within(im, ph.p_offset, ph.p_filesz))
+                        return "is cut off; fetch or build it again";
+        }
+        return NULL;
+}
+
 static int map_image(int fd, const char *name, struct image *ret, struct kt_error *reterr)
 {
         struct image im = {};
+        const char *problem;
         struct stat st;
 
         if (fstat(fd, &st) < 0)
                 return kt_error_set(reterr, -errno, KT_E_IO, "cannot read %s: %s", name, strerror(errno));
         im.size = (size_t)st.st_size;
         if (im.size < sizeof(Elf64_Ehdr))
-                return kt_error_set(reterr, -ENOEXEC, KT_E_BAD_KERNEL, "%s is too short for a kernel", name);
+                return kt_error_set(reterr, -ENOEXEC, KT_E_BAD_KERNEL,
+                                    "%s is too short for a kernel; fetch or build it again", name);
         im.data = mmap(NULL, im.size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (im.data == MAP_FAILED)
                 return kt_error_set(reterr, -errno, KT_E_IO, "cannot map %s: %s", name, strerror(errno));
         im.eh = (const Elf64_Ehdr *)(const void *)im.data;
-        if (memcmp(im.eh->e_ident, ELFMAG, SELFMAG) != 0 || im.eh->e_ident[EI_CLASS] != ELFCLASS64 ||
-            im.eh->e_machine != EM_X86_64) {
+        problem = problem_of(&im);
+        if (problem) {
                 munmap((void *)im.data, im.size);
-                return kt_error_set(reterr, -ENOEXEC, KT_E_BAD_KERNEL, "%s holds no x86_64 kernel", name);
-        }
-        if (!within(&im, im.eh->e_phoff, (uint64_t)im.eh->e_phnum * sizeof(Elf64_Phdr)) ||
-            !within(&im, im.eh->e_shoff, (uint64_t)im.eh->e_shnum * sizeof(Elf64_Shdr))) {
-                munmap((void *)im.data, im.size);
-                return kt_error_set(reterr, -ENOEXEC, KT_E_BAD_KERNEL, "%s is cut off", name);
+                return kt_error_set(reterr, -ENOEXEC, KT_E_BAD_KERNEL, "%s %s", name, problem);
         }
         if (im.eh->e_shnum > 0 && im.eh->e_shstrndx < im.eh->e_shnum && im.eh->e_shoff % 8 == 0) {
                 im.sh = (const Elf64_Shdr *)(const void *)(im.data + im.eh->e_shoff);
@@ -66,10 +82,9 @@ static int map_image(int fd, const char *name, struct image *ret, struct kt_erro
         return 0;
 }
 
-static bool section_begins(const struct image *im, const Elf64_Shdr *s, const char *prefix)
+/* Does the section's name begin with these bytes? With its size a string is compared with its end. */
+static bool section_begins(const struct image *im, const Elf64_Shdr *s, const char *prefix, size_t len)
 {
-        size_t len = strlen(prefix);
-
         return im->names && s->sh_name < im->names_size && len <= im->names_size - s->sh_name &&
                memcmp(im->names + s->sh_name, prefix, len) == 0;
 }
@@ -90,7 +105,8 @@ static bool has_pvh_note(const struct image *im)
                         memcpy(&n, im->data + ph.p_offset + at, sizeof(n));
                         if (n.n_namesz > rest || n.n_descsz > rest)
                                 break;
-                        if (n.n_type == XEN_ELFNOTE_PHYS32_ENTRY && n.n_namesz == 4 && rest >= sizeof(n) + 4 &&
+                        if (n.n_type == XEN_ELFNOTE_PHYS32_ENTRY && n.n_namesz == 4 &&
+                            rest >= sizeof(n) + 4 &&
                             memcmp(im->data + ph.p_offset + at + sizeof(n), "Xen", 4) == 0)
                                 return true;
                         at += sizeof(n) + ((n.n_namesz + 3ULL) & ~3ULL) + ((n.n_descsz + 3ULL) & ~3ULL);
@@ -122,7 +138,8 @@ static char *find_release(const struct image *im)
 static char *find_ikconfig(const struct image *im)
 {
         const uint8_t *start = memmem(im->data, im->size, "IKCFG_ST\x1f\x8b", 10);
-        const uint8_t *end = start ? memmem(start, im->size - (size_t)(start - im->data), "IKCFG_ED", 8) : NULL;
+        const uint8_t *end =
+                        start ? memmem(start, im->size - (size_t)(start - im->data), "IKCFG_ED", 8) : NULL;
         z_stream z = {};
         char *text;
         int r;
@@ -153,7 +170,7 @@ static int read_btf(const struct image *im, struct kernel_elf *ret)
         for (unsigned i = 0; im->sh && i < im->eh->e_shnum; i++) {
                 const Elf64_Shdr *s = &im->sh[i];
 
-                if (!section_begins(im, s, ".BTF") || im->names[s->sh_name + 4] != '\0' || s->sh_type == SHT_NOBITS ||
+                if (!section_begins(im, s, ".BTF", sizeof(".BTF")) || s->sh_type == SHT_NOBITS ||
                     !within(im, s->sh_offset, s->sh_size) || s->sh_size == 0)
                         continue;
                 ret->btf = malloc(s->sh_size);
@@ -173,7 +190,9 @@ int kernel_elf_read(int fd, const char *name, struct kernel_elf *ret, struct kt_
 
         if (r < 0)
                 return r;
-        *ret = (struct kernel_elf){.pvh = has_pvh_note(&im), .release = find_release(&im), .config = find_ikconfig(&im)};
+        *ret = (struct kernel_elf){.pvh = has_pvh_note(&im),
+                                   .release = find_release(&im),
+                                   .config = find_ikconfig(&im)};
         if (read_btf(&im, ret) < 0) {
                 munmap((void *)im.data, im.size);
                 kernel_elf_done(ret);
@@ -193,8 +212,9 @@ void kernel_elf_done(struct kernel_elf *k)
 }
 
 /*
- * Section numbers must not change (symbols name them), and what is loaded must keep its place in the file. So: copy everything up to
- * the end of what is loaded, append the other sections that are kept, and write a section table in which those left out are empty.
+ * Section numbers must not change (symbols name them), and what is loaded must keep its place in the file.
+ * So: copy everything up to the end of what is loaded, append the other sections that are kept, and write a
+ * section table in which those left out are empty.
  */
 static int write_slim(const struct image *im, int out)
 {
@@ -203,6 +223,8 @@ static int write_slim(const struct image *im, int out)
         Elf64_Ehdr eh = *im->eh;
         int r;
 
+        if (end < sizeof(eh))
+                end = sizeof(eh);
         if (!table)
                 return -ENOMEM;
         memcpy(table, im->sh, im->eh->e_shnum * sizeof(*table));
@@ -217,9 +239,10 @@ static int write_slim(const struct image *im, int out)
         for (unsigned i = 1; r >= 0 && i < im->eh->e_shnum; i++) {
                 Elf64_Shdr *s = &table[i];
 
-                if (s->sh_type == SHT_NOBITS || s->sh_type == SHT_NULL || s->sh_offset + s->sh_size <= end)
+                if (s->sh_type == SHT_NOBITS || s->sh_type == SHT_NULL ||
+                    (within(im, s->sh_offset, s->sh_size) && s->sh_offset + s->sh_size <= end))
                         continue;
-                if (section_begins(im, s, ".debug_") || section_begins(im, s, ".rela.debug_") ||
+                if (section_begins(im, s, ".debug_", 7) || section_begins(im, s, ".rela.debug_", 12) ||
                     !within(im, s->sh_offset, s->sh_size)) {
                         s->sh_type = SHT_NOBITS;
                         s->sh_size = 0;

@@ -12,6 +12,7 @@
 #include "../common/fsutil.h"
 #include "../common/sha256.h"
 #include "../proto/errors.h"
+#include "caller_rights.h"
 #include "kcache_internal.h"
 #include "kernel_config.h"
 #include "kernel_elf.h"
@@ -24,10 +25,7 @@
 /* One import under way: a temp folder that becomes the entry. */
 struct import {
         struct kcache *cache;
-        const struct kernel_file *files;
-        size_t n_files;
-        kernel_stage_cb on_stage;
-        void *userdata;
+        const struct kernel_source *from;
 
         char *temp; /* its name in the root; NULL once published */
         int dir;
@@ -41,8 +39,8 @@ struct import {
 
 static void stage(struct import *im, const char *text)
 {
-        if (im->on_stage)
-                im->on_stage(im->userdata, text);
+        if (im->from->on_stage)
+                im->from->on_stage(im->from->userdata, text);
 }
 
 static void import_done(struct import *im)
@@ -64,11 +62,63 @@ static int oom(struct kt_error *reterr)
 
 /* --- what came --- */
 
-static int read_config(int dir, const char *path, char **ret)
+int kernel_open(const struct kernel_caller *caller, int dir_fd, const char *path, struct kt_error *reterr)
 {
-        size_t size;
+        struct caller_rights rights = {.n_groups = -1};
+        int fd, r = 0;
 
-        return *ret ? 0 : kt_read_file(dir, path, CONFIG_SIZE_MAX, ret, &size);
+        /* What we may is no more than what root may, who need not be asked for. */
+        if (caller && caller->uid != 0)
+                r = caller_rights_take(caller->uid, caller->gid, &rights, reterr);
+        if (r < 0)
+                return r;
+        fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0)
+                fd = kt_error_set(reterr, -errno, KT_E_BAD_KERNEL, "cannot open %s: %s", path,
+                                  strerror(errno));
+        caller_rights_drop(&rights);
+        return fd;
+}
+
+/* Read from its start, wherever its position is, which is shared with whoever sent it. */
+static int read_config(int fd, char **ret)
+{
+        _cleanup_free_ char *text = NULL;
+        size_t at = 0, size;
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode) || st.st_size > CONFIG_SIZE_MAX)
+                return -EFBIG;
+        size = (size_t)st.st_size;
+        text = malloc(size + 1);
+        if (!text)
+                return -ENOMEM;
+        while (at < size) {
+                ssize_t n = pread(fd, text + at, size - at, (off_t)at);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return n < 0 ? -errno : -ENODATA;
+                at += (size_t)n;
+        }
+        text[size] = '\0';
+        free(*ret);
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
+/* One that may be there. Opened with the caller's rights: a name in a user's folder may be a link to
+ * anywhere. */
+static void look_for_config(struct import *im, int dir_fd, const char *path)
+{
+        _cleanup_close_ int fd =
+                        im->config || !path ? -1 : kernel_open(im->from->caller, dir_fd, path, NULL);
+
+        if (fd >= 0)
+                (void)read_config(fd, &im->config);
 }
 
 static bool is_config(int fd)
@@ -82,12 +132,13 @@ static bool is_config(int fd)
         return strlen(head) == (size_t)n && (strstr(head, "\nCONFIG_") || strncmp(head, "CONFIG_", 7) == 0);
 }
 
-static int take_image(struct import *im, int fd, const char *name, const char *source, struct kt_error *reterr)
+static int take_image(struct import *im, int fd, const char *name, const char *source,
+                      struct kt_error *reterr)
 {
         if (im->image >= 0) {
                 close(fd);
-                return kt_error_set(reterr, -EINVAL, KT_E_BAD_KERNEL, "%s and %s are two kernels; import one at a time",
-                                    im->image_name, name);
+                return kt_error_set(reterr, -EINVAL, KT_E_BAD_KERNEL,
+                                    "%s and %s are two kernels; import one at a time", im->image_name, name);
         }
         im->image = fd;
         im->image_name = name;
@@ -98,15 +149,36 @@ static int take_image(struct import *im, int fd, const char *name, const char *s
 /* A built source tree: its vmlinux, else its bzImage; its .config. */
 static int take_tree(struct import *im, const struct kernel_file *f, struct kt_error *reterr)
 {
-        int fd = openat(f->fd, "vmlinux", O_RDONLY | O_CLOEXEC);
+        static const char *const images[] = {"vmlinux", "arch/x86/boot/bzImage"};
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        struct stat st;
+        int fd = -ENOENT;
 
-        if (fd < 0)
-                fd = openat(f->fd, "arch/x86/boot/bzImage", O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
+        for (size_t i = 0; fd == -ENOENT && i < KT_ARRAY_SIZE(images); i++)
+                fd = kernel_open(im->from->caller, f->fd, images[i], &err);
+        if (fd == -ENOENT)
                 return kt_error_set(reterr, -ENOENT, KT_E_BAD_KERNEL,
-                                    "%s holds no built kernel: neither vmlinux nor arch/x86/boot/bzImage; build it first", f->name);
-        (void)read_config(f->fd, ".config", &im->config);
+                                    "%s holds no built kernel: neither vmlinux nor arch/x86/boot/bzImage; "
+                                    "build it first",
+                                    f->name);
+        if (fd < 0)
+                return kt_error_set(reterr, fd, err.name, "%s: %s", f->name, kt_error_text(&err));
+        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+                close(fd);
+                return kt_error_set(reterr, -EINVAL, KT_E_BAD_KERNEL,
+                                    "the kernel in %s is no file; build it again", f->name);
+        }
+        look_for_config(im, f->fd, ".config");
         return take_image(im, fd, f->name, "tree", reterr);
+}
+
+static void take_unpacked_config(struct import *im)
+{
+        _cleanup_close_ int fd = openat(im->dir, "config", O_RDONLY | O_CLOEXEC);
+
+        if (fd >= 0)
+                (void)read_config(fd, &im->config);
+        unlinkat(im->dir, "config", 0);
 }
 
 static int take_package(struct import *im, const struct kernel_file *f, struct kt_error *reterr)
@@ -118,12 +190,13 @@ static int take_package(struct import *im, const struct kernel_file *f, struct k
         r = kernel_package_extract(f->fd, f->name, im->dir, false, reterr);
         if (r < 0)
                 return r;
-        (void)read_config(im->dir, "config", &im->config);
+        take_unpacked_config(im);
         if (fstatat(im->dir, "vmlinuz", &st, 0) < 0)
                 return 0;
         fd = openat(im->dir, "vmlinuz", O_RDONLY | O_CLOEXEC);
         if (fd < 0)
-                return kt_error_set(reterr, -errno, KT_E_IO, "cannot read what was unpacked: %s", strerror(errno));
+                return kt_error_set(reterr, -errno, KT_E_IO, "cannot read what was unpacked: %s",
+                                    strerror(errno));
         unlinkat(im->dir, "vmlinuz", 0);
         return take_image(im, fd, f->name, "package", reterr);
 }
@@ -131,22 +204,22 @@ static int take_package(struct import *im, const struct kernel_file *f, struct k
 static int take_file(struct import *im, const struct kernel_file *f, struct kt_error *reterr)
 {
         struct stat st;
-        size_t size;
 
         if (fstat(f->fd, &st) < 0)
-                return kt_error_set(reterr, -errno, KT_E_BAD_KERNEL, "cannot read %s: %s", f->name, strerror(errno));
+                return kt_error_set(reterr, -errno, KT_E_BAD_KERNEL, "cannot read %s: %s", f->name,
+                                    strerror(errno));
         if (S_ISDIR(st.st_mode))
                 return take_tree(im, f, reterr);
         if (!S_ISREG(st.st_mode))
-                return kt_error_set(reterr, -EINVAL, KT_E_BAD_KERNEL, "%s is neither a file nor a folder", f->name);
+                return kt_error_set(reterr, -EINVAL, KT_E_BAD_KERNEL, "%s is neither a file nor a folder",
+                                    f->name);
         if (kernel_package_is(f->fd))
                 return take_package(im, f, reterr);
         if (is_config(f->fd)) {
-                _cleanup_free_ char *path = kt_format("/proc/self/fd/%d", f->fd);
-                free(im->config);
-                im->config = NULL;
-                int r = path ? kt_read_file(AT_FDCWD, path, CONFIG_SIZE_MAX, &im->config, &size) : -ENOMEM;
-                return r < 0 ? kt_error_set(reterr, r, KT_E_BAD_KERNEL, "cannot read %s: %s", f->name, strerror(-r)) : 0;
+                int r = read_config(f->fd, &im->config);
+                return r < 0 ? kt_error_set(reterr, r, KT_E_BAD_KERNEL, "cannot read %s: %s", f->name,
+                                            strerror(-r))
+                             : 0;
         }
         int fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 3);
         return fd < 0 ? oom(reterr) : take_image(im, fd, f->name, "image", reterr);
@@ -154,34 +227,47 @@ static int take_file(struct import *im, const struct kernel_file *f, struct kt_e
 
 /* --- what becomes of it --- */
 
-/* An image named vmlinuz-RELEASE or the like has its configuration beside it. */
+/* A lone image has its configuration beside it: config-RELEASE where it is installed, .config where it was
+ * built. */
 static void find_config_beside(struct import *im)
 {
-        for (size_t i = 0; !im->config && i < im->n_files; i++) {
-                const char *path = im->files[i].path, *slash = path ? strrchr(path, '/') : NULL;
+        if (strcmp(im->source, "image") != 0)
+                return;
+        for (size_t i = 0; !im->config && i < im->from->n_files; i++) {
+                const struct kernel_file *f = &im->from->files[i];
+                const char *slash = f->path ? strrchr(f->path, '/') : NULL;
                 _cleanup_free_ char *beside = NULL, *dot = NULL;
 
-                if (!slash || strcmp(im->files[i].name, im->image_name) != 0)
+                if (!slash || strcmp(f->name, im->image_name) != 0)
                         continue;
-                if (im->elf.release)
-                        beside = kt_format("%.*s/config-%s", (int)(slash - path), path, im->elf.release);
-                dot = kt_format("%.*s/.config", (int)(slash - path), path);
-                if (beside)
-                        (void)read_config(AT_FDCWD, beside, &im->config);
-                if (dot)
-                        (void)read_config(AT_FDCWD, dot, &im->config);
+                beside = kt_format("%.*s/config-%s", (int)(slash - f->path), f->path, im->elf.release);
+                dot = kt_format("%.*s/.config", (int)(slash - f->path), f->path);
+                look_for_config(im, AT_FDCWD, beside);
+                look_for_config(im, AT_FDCWD, dot);
         }
+}
+
+/* A file without a name, where the file system can (NFS cannot). */
+static int open_scratch(struct import *im)
+{
+        int fd = openat(im->dir, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+
+        if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
+                fd = openat(im->dir, "scratch", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+                if (fd >= 0)
+                        unlinkat(im->dir, "scratch", 0);
+        }
+        return fd < 0 ? -errno : fd;
 }
 
 static int make_vmlinux(struct import *im, struct kt_error *reterr)
 {
-        _cleanup_close_ int elf = openat(im->dir, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600), out = -1;
+        _cleanup_close_ int elf = open_scratch(im), out = -1;
         struct stat st;
         int r;
 
         if (elf < 0)
-                return kt_error_set(reterr, -errno, KT_E_IO, "cannot make a temporary file in %s: %s", im->cache->root,
-                                    strerror(errno));
+                return kcache_io_error(im->cache, elf, "cannot make a temporary file", reterr);
         stage(im, "decompressing");
         r = kernel_image_to_elf(im->image, elf, im->image_name, reterr);
         if (r < 0)
@@ -191,15 +277,22 @@ static int make_vmlinux(struct import *im, struct kt_error *reterr)
         if (r < 0)
                 return r;
         if (!im->elf.release)
-                return kt_error_set(reterr, -EBADMSG, KT_E_BAD_KERNEL, "%s is no Linux kernel: it has no version banner",
+                return kt_error_set(reterr, -EBADMSG, KT_E_BAD_KERNEL,
+                                    "%s is no Linux kernel: it has no version banner; name a kernel",
                                     im->image_name);
+        if (!kernel_key_is_valid(im->elf.release))
+                return kt_error_set(reterr, -EINVAL, KT_E_BAD_KERNEL,
+                                    "the kernel in %s calls itself '%s', which cannot be a file name; build "
+                                    "it with another LOCALVERSION",
+                                    im->image_name, im->elf.release);
         if (!im->elf.pvh)
                 return kt_error_set(reterr, -EOPNOTSUPP, KT_E_KERNEL_UNSUITABLE,
-                                    "kernel %s has no PVH entry, by which guests are booted; build it with CONFIG_PVH=y",
-                                    im->elf.release);
+                                    "kernel %s in %s has no PVH entry, by which guests are booted; build it "
+                                    "with CONFIG_PVH=y",
+                                    im->elf.release, im->image_name);
         out = openat(im->dir, "vmlinux", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         if (out < 0)
-                return kt_error_set(reterr, -errno, KT_E_IO, "cannot write into %s: %s", im->cache->root, strerror(errno));
+                return kcache_io_error(im->cache, -errno, "cannot make a file", reterr);
         r = kernel_elf_slim(elf, out, im->image_name, reterr);
         if (r < 0)
                 return r;
@@ -213,53 +306,73 @@ static int make_vmlinux(struct import *im, struct kt_error *reterr)
         return 0;
 }
 
-static int write_file(struct import *im, const char *name, const void *data, size_t size, struct kt_error *reterr)
+static int write_file(struct import *im, const char *name, const void *data, size_t size,
+                      struct kt_error *reterr)
 {
         int r = kt_publish_file(im->dir, name, data, size, 0644);
 
         if (r < 0)
-                return kt_error_set(reterr, r, KT_E_IO, "cannot write %s of the kernel into %s: %s", name, im->cache->root,
-                                    strerror(-r));
+                return kt_error_set(reterr, r, KT_E_IO, "cannot write %s of the kernel into %s: %s", name,
+                                    im->cache->root, strerror(-r));
+        return 0;
+}
+
+static int unpack_modules(struct import *im, struct kt_error *reterr)
+{
+        for (size_t i = 0; i < im->from->n_files; i++) {
+                const struct kernel_file *f = &im->from->files[i];
+                int r = kernel_package_is(f->fd)
+                                        ? kernel_package_extract(f->fd, f->name, im->dir, true, reterr)
+                                        : 0;
+
+                if (r < 0)
+                        return r;
+        }
+        unlinkat(im->dir, "vmlinuz", 0);
+        unlinkat(im->dir, "config", 0);
+        if (renameat(im->dir, "modules", im->dir, "all-modules") < 0)
+                return kt_error_set(reterr, -ENOENT, KT_E_KERNEL_UNSUITABLE,
+                                    "kernel %s has virtio as modules and they are not in %s; import its "
+                                    "linux-modules package with it",
+                                    im->elf.release, im->image_name);
         return 0;
 }
 
 /* virtio built in, or its modules along, or a refusal that names the option. */
 static int make_modules(struct import *im, struct kt_error *reterr)
 {
-        static const char *const options[] = {"VIRTIO_PCI", "VIRTIO_CONSOLE"};
-        bool modular = false;
+        static const struct {
+                const char *option, *module;
+        } needed[] = {{"VIRTIO_PCI", "virtio_pci"}, {"VIRTIO_CONSOLE", "virtio_console"}};
+        const char *wanted[KT_ARRAY_SIZE(needed)];
+        size_t n = 0;
         int r;
 
-        for (size_t i = 0; im->config && i < KT_ARRAY_SIZE(options); i++) {
-                char value = kernel_config_get(im->config, options[i]);
+        for (size_t i = 0; im->config && i < KT_ARRAY_SIZE(needed); i++) {
+                char value = kernel_config_get(im->config, needed[i].option);
 
                 if (value == 'n')
                         return kt_error_set(reterr, -EOPNOTSUPP, KT_E_KERNEL_UNSUITABLE,
-                                            "kernel %s has CONFIG_%s off, its guests could not be reached; build it with CONFIG_%s=y",
-                                            im->elf.release, options[i], options[i]);
-                modular |= value == 'm';
+                                            "kernel %s in %s has CONFIG_%s off, its guests could not be "
+                                            "reached; build it with CONFIG_%s=y",
+                                            im->elf.release, im->image_name, needed[i].option,
+                                            needed[i].option);
+                if (value == 'm')
+                        wanted[n++] = needed[i].module;
         }
-        if (!modular)
+        if (n == 0)
                 return 0;
         if (strcmp(im->source, "package") != 0)
-                return kt_error_set(reterr, -EOPNOTSUPP, KT_E_KERNEL_UNSUITABLE,
-                                    "kernel %s has virtio as modules (CONFIG_VIRTIO_PCI, CONFIG_VIRTIO_CONSOLE) and only a package brings "
-                                    "them along; import its package, or build it with both =y",
-                                    im->elf.release);
+                return kt_error_set(
+                                reterr, -EOPNOTSUPP, KT_E_KERNEL_UNSUITABLE,
+                                "kernel %s in %s has virtio as modules (CONFIG_VIRTIO_PCI, "
+                                "CONFIG_VIRTIO_CONSOLE) and only a package brings them along; import its "
+                                "package, or build it with both =y",
+                                im->elf.release, im->image_name);
         stage(im, "taking modules along");
-        for (size_t i = 0; i < im->n_files; i++)
-                if (kernel_package_is(im->files[i].fd)) {
-                        r = kernel_package_extract(im->files[i].fd, im->files[i].name, im->dir, true, reterr);
-                        if (r < 0)
-                                return r;
-                }
-        unlinkat(im->dir, "vmlinuz", 0);
-        if (renameat(im->dir, "modules", im->dir, "all-modules") < 0)
-                return kt_error_set(reterr, -ENOENT, KT_E_KERNEL_UNSUITABLE,
-                                    "kernel %s has virtio as modules and they are in none of the files; import its linux-modules "
-                                    "package with it",
-                                    im->elf.release);
-        r = kernel_modules_select(im->dir, "all-modules", "modules", reterr);
+        r = unpack_modules(im, reterr);
+        if (r >= 0)
+                r = kernel_modules_select(im->dir, "all-modules", "modules", wanted, n, reterr);
         kt_remove_tree(im->dir, "all-modules");
         return r;
 }
@@ -309,16 +422,15 @@ static int describe(struct import *im, struct kt_error *reterr)
         k->key = kt_format("%s-%s-x86_64", im->elf.release, tag);
         k->has_btf = im->elf.btf != NULL;
         k->has_config = im->config != NULL;
-        k->sched_ext = im->config ? kernel_config_get(im->config, "SCHED_CLASS_EXT") == 'y' : im->elf.sched_ext;
+        k->sched_ext = im->config ? kernel_config_get(im->config, "SCHED_CLASS_EXT") == 'y'
+                                  : im->elf.sched_ext;
         k->devmem = kernel_config_get(im->config, "DEVMEM") != 'n';
-        k->imported_from = calloc(im->n_files + 1, sizeof(char *));
-        for (size_t i = 0; k->imported_from && i < im->n_files; i++)
-                k->imported_from[i] = strdup(im->files[i].name);
-        if (!k->release || !k->version || !k->key || !k->imported_from || list_names(im->dir, "modules", &k->modules) < 0)
+        k->imported_from = calloc(im->from->n_files + 1, sizeof(char *));
+        for (size_t i = 0; k->imported_from && i < im->from->n_files; i++)
+                k->imported_from[i] = strdup(im->from->files[i].name);
+        if (!k->release || !k->version || !k->arch || !k->source || !k->built_at || !k->key ||
+            !k->imported_from || list_names(im->dir, "modules", &k->modules) < 0)
                 return oom(reterr);
-        if (!kernel_key_is_valid(k->key))
-                return kt_error_set(reterr, -EINVAL, KT_E_BAD_KERNEL, "the kernel calls itself '%s', which cannot be a file name",
-                                    im->elf.release);
         return 0;
 }
 
@@ -329,27 +441,42 @@ static int write_metadata(struct import *im, struct kt_error *reterr)
         return text ? write_file(im, "metadata.json", text, strlen(text), reterr) : oom(reterr);
 }
 
+static int take_files(struct import *im, struct kt_error *reterr)
+{
+        const struct kernel_source *from = im->from;
+
+        for (size_t i = 0; i < from->n_files; i++) {
+                int r = take_file(im, &from->files[i], reterr);
+
+                if (r < 0)
+                        return r;
+        }
+        if (im->image >= 0)
+                return 0;
+        return kt_error_set(reterr, -ENOENT, KT_E_BAD_KERNEL,
+                            "there is no kernel image in %s%s; from 6.19 on Debian's is in linux-binary-*, "
+                            "its configuration in linux-base-*, its modules in linux-modules-*: import them "
+                            "together",
+                            from->files[0].name, from->n_files > 1 ? " and what came with it" : "");
+}
+
 static int build_entry(struct import *im, struct kt_error *reterr)
 {
         int r = kcache_stage(im->cache, &im->temp, &im->dir, reterr);
 
-        for (size_t i = 0; r >= 0 && i < im->n_files; i++)
-                r = take_file(im, &im->files[i], reterr);
-        if (r >= 0 && im->image < 0)
-                r = kt_error_set(reterr, -ENOENT, KT_E_BAD_KERNEL,
-                                 "there is no kernel image in %s; from 6.19 on Debian's is in linux-binary-*, its configuration in "
-                                 "linux-base-*: import them together",
-                                 im->files[0].name);
-        unlinkat(im->dir, "config", 0);
+        if (r >= 0)
+                r = take_files(im, reterr);
         if (r >= 0)
                 r = make_vmlinux(im, reterr);
         if (r < 0)
                 return r;
-        if (!im->config)
+        /* The kernel knows best; what stands beside it may have changed since it was built. */
+        if (im->elf.config) {
+                free(im->config);
                 im->config = TAKE_PTR(im->elf.config);
+        }
         find_config_beside(im);
         r = make_modules(im, reterr);
-        unlinkat(im->dir, "config", 0);
         if (r >= 0 && im->config)
                 r = write_file(im, "config", im->config, strlen(im->config), reterr);
         if (r >= 0 && im->elf.btf)
@@ -357,63 +484,124 @@ static int build_entry(struct import *im, struct kt_error *reterr)
         return r < 0 ? r : describe(im, reterr);
 }
 
-/* Is there this very kernel under that key? 1 yes, 0 another one, -ENOENT none. */
-static int compare_existing(struct import *im, const char *key)
+/* What makes two entries the same, in one hash: the image, the configuration, the modules. */
+static int hash_content(int dir, const struct kernel *k, char ret[KT_SHA256_HEX_SIZE])
 {
+        _cleanup_free_ char *all = kt_format("%s\n", k->image_sha256);
+        char hex[KT_SHA256_HEX_SIZE] = "";
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && (i == 0 || k->modules[i - 1]); i++) {
+                const char *name = i > 0 ? k->modules[i - 1] : "config";
+                _cleanup_free_ char *path = i > 0 ? kt_format("modules/%s", name) : strdup(name),
+                                    *more = NULL;
+                _cleanup_close_ int fd = path ? openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+
+                if (fd < 0 && !(i == 0 && !k->has_config))
+                        return path ? -errno : -ENOMEM;
+                r = fd < 0 ? 0 : kt_sha256_fd(fd, hex);
+                more = r < 0 ? NULL : kt_format("%s%s %s\n", all, name, fd < 0 ? "-" : hex);
+                if (r >= 0 && !more)
+                        return -ENOMEM;
+                free(all);
+                all = TAKE_PTR(more);
+        }
+        return r < 0 ? r : all ? kt_sha256_mem(all, strlen(all), ret) : -ENOMEM;
+}
+
+/* Is this very kernel under that key? 1 yes, 0 another one or a corrupt one, -ENOENT none. */
+static int compare_existing(struct import *im, const char *key, const char *hash)
+{
+        _cleanup_close_ int dir = -1;
+        char theirs[KT_SHA256_HEX_SIZE];
         struct kernel *k = NULL;
         int r = kcache_get(im->cache, key, &k, NULL);
 
         if (r < 0)
                 return r;
-        r = !k->error && strcmp(k->image_sha256, im->kernel->image_sha256) == 0;
+        if (!k->error && strcmp(k->image_sha256, im->kernel->image_sha256) == 0) {
+                dir = open(k->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                /* Without its configuration this time, it is still the one of which we know more. */
+                r = !im->config ||
+                    (dir >= 0 && hash_content(dir, k, theirs) >= 0 && strcmp(theirs, hash) == 0);
+        }
         kernel_free(k);
         return r;
 }
 
-/* Under its key, or where another kernel has it, under one that its content names. */
-static int publish(struct import *im, bool *ret_existed, struct kt_error *reterr)
+/* Under this key, which is taken over. -EEXIST, without a text, when something else has it. */
+static int publish_as(struct import *im, char *key, const char *hash, bool *ret_existed,
+                      struct kt_error *reterr)
 {
-        for (int attempt = 0; attempt < 2; attempt++) {
-                int r = compare_existing(im, im->kernel->key);
+        if (!key)
+                return oom(reterr);
+        free(im->kernel->key);
+        im->kernel->key = key;
+        /* Somebody may be faster: then we look at theirs, and try again should it be gone by then. */
+        for (unsigned tries = 0; tries < 3; tries++) {
+                int r = compare_existing(im, key, hash);
 
                 *ret_existed = r == 1;
-                if (r == 1)
-                        return 0;
-                if (r == -ENOENT) {
-                        r = write_metadata(im, reterr);
-                        if (r >= 0)
-                                r = kcache_publish(im->cache, im->temp, im->dir, im->kernel->key, reterr);
-                        if (r >= 0)
-                                free(TAKE_PTR(im->temp));
-                        if (r != -EEXIST)
-                                return r;
-                        attempt--; /* somebody was faster: look at theirs */
-                        continue;
-                }
-                char *key = kt_format("%s-%.8s", im->kernel->key, im->kernel->image_sha256);
-                if (!key)
-                        return oom(reterr);
-                free(im->kernel->key);
-                im->kernel->key = key;
+                if (r >= 0)
+                        return r == 1 ? 0 : -EEXIST;
+                if (r != -ENOENT)
+                        return kt_error_set(reterr, r, KT_E_IO, "cannot look at entry %s: %s", key,
+                                            strerror(-r));
+                r = write_metadata(im, reterr);
+                if (r >= 0)
+                        r = kcache_publish(im->cache, im->temp, im->dir, key, reterr);
+                if (r >= 0)
+                        free(TAKE_PTR(im->temp));
+                if (r != -EEXIST)
+                        return r;
         }
-        return kt_error_set(reterr, -EEXIST, KT_E_BAD_KERNEL, "entry %s in %s is corrupt; remove it with `ktstrctl kernel remove`",
-                            im->kernel->key, im->cache->root);
+        return -EEXIST;
 }
 
-static int import_begin(struct import *im, struct kt_error *reterr)
+/* Under its own key, or where another kernel has that, under one that its content names. */
+static int publish(struct import *im, bool *ret_existed, struct kt_error *reterr)
 {
-        im->dir = -1;
-        im->image = -1;
+        _cleanup_free_ char *plain = strdup(im->kernel->key);
+        char hash[KT_SHA256_HEX_SIZE];
+        int r = hash_content(im->dir, im->kernel, hash);
+
+        if (r < 0)
+                return kt_error_set(reterr, r, KT_E_IO, "cannot read back the kernel: %s", strerror(-r));
+        r = publish_as(im, plain ? strdup(plain) : NULL, hash, ret_existed, reterr);
+        if (r == -EEXIST)
+                r = publish_as(im, kt_format("%s-%.8s", plain, hash), hash, ret_existed, reterr);
+        if (r == -EEXIST)
+                return kt_error_set(reterr, r, KT_E_BAD_KERNEL,
+                                    "entry %s in %s is corrupt; remove it with `ktstrctl kernel remove %s`",
+                                    im->kernel->key, im->cache->root, im->kernel->key);
+        return r;
+}
+
+static int import_begin(struct import *im, struct kcache *c, const struct kernel_source *from,
+                        struct kt_error *reterr)
+{
+        *im = (struct import){.cache = c, .from = from, .dir = -1, .image = -1};
         im->kernel = calloc(1, sizeof(*im->kernel));
         return im->kernel ? build_entry(im, reterr) : oom(reterr);
 }
 
-int kernel_import(struct kcache *c, const struct kernel_file *files, size_t n_files, kernel_stage_cb on_stage,
-                  void *userdata, struct kernel **ret, bool *ret_existed, struct kt_error *reterr)
+/* A full disk shows wherever we write; what to do about it is always the same. */
+static int import_end(struct import *im, int r, struct kt_error *reterr)
 {
-        struct import im = {.cache = c, .files = files, .n_files = n_files, .on_stage = on_stage, .userdata = userdata};
+        _cleanup_free_ char *what = kt_format("cannot take in %s", im->from->files[0].name);
+
+        if (r == -ENOSPC || r == -EDQUOT)
+                r = kcache_io_error(im->cache, r, what ? what : "cannot take in a kernel", reterr);
+        import_done(im);
+        return r;
+}
+
+int kernel_import(struct kcache *c, const struct kernel_source *from, struct kernel **ret, bool *ret_existed,
+                  struct kt_error *reterr)
+{
+        struct import im;
         bool existed = false;
-        int r = import_begin(&im, reterr);
+        int r = import_begin(&im, c, from, reterr);
 
         if (r >= 0) {
                 stage(&im, "storing");
@@ -421,23 +609,22 @@ int kernel_import(struct kcache *c, const struct kernel_file *files, size_t n_fi
         }
         if (r >= 0)
                 r = kcache_get(c, im.kernel->key, ret, reterr);
-        import_done(&im);
         if (r >= 0 && ret_existed)
                 *ret_existed = existed;
-        return r;
+        return import_end(&im, r, reterr);
 }
 
-int kernel_import_look(struct kcache *c, const struct kernel_file *files, size_t n_files, struct kernel **ret,
-                       struct kt_error *reterr)
+int kernel_look(struct kcache *c, const struct kernel_source *from, struct kernel **ret,
+                struct kt_error *reterr)
 {
-        struct import im = {.cache = c, .files = files, .n_files = n_files};
-        int r = import_begin(&im, reterr);
+        struct import im;
+        int r = import_begin(&im, c, from, reterr);
 
         if (r >= 0) {
                 im.kernel->path = strdup(c->root);
-                im.kernel->image_path = strdup(files[0].path ? files[0].path : files[0].name);
+                im.kernel->image_path =
+                                strdup(from->files[0].path ? from->files[0].path : from->files[0].name);
                 *ret = TAKE_PTR(im.kernel);
         }
-        import_done(&im);
-        return r;
+        return import_end(&im, r, reterr);
 }

@@ -31,7 +31,8 @@ static int damaged(struct archive *a, const char *name, struct kt_error *reterr)
 {
         const char *why = a ? archive_error_string(a) : NULL;
 
-        return kt_error_set(reterr, -EBADMSG, KT_E_BAD_KERNEL, "package %s is damaged or cut off: %s; fetch it again", name,
+        return kt_error_set(reterr, -EBADMSG, KT_E_BAD_KERNEL,
+                            "package %s is damaged or cut off: %s; fetch it again", name,
                             why ? why : "it ends too early");
 }
 
@@ -40,7 +41,8 @@ static bool begins(const char *s, const char *prefix)
         return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-/* Where a member of the tar goes, in `ret` (PATH_MAX not needed: names are short); false: it is not wanted. */
+/* Where a member of the tar goes, in `ret` (PATH_MAX not needed: names are short); false: it is not wanted.
+ */
 static bool wanted(const char *path, bool modules, char *ret, size_t size)
 {
         const char *base = strrchr(path, '/');
@@ -55,15 +57,24 @@ static bool wanted(const char *path, bool modules, char *ret, size_t size)
                         return snprintf(ret, size, "vmlinuz") > 0;
                 return begins(base, "config-") && snprintf(ret, size, "config") > 0;
         }
-        in_modules = begins(path, "usr/lib/modules/") ? path + 16 : begins(path, "lib/modules/") ? path + 12 : NULL;
+        in_modules = begins(path, "usr/lib/modules/") ? path + 16
+                     : begins(path, "lib/modules/")   ? path + 12
+                                                      : NULL;
         in_modules = in_modules ? strchr(in_modules, '/') : NULL;
         if (!in_modules)
                 return false;
         if (strcmp(in_modules, "/vmlinuz") == 0 || strcmp(in_modules, "/config") == 0)
                 return snprintf(ret, size, "%s", base) > 0;
         len = strcspn(base, ".");
-        return modules && begins(in_modules, "/kernel/drivers/") && begins(base, "virtio") && begins(base + len, ".ko") &&
-               snprintf(ret, size, "modules/%.*s.ko", (int)len, base) > 0;
+        if (!modules || !begins(in_modules, "/kernel/drivers/") || !begins(base, "virtio") ||
+            !begins(base + len, ".ko"))
+                return false;
+        snprintf(ret, size, "modules/%.*s.ko", (int)len, base);
+        /* As modules name each other: virtio-rng.ko is virtio_rng. */
+        for (char *p = ret; *p; p++)
+                if (*p == '-')
+                        *p = '_';
+        return true;
 }
 
 static int write_member(struct archive *a, int out, const char *name, struct kt_error *reterr)
@@ -83,6 +94,17 @@ static int write_member(struct archive *a, int out, const char *name, struct kt_
         return n < 0 ? damaged(a, name, reterr) : 0;
 }
 
+/* What Debian and its children pack with; libarchive knows more, for some of which it would start programs.
+ */
+static void support_filters(struct archive *a)
+{
+        archive_read_support_filter_bzip2(a);
+        archive_read_support_filter_gzip(a);
+        archive_read_support_filter_lzma(a);
+        archive_read_support_filter_xz(a);
+        archive_read_support_filter_zstd(a);
+}
+
 /* A module may be compressed once more (.ko.xz, .ko.zst): open it as an archive of one raw file. */
 static int unpack_module(int dir_fd, const char *path, const char *name, struct kt_error *reterr)
 {
@@ -91,22 +113,28 @@ static int unpack_module(int dir_fd, const char *path, const char *name, struct 
         _cleanup_close_ int in = -1, out = -1;
         struct archive_entry *entry;
 
-        if (!a || !packed || renameat(dir_fd, path, dir_fd, packed) < 0)
+        if (!a || !packed)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+        if (renameat(dir_fd, path, dir_fd, packed) < 0)
+                return kt_error_set(reterr, -errno, KT_E_IO, "cannot unpack module %s: %s", path,
+                                    strerror(errno));
         in = openat(dir_fd, packed, O_RDONLY | O_CLOEXEC);
         out = openat(dir_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         if (in < 0 || out < 0)
-                return kt_error_set(reterr, -errno, KT_E_IO, "cannot unpack module %s: %s", path, strerror(errno));
-        archive_read_support_filter_all(a);
+                return kt_error_set(reterr, -errno, KT_E_IO, "cannot unpack module %s: %s", path,
+                                    strerror(errno));
+        support_filters(a);
         archive_read_support_format_raw(a);
-        if (archive_read_open_fd(a, in, CHUNK) != ARCHIVE_OK || archive_read_next_header(a, &entry) != ARCHIVE_OK)
+        if (archive_read_open_fd(a, in, CHUNK) != ARCHIVE_OK ||
+            archive_read_next_header(a, &entry) != ARCHIVE_OK)
                 return damaged(a, name, reterr);
         int r = write_member(a, out, name, reterr);
         unlinkat(dir_fd, packed, 0);
         return r;
 }
 
-static int extract_members(struct archive *tar, const char *name, int dir_fd, bool modules, struct kt_error *reterr)
+static int extract_members(struct archive *tar, const char *name, int dir_fd, bool modules,
+                           struct kt_error *reterr)
 {
         struct archive_entry *entry;
         int s;
@@ -116,13 +144,15 @@ static int extract_members(struct archive *tar, const char *name, int dir_fd, bo
                 const char *path = archive_entry_pathname(entry);
                 _cleanup_close_ int out = -1;
 
-                if (!path || archive_entry_filetype(entry) != AE_IFREG || !wanted(path, modules, to, sizeof(to)))
+                if (!path || archive_entry_filetype(entry) != AE_IFREG ||
+                    !wanted(path, modules, to, sizeof(to)))
                         continue;
                 if (begins(to, "modules/"))
                         (void)mkdirat(dir_fd, "modules", 0755);
                 out = openat(dir_fd, to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
                 if (out < 0)
-                        return kt_error_set(reterr, -errno, KT_E_IO, "cannot unpack %s: %s", name, strerror(errno));
+                        return kt_error_set(reterr, -errno, KT_E_IO, "cannot unpack %s: %s", name,
+                                            strerror(errno));
                 int r = write_member(tar, out, name, reterr);
                 if (r >= 0 && begins(to, "modules/"))
                         r = unpack_module(dir_fd, to, name, reterr);
@@ -149,7 +179,8 @@ static la_ssize_t read_inner(struct archive *a, void *data, const void **ret)
 }
 
 /* The outer archive stands at data.tar.*: read that as an archive of its own, without a copy in between. */
-static int extract_tar(struct archive *outer, const char *name, int dir_fd, bool modules, struct kt_error *reterr)
+static int extract_tar(struct archive *outer, const char *name, int dir_fd, bool modules,
+                       struct kt_error *reterr)
 {
         _cleanup_(archive_freep) struct archive *tar = archive_read_new();
         _cleanup_free_ char *buf = malloc(CHUNK);
@@ -157,7 +188,7 @@ static int extract_tar(struct archive *outer, const char *name, int dir_fd, bool
 
         if (!tar || !buf)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
-        archive_read_support_filter_all(tar);
+        support_filters(tar);
         archive_read_support_format_tar(tar);
         if (archive_read_open(tar, &in, NULL, read_inner, NULL) != ARCHIVE_OK)
                 return damaged(tar, name, reterr);
@@ -183,5 +214,8 @@ int kernel_package_extract(int fd, const char *name, int dir_fd, bool modules, s
         }
         if (s != ARCHIVE_EOF)
                 return damaged(ar, name, reterr);
-        return kt_error_set(reterr, -EBADMSG, KT_E_BAD_KERNEL, "%s is no Debian package: it has no data.tar", name);
+        return kt_error_set(
+                        reterr, -EBADMSG, KT_E_BAD_KERNEL,
+                        "package %s has no data.tar: it is cut off, or no Debian package; fetch it again",
+                        name);
 }

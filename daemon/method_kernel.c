@@ -1,23 +1,35 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* io.ktstrd.Kernel: the cache's calls block, so each runs on a worker thread. */
+/* io.ktstrd.Kernel: the cache's calls block, so each runs on a worker thread. The work owns the call until
+ * its final reply. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../common/list.h"
 #include "../proto/codec.h"
 #include "../proto/errors.h"
-#include "caller_rights.h"
 #include "dispatch.h"
 #include "kcache.h"
 #include "server.h"
 #include "worker.h"
 
+/* Told on the worker thread, sent on the loop. */
+struct stages {
+        uv_mutex_t lock;
+        struct kt_list list; /* of struct stage; under the lock */
+        uv_async_t wake;
+};
+
+struct stage {
+        struct kt_list link;
+        char text[];
+};
+
 struct kernel_work {
         struct call *call;
         struct kcache *kcache;
-        uid_t uid;
-        gid_t gid;
+        struct kernel_caller caller;
         void (*work)(struct kernel_work *w);
         struct json_object *(*reply)(struct kernel_work *w);
 
@@ -30,6 +42,9 @@ struct kernel_work {
         bool existed;
         int result;
         struct kt_error error;
+
+        bool tells_stages; /* then stages is alive from the start to its close callback */
+        struct stages stages;
 };
 
 static void add_strings(struct json_object *o, const char *key, char *const *strings)
@@ -82,6 +97,77 @@ static void work_free(struct kernel_work *w)
         free(w);
 }
 
+/* --- stages --- */
+
+/* On the worker thread. A stage that memory is too short for is not told: nothing depends on it. */
+static void on_stage(void *userdata, const char *text)
+{
+        struct kernel_work *w = userdata;
+        struct stage *s = malloc(sizeof(*s) + strlen(text) + 1);
+
+        if (!s)
+                return;
+        kt_list_init(&s->link);
+        strcpy(s->text, text);
+        uv_mutex_lock(&w->stages.lock);
+        kt_list_append(&w->stages.list, &s->link);
+        uv_mutex_unlock(&w->stages.lock);
+        uv_async_send(&w->stages.wake);
+}
+
+static struct stage *next_stage(struct stages *stages)
+{
+        struct stage *s = NULL;
+
+        uv_mutex_lock(&stages->lock);
+        if (!kt_list_empty(&stages->list)) {
+                s = kt_list_entry(stages->list.next, struct stage, link);
+                kt_list_remove(&s->link);
+        }
+        uv_mutex_unlock(&stages->lock);
+        return s;
+}
+
+/* On the loop, until the final reply. That the client may have gone is no matter: then the call drops it. */
+static void send_stages(struct kernel_work *w)
+{
+        struct stage *s;
+
+        while ((s = next_stage(&w->stages))) {
+                struct json_object *o = json_object_new_object();
+
+                kt_json_add_str(o, "stage", s->text);
+                free(s);
+                call_send(w->call, o);
+        }
+}
+
+static void on_wake(uv_async_t *wake)
+{
+        struct kernel_work *w = wake->data;
+
+        if (!uv_is_closing((uv_handle_t *)wake))
+                send_stages(w);
+}
+
+static int stages_start(struct kernel_work *w)
+{
+        int r = uv_mutex_init(&w->stages.lock);
+
+        if (r < 0)
+                return r;
+        kt_list_init(&w->stages.list);
+        w->stages.wake.data = w;
+        r = uv_async_init(&w->call->server->loop, &w->stages.wake, on_wake);
+        if (r < 0)
+                uv_mutex_destroy(&w->stages.lock);
+        else
+                w->tells_stages = true;
+        return r;
+}
+
+/* --- the work --- */
+
 static void on_work(void *data)
 {
         struct kernel_work *w = data;
@@ -89,15 +175,34 @@ static void on_work(void *data)
         w->work(w);
 }
 
+static void on_stages_closed(uv_handle_t *handle)
+{
+        struct kernel_work *w = handle->data;
+
+        uv_mutex_destroy(&w->stages.lock);
+        work_free(w);
+}
+
+static void work_end(struct kernel_work *w)
+{
+        if (w->tells_stages)
+                uv_close((uv_handle_t *)&w->stages.wake, on_stages_closed);
+        else
+                work_free(w);
+}
+
 static void on_done(void *data, int status)
 {
         struct kernel_work *w = data;
 
+        /* The wake-up for the last ones may still be under way. */
+        if (w->tells_stages)
+                send_stages(w);
         if (w->result < 0)
                 call_fail(w->call, &w->error);
         else
                 call_reply(w->call, w->reply(w));
-        work_free(w);
+        work_end(w);
 }
 
 static struct kernel_work *work_new(struct call *call, void (*work)(struct kernel_work *),
@@ -111,8 +216,7 @@ static struct kernel_work *work_new(struct call *call, void (*work)(struct kerne
         }
         w->call = call;
         w->kcache = call->server->kcache;
-        w->uid = call->uid;
-        w->gid = call->gid;
+        w->caller = (struct kernel_caller){call->uid, call->gid};
         w->work = work;
         w->reply = reply;
         return w;
@@ -122,7 +226,7 @@ static void work_start(struct kernel_work *w)
 {
         if (worker_run(&w->call->server->loop, on_work, on_done, w) < 0) {
                 call_fail_text(w->call, KT_E_INTERNAL, "out of memory");
-                work_free(w);
+                work_end(w);
         }
 }
 
@@ -169,14 +273,7 @@ static void do_info(struct kernel_work *w)
 
 static void do_resolve(struct kernel_work *w)
 {
-        struct caller_rights rights = {.n_groups = -1};
-        bool by_path = w->spec && w->spec[0] == '/';
-
-        w->result = by_path ? caller_rights_take(w->uid, w->gid, &rights, &w->error) : 0;
-        if (w->result < 0)
-                return;
-        w->result = kernel_resolve(w->kcache, w->spec, false, &w->kernel, &w->error);
-        caller_rights_drop(&rights);
+        w->result = kernel_resolve_as(w->kcache, &w->caller, w->spec, false, &w->kernel, &w->error);
 }
 
 static void do_remove(struct kernel_work *w)
@@ -198,7 +295,11 @@ static void start_with_spec(struct call *call, const char *key, void (*work)(str
         if (!w)
                 return;
         w->spec = spec ? strdup(spec) : NULL;
-        work_start(w);
+        if (spec && !w->spec) {
+                call_fail_text(call, KT_E_INTERNAL, "out of memory");
+                work_free(w);
+        } else
+                work_start(w);
 }
 
 static void info(struct call *call)
@@ -220,34 +321,28 @@ static void remove_(struct call *call)
 
 static int open_paths(struct kernel_work *w)
 {
-        struct caller_rights rights;
-        int r = caller_rights_take(w->uid, w->gid, &rights, &w->error);
-
-        for (size_t i = 0; r >= 0 && i < w->n_files; i++) {
+        for (size_t i = 0; i < w->n_files; i++) {
                 struct kernel_file *f = &w->files[i];
 
-                if (f->fd >= 0)
-                        continue;
-                f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
                 if (f->fd < 0)
-                        r = kt_error_set(&w->error, -errno, KT_E_BAD_KERNEL, "cannot open %s: %s", f->path,
-                                         strerror(errno));
+                        f->fd = kernel_open(&w->caller, AT_FDCWD, f->path, &w->error);
+                if (f->fd < 0)
+                        return f->fd;
         }
-        if (r >= 0)
-                caller_rights_drop(&rights);
-        return r;
+        return 0;
 }
 
 static void do_import(struct kernel_work *w)
 {
-        bool paths = false;
+        struct kernel_source from = {.files = w->files,
+                                     .n_files = w->n_files,
+                                     .caller = &w->caller,
+                                     .on_stage = w->tells_stages ? on_stage : NULL,
+                                     .userdata = w};
 
-        for (size_t i = 0; i < w->n_files; i++)
-                paths |= w->files[i].fd < 0;
-        w->result = paths ? open_paths(w) : 0;
+        w->result = open_paths(w);
         if (w->result >= 0)
-                w->result = kernel_import(w->kcache, w->files, w->n_files, NULL, NULL, &w->kernel, &w->existed,
-                                          &w->error);
+                w->result = kernel_import(w->kcache, &from, &w->kernel, &w->existed, &w->error);
 }
 
 static struct json_object *reply_import(struct kernel_work *w)
@@ -258,18 +353,24 @@ static struct json_object *reply_import(struct kernel_work *w)
         return o;
 }
 
-static int take_file(struct call *call, struct json_object *o, struct kernel_file *ret, struct kt_error *reterr)
+static int take_file(struct call *call, struct json_object *o, struct kernel_file *ret,
+                     struct kt_error *reterr)
 {
         const char *path = kt_json_str(o, "path");
         bool has_fd = kt_json_get(o, "file_fd") != NULL;
 
         ret->fd = -1;
         ret->name = strdup(kt_json_str(o, "name"));
+        if (!ret->name)
+                return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
         if ((path != NULL) == has_fd || (path && path[0] != '/'))
                 return kt_error_set_field(reterr, -EINVAL, KT_E_INVALID_PARAMETER, "files",
                                           "a file needs either an absolute path or file_fd");
         ret->path = path ? strdup(path) : NULL;
-        return has_fd ? call_take_fd(call, kt_json_int(o, "file_fd", -1), "files.file_fd", &ret->fd, reterr) : 0;
+        if (path && !ret->path)
+                return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+        return has_fd ? call_take_fd(call, kt_json_int(o, "file_fd", -1), "files.file_fd", &ret->fd, reterr)
+                      : 0;
 }
 
 static void import(struct call *call)
@@ -289,6 +390,8 @@ static void import(struct call *call)
                 w->n_files = i + 1;
                 r = take_file(call, json_object_array_get_idx(files, i), &w->files[i], &err);
         }
+        if (r >= 0 && call->more && stages_start(w) < 0)
+                r = kt_error_set(&err, -ENOMEM, KT_E_INTERNAL, "out of memory");
         if (r < 0) {
                 call_fail(call, &err);
                 work_free(w);
@@ -297,8 +400,10 @@ static void import(struct call *call)
 }
 
 const struct method methods_kernel[] = {
-        {"io.ktstrd.Kernel.Import", import}, {"io.ktstrd.Kernel.List", list, .while_draining = true},
-        {"io.ktstrd.Kernel.Info", info, .while_draining = true},
-        {"io.ktstrd.Kernel.Remove", remove_}, {"io.ktstrd.Kernel.Resolve", resolve, .while_draining = true},
-        {},
+                {"io.ktstrd.Kernel.Import", import},
+                {"io.ktstrd.Kernel.List", list, .while_draining = true},
+                {"io.ktstrd.Kernel.Info", info, .while_draining = true},
+                {"io.ktstrd.Kernel.Remove", remove_},
+                {"io.ktstrd.Kernel.Resolve", resolve, .while_draining = true},
+                {},
 };

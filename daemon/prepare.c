@@ -23,9 +23,10 @@ static int oom(struct kt_error *reterr)
 
 static int prepare_kernel(struct prepared *p, struct kt_error *reterr)
 {
+        const struct kernel_caller caller = {p->spec->uid, p->spec->gid};
         int r;
 
-        r = kernel_resolve(p->kcache, p->spec->kernel, true, &p->kernel, reterr);
+        r = kernel_resolve_as(p->kcache, &caller, p->spec->kernel, true, &p->kernel, reterr);
         if (r < 0)
                 return r;
         if (p->spec->sched_name && !p->kernel->sched_ext)

@@ -282,6 +282,21 @@ class Results(unittest.TestCase):
         self.assertEqual({p.stat().st_uid for p in folder.iterdir()}, {65534})
         self.assertIn("verdict.json", {p.name for p in folder.iterdir()})
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root serves other users")
+    def test_a_kernel_by_path_is_opened_as_its_user(self):
+        daemon = self.daemon_with()
+        daemon.dir.chmod(0o711)
+        daemon.socket.chmod(0o666)
+        secret = daemon.dir / "secret-vmlinux"
+        secret.write_bytes(kernel_files.elf(release="6.18.2-secret", config=kernel_files.CONFIG))
+        for mode, status, words in ((0o600, 64, "Permission denied"), (0o644, 0, '"verdict":"pass"')):
+            secret.chmod(mode)
+            p = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", kt.KTSTRCTL, "submit", "--json",
+                                "--kernel", secret, "--duration", "1s"],
+                               env=daemon.client_env(), capture_output=True, text=True, timeout=kt.PATIENCE_S)
+            self.assertEqual(p.returncode, status, p.stdout + p.stderr)
+            self.assertIn(words, p.stdout)
+
     @unittest.skipUnless(os.geteuid() == 0, "needs to mount a file system")
     def test_a_full_disk_is_named(self):
         full = pathlib.Path(tempfile.mkdtemp(prefix="ktstr-test-"))

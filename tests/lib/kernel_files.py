@@ -12,6 +12,10 @@ import struct
 import subprocess
 import tarfile
 
+BTF = b"\x9f\xeb\0sched_ext_ops\0"
+BTF_WITHOUT_SCHED_EXT = b"\x9f\xeb\0task_struct\0"
+AARCH64 = 183
+
 CONFIG = """CONFIG_SCHED_CLASS_EXT=y
 CONFIG_PVH=y
 CONFIG_VIRTIO_PCI=y
@@ -20,7 +24,19 @@ CONFIG_DEVMEM=y
 """
 
 
-def elf(release="6.18.1-test", config=None, btf=b"\x9f\xeb sched_ext_ops \0", pvh=True, machine=62, padding=0):
+def config(**changed):
+    """CONFIG with some options otherwise: y, m, or None for one that is not set."""
+    lines = []
+    for line in CONFIG.splitlines():
+        name, value = line.removeprefix("CONFIG_").split("=")
+        value = changed.pop(name, value)
+        lines.append(f"CONFIG_{name}={value}" if value else f"# CONFIG_{name} is not set")
+    if changed:
+        raise ValueError(f"no such options: {changed}")
+    return "\n".join(lines) + "\n"
+
+
+def elf(release="6.18.1-test", config=None, btf=BTF, pvh=True, machine=62, padding=0):
     """An x86_64 ELF with the banner, the PVH note, .BTF, and the configuration in it if it is given."""
     text = f"Linux version {release} (nobody) #1\0".encode() + b"\x90" * padding
     if config:
@@ -66,7 +82,10 @@ COMPRESSORS = {
 
 def bzimage(content, compression="zstd"):
     """A bzImage around it: the boot protocol's header names the payload (Documentation/arch/x86/boot.rst)."""
-    payload = COMPRESSORS[compression](content) + struct.pack("<I", len(content))
+    payload = COMPRESSORS[compression](content)
+    # gzip's own last bytes are the size.
+    if compression != "gzip":
+        payload += struct.pack("<I", len(content))
     setup_sectors = 4
     head = bytearray((setup_sectors + 1) * 512)
     head[0x1f1] = setup_sectors
@@ -77,20 +96,59 @@ def bzimage(content, compression="zstd"):
     return bytes(head) + b"\0" * 16 + payload
 
 
-def deb(files, compression="xz"):
-    """A Debian package with these files ({path: content})."""
+def module(depends=(), padding=0):
+    """A module as far as anybody here looks at it: what it depends on."""
+    return b"\x7fELF\0license=GPL\0depends=" + ",".join(depends).encode() + b"\0intree=Y\0" + b"\x90" * padding
+
+
+TAR_ENDINGS = {"": None, ".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".lzma": "lzma", ".zst": "zstd"}
+
+
+def _pack(content, ending):
+    compression = TAR_ENDINGS[ending]
+    return COMPRESSORS[compression](content) if compression else content
+
+
+def ar(members):
+    """An ar archive of these members ({name: content}), as Debian packages are."""
+    out = b"!<arch>\n"
+    for name, content in members.items():
+        out += b"%-16s%-12d%-6d%-6d%-8s%-10d`\n" % (name.encode(), 0, 0, 0, b"100644", len(content)) + content
+        out += b"\n" if len(content) % 2 else b""
+    return out
+
+
+def deb(files, ending=".xz"):
+    """A Debian package with these files ({path: content}), its tar files packed as the ending says."""
     def tar(members):
         out = io.BytesIO()
-        with tarfile.open(fileobj=out, mode="w:" + compression) as t:
+        with tarfile.open(fileobj=out, mode="w") as t:
             for path, content in members.items():
                 info = tarfile.TarInfo("./" + path)
                 info.size = len(content)
                 t.addfile(info, io.BytesIO(content))
-        return out.getvalue()
+        return _pack(out.getvalue(), ending)
 
-    out = b"!<arch>\n"
-    for name, content in (("debian-binary", b"2.0\n"), ("control.tar." + compression, tar({"control": b"Package: x\n"})),
-                          ("data.tar." + compression, tar(files))):
-        out += b"%-16s%-12d%-6d%-6d%-8s%-10d`\n" % (name.encode(), 0, 0, 0, b"100644", len(content)) + content
-        out += b"\n" if len(content) % 2 else b""
-    return out
+    return ar({"debian-binary": b"2.0\n", f"control.tar{ending}": tar({"control": b"Package: x\n"}),
+               f"data.tar{ending}": tar(files)})
+
+
+def image_deb(release, image, config=None, modules=None, module_ending="", ending=".xz"):
+    """linux-image-* as it is up to 6.18: everything in one. modules: {"char/virtio_console": content}."""
+    files = {f"boot/vmlinuz-{release}": image, f"boot/System.map-{release}": b"ffffffff81000000 T _text\n"}
+    if config:
+        files[f"boot/config-{release}"] = config.encode()
+    for name, content in (modules or {}).items():
+        files[f"lib/modules/{release}/kernel/drivers/{name}.ko{module_ending}"] = _pack(content, module_ending)
+    return deb(files, ending)
+
+
+def split_debs(release, image, config, modules=None, module_ending=".xz"):
+    """linux-binary-*, linux-base-* and linux-modules-*, as they are from 6.19 on."""
+    folder = f"usr/lib/modules/{release}"
+    return {
+        "linux-binary": deb({f"{folder}/vmlinuz": image}),
+        "linux-base": deb({f"{folder}/config": config.encode(), f"{folder}/System.map": b"x"}),
+        "linux-modules": deb({f"{folder}/kernel/drivers/{name}.ko{module_ending}": _pack(content, module_ending)
+                              for name, content in (modules or {"net/virtio_net": module()}).items()}),
+    }
