@@ -123,8 +123,9 @@ static void close_rest(struct server *s)
         close_handle(&s->sigint);
         close_handle(&s->idle);
         close_handle(&s->notify);
-        kt_list_for_each_safe(it, &s->conns)
-                conn_stop(conn_from_link(it));
+        /* Stopping one comes back here for the others, so that no place in the list can be kept. */
+        while (!kt_list_empty(&s->conns))
+                conn_stop(conn_from_link(s->conns.next));
 }
 
 void server_stop(struct server *s)

@@ -154,6 +154,17 @@ class AsAService(unittest.TestCase):
             daemon.ctl("attach", "nosuchjob")
             self.assertRegex(daemon.log(), rf"\[uid={os.getuid()}\] io\.ktstrd\.Job\.Attach refused: no job 'nosuchjob'")
 
+    def test_it_leaves_with_many_connections_open(self):
+        with Service() as service:
+            service.told("READY=1")
+            wires = [kt.Wire(service.path) for _ in range(50)]
+            for wire in wires:
+                self.assertEqual(wire.call("io.ktstrd.Daemon.Ping"), {"parameters": {}})
+            self.leave(service)
+            for wire in wires:
+                self.assertIsNone(wire.receive())
+                wire.socket.close()
+
     def test_a_private_daemon_leaves_when_nobody_wants_it(self):
         daemon = kt.Daemon("--private", "--idle-exit", "300", fake="ok")
         daemon.start()
