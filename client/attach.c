@@ -17,8 +17,10 @@ enum {
         OPT_SINCE = 256,
 };
 
-static const struct option options[] = {
-        GLOBAL_OPTIONS, {"since", required_argument, NULL, OPT_SINCE}, {"verbose", no_argument, NULL, 'v'}, {}};
+static const struct option options[] = {GLOBAL_OPTIONS,
+                                        {"since", required_argument, NULL, OPT_SINCE},
+                                        {"verbose", no_argument, NULL, 'v'},
+                                        {}};
 
 static int run(int argc, char **argv, struct globals *g)
 {

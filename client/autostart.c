@@ -94,7 +94,8 @@ static int wait_ready(int fd, const char *program, const char *dir, struct kt_er
                                     "%s ended before it listened; its log is %s/ktstrd.log", program, dir);
         line[strcspn(line, "\n")] = '\0';
         if (line[0])
-                return kt_error_set(reterr, -ECHILD, KT_E_SHUTTING_DOWN, "cannot start a private daemon: %s", line);
+                return kt_error_set(reterr, -ECHILD, KT_E_SHUTTING_DOWN, "cannot start a private daemon: %s",
+                                    line);
         return 0;
 }
 
@@ -126,10 +127,12 @@ int autostart(const char *dir, const char *socket_path, struct kt_error *reterr)
         _cleanup_close_ int lock = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
 
         if (lock < 0)
-                return kt_error_set(reterr, -errno, KT_E_IO, "cannot write into %s: %s", dir, strerror(errno));
+                return kt_error_set(reterr, -errno, KT_E_IO, "cannot write into %s: %s", dir,
+                                    strerror(errno));
         while (flock(lock, LOCK_EX) < 0)
                 if (errno != EINTR)
-                        return kt_error_set(reterr, -errno, KT_E_IO, "cannot lock %s: %s", path, strerror(errno));
+                        return kt_error_set(reterr, -errno, KT_E_IO, "cannot lock %s: %s", path,
+                                            strerror(errno));
         /* Whoever had the lock before us has started it. */
         if (kt_socket_alive(socket_path))
                 return 0;

@@ -46,7 +46,8 @@ int bundle_add_fd(struct bundle *b, int fd, struct kt_error *reterr)
 static bool has(const struct bundle *b, const char *guest_path)
 {
         for (size_t i = 0; i < json_object_array_length(b->artifacts); i++)
-                if (strcmp(kt_json_str(json_object_array_get_idx(b->artifacts, i), "guest_path"), guest_path) == 0)
+                if (strcmp(kt_json_str(json_object_array_get_idx(b->artifacts, i), "guest_path"),
+                           guest_path) == 0)
                         return true;
         return false;
 }
@@ -58,8 +59,8 @@ int bundle_add(struct bundle *b, const char *guest_path, int fd, mode_t mode, st
 
         if (has(b, guest_path)) {
                 close(fd);
-                return kt_error_set(reterr, -EEXIST, KT_E_BAD_FILE, "duplicate: two files would become %s in the guest",
-                                    guest_path);
+                return kt_error_set(reterr, -EEXIST, KT_E_BAD_FILE,
+                                    "duplicate: two files would become %s in the guest", guest_path);
         }
         index = bundle_add_fd(b, fd, reterr);
         if (index < 0)
@@ -79,7 +80,8 @@ int bundle_add_libraries(struct bundle *b, struct kt_elf_deps *deps, struct kt_e
 
         for (size_t i = 0; r >= 0 && i < deps->n_files; i++) {
                 struct kt_elf_file *f = &deps->files[i];
-                _cleanup_free_ char *path = f->name[0] == '/' ? strdup(f->name) : kt_path_join(KT_GUEST_LIB_DIR, f->name);
+                _cleanup_free_ char *path =
+                        f->name[0] == '/' ? strdup(f->name) : kt_path_join(KT_GUEST_LIB_DIR, f->name);
 
                 if (!path)
                         return oom(reterr);

@@ -22,8 +22,10 @@ void bundle_done(struct bundle *b);
 /* Add a descriptor (taken over) without an Artifact; returns its index, or -ENOMEM. */
 int bundle_add_fd(struct bundle *b, int fd, struct kt_error *reterr);
 
-/* Add a file (fd is taken over). The same guest_path twice is -EEXIST with a text that contains "duplicate". */
+/* Add a file (fd is taken over). The same guest_path twice is -EEXIST with a text
+ * that contains "duplicate". */
 int bundle_add(struct bundle *b, const char *guest_path, int fd, mode_t mode, struct kt_error *reterr);
 
-/* Add the libraries of a program, where its loader will find them in the guest. One that is there already is left. */
+/* Add the libraries of a program, where its loader will find them in the guest. One that is there already is
+ * left. */
 int bundle_add_libraries(struct bundle *b, struct kt_elf_deps *deps, struct kt_error *reterr);

@@ -7,8 +7,9 @@
 
 #include "completions_bash.h"
 
-static const char usage[] = "ktstrctl completions bash\n"
-                            "Print what makes bash complete ktstrctl's words: source <(ktstrctl completions bash)\n";
+static const char usage[] =
+        "ktstrctl completions bash\n"
+        "Print what makes bash complete ktstrctl's words: source <(ktstrctl completions bash)\n";
 
 static int run(int argc, char **argv, struct globals *g)
 {

@@ -35,7 +35,8 @@ static int connect_named(const char *path, const char *how, int *ret, struct kt_
         int r = try_connect(path, ret);
 
         if (r < 0)
-                return kt_error_set(reterr, r, KT_E_SHUTTING_DOWN, "no daemon at %s (from %s): %s", path, how, strerror(-r));
+                return kt_error_set(reterr, r, KT_E_SHUTTING_DOWN, "no daemon at %s (from %s): %s", path,
+                                    how, strerror(-r));
         return 0;
 }
 
@@ -53,14 +54,15 @@ static int connect_user(const struct globals *g, int *ret, struct kt_error *rete
         if (r >= 0)
                 return 0;
         if (g->no_autostart)
-                return kt_error_set(reterr, r, KT_E_SHUTTING_DOWN,
-                                    "no daemon at %s, and --no-autostart; start ktstrd, or leave the option out", path);
+                return kt_error_set(
+                        reterr, r, KT_E_SHUTTING_DOWN,
+                        "no daemon at %s, and --no-autostart; start ktstrd, or leave the option out", path);
         r = autostart(dir, path, reterr);
         if (r < 0)
                 return r;
         r = try_connect(path, ret);
-        return r < 0 ? kt_error_set(reterr, r, KT_E_SHUTTING_DOWN, "the daemon just started is not at %s: %s", path,
-                                    strerror(-r))
+        return r < 0 ? kt_error_set(reterr, r, KT_E_SHUTTING_DOWN,
+                                    "the daemon just started is not at %s: %s", path, strerror(-r))
                      : 0;
 }
 

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Finding the daemon, in this order: --socket, KTSTRD_SOCKET, the system's socket if somebody listens, the user's; and failing all of
- * these a private daemon is started there, unless --no-autostart. A socket that was named and is dead is an error: nothing
- * else was asked for.
+ * Finding the daemon, in this order: --socket, KTSTRD_SOCKET, the system's socket if somebody listens, the
+ * user's; and failing all of these a private daemon is started there, unless --no-autostart. A socket that
+ * was named and is dead is an error: nothing else was asked for.
  */
 
 #include "rpc.h"

@@ -26,10 +26,12 @@ int decode_log(struct json_object *event, char **ret, size_t *ret_size)
         }
         if (!base64)
                 return -EBADMSG;
-        /* EVP_DecodeBlock takes blanks, and padding wherever and as much as it stands, and counts it as bytes. */
+        /* EVP_DecodeBlock takes blanks, and padding wherever and as much as it stands, and counts it as
+         * bytes. */
         digits = strspn(base64, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
         padding = strspn(base64 + digits, "=");
-        if (base64[digits + padding] || padding > 2 || (digits + padding) % 4 != 0 || digits + padding > INT_MAX)
+        if (base64[digits + padding] || padding > 2 || (digits + padding) % 4 != 0 ||
+            digits + padding > INT_MAX)
                 return -EBADMSG;
         *ret = malloc((digits + padding) / 4 * 3 + 1);
         if (!*ret)

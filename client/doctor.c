@@ -6,9 +6,10 @@
 #include "exit_status.h"
 #include "simple.h"
 
-static const char usage[] = "ktstrctl doctor [--json]\n"
-                            "Look at everything that a job needs, and say what is wrong and what to do.\n\n"
-                            "Exit status: 0 when nothing stands in the way of a job, 1 when something does.\n";
+static const char usage[] =
+        "ktstrctl doctor [--json]\n"
+        "Look at everything that a job needs, and say what is wrong and what to do.\n\n"
+        "Exit status: 0 when nothing stands in the way of a job, 1 when something does.\n";
 
 static int run(int argc, char **argv, struct globals *g)
 {
@@ -25,7 +26,8 @@ static int run(int argc, char **argv, struct globals *g)
         accelerators = kt_json_get(o, "accelerators");
         findings = kt_json_get(o, "findings");
         for (size_t i = 0; i < json_object_array_length(findings); i++)
-                problems += strcmp(kt_json_str(json_object_array_get_idx(findings, i), "level"), "problem") == 0;
+                problems +=
+                        strcmp(kt_json_str(json_object_array_get_idx(findings, i), "level"), "problem") == 0;
         if (g->json) {
                 simple_print_json(o);
                 return problems ? EXIT_STATUS_FAIL : 0;
@@ -33,7 +35,8 @@ static int run(int argc, char **argv, struct globals *g)
         for (size_t i = 0; i < json_object_array_length(accelerators); i++) {
                 struct json_object *a = json_object_array_get_idx(accelerators, i);
 
-                printf("%-8s %s%s: %s (%.1f ms)\n", kt_json_str(a, "name"), kt_json_bool(a, "usable", false) ? "usable" : "unusable",
+                printf("%-8s %s%s: %s (%.1f ms)\n", kt_json_str(a, "name"),
+                       kt_json_bool(a, "usable", false) ? "usable" : "unusable",
                        kt_json_bool(a, "chosen", false) ? ", chosen" : "", kt_json_str(a, "reason"),
                        (double)kt_json_int(a, "probe_us", 0) / 1000);
         }
@@ -41,7 +44,8 @@ static int run(int argc, char **argv, struct globals *g)
                 struct json_object *f = json_object_array_get_idx(findings, i);
                 const char *next = kt_json_str(f, "next");
 
-                printf("%-8s %s: %s\n", kt_json_str(f, "level"), kt_json_str(f, "subject"), kt_json_str(f, "message"));
+                printf("%-8s %s: %s\n", kt_json_str(f, "level"), kt_json_str(f, "subject"),
+                       kt_json_str(f, "message"));
                 if (next)
                         printf("%-8s next: %s\n", "", next);
         }

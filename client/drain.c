@@ -3,7 +3,8 @@
 
 #include "simple.h"
 
-static const char usage[] = "ktstrctl drain\nLet the daemon take no more jobs, finish those it has, and leave.\n";
+static const char usage[] =
+        "ktstrctl drain\nLet the daemon take no more jobs, finish those it has, and leave.\n";
 
 static int run(int argc, char **argv, struct globals *g)
 {

@@ -20,7 +20,8 @@ static bool is_elf_program(int fd)
         char magic[4];
         struct stat st;
 
-        return pread(fd, magic, 4, 0) == 4 && memcmp(magic, "\177ELF", 4) == 0 && fstat(fd, &st) == 0 && (st.st_mode & 0111);
+        return pread(fd, magic, 4, 0) == 4 && memcmp(magic, "\177ELF", 4) == 0 && fstat(fd, &st) == 0 &&
+               (st.st_mode & 0111);
 }
 
 static int add_file(struct bundle *b, const char *path, const char *name, struct kt_error *reterr)
@@ -37,7 +38,8 @@ static int add_file(struct bundle *b, const char *path, const char *name, struct
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
         }
         if (is_elf_program(fd)) {
-                r = kt_elf_deps_collect(path, getenv("LD_LIBRARY_PATH"), KT_E_BAD_FILE, KT_E_LIBRARY_NOT_FOUND, &deps, reterr);
+                r = kt_elf_deps_collect(path, getenv("LD_LIBRARY_PATH"), KT_E_BAD_FILE,
+                                        KT_E_LIBRARY_NOT_FOUND, &deps, reterr);
                 if (r >= 0)
                         r = bundle_add_libraries(b, &deps, reterr);
                 kt_elf_deps_done(&deps);
@@ -65,8 +67,10 @@ static int add_folder(struct bundle *b, const char *path, size_t parent_len, str
                 struct stat st;
 
                 if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR || e->fts_info == FTS_NS)
-                        r = kt_error_set(reterr, -e->fts_errno, KT_E_BAD_FILE, "-i %s: %s", e->fts_path, strerror(e->fts_errno));
-                else if (e->fts_info == FTS_F || (e->fts_info == FTS_SL && stat(e->fts_path, &st) == 0 && S_ISREG(st.st_mode))) {
+                        r = kt_error_set(reterr, -e->fts_errno, KT_E_BAD_FILE, "-i %s: %s", e->fts_path,
+                                         strerror(e->fts_errno));
+                else if (e->fts_info == FTS_F ||
+                         (e->fts_info == FTS_SL && stat(e->fts_path, &st) == 0 && S_ISREG(st.st_mode))) {
                         files++;
                         r = add_file(b, e->fts_path, name, reterr);
                 } else if (e->fts_info == FTS_DEFAULT)
@@ -74,7 +78,8 @@ static int add_folder(struct bundle *b, const char *path, size_t parent_len, str
         }
         fts_close(fts);
         if (r >= 0 && files == 0)
-                fprintf(stderr, "ktstrctl: shell: warning: -i %s: directory contains no regular files\n", path);
+                fprintf(stderr, "ktstrctl: shell: warning: -i %s: directory contains no regular files\n",
+                        path);
         return r;
 }
 
@@ -107,8 +112,8 @@ int include_files_add(struct bundle *b, const char *what, struct kt_error *reter
                 path = found ? realpath(found, NULL) : NULL;
         }
         if (!path)
-                return kt_error_set(reterr, -ENOENT, KT_E_BAD_FILE, "-i %s: not found%s",
-                                    what, strchr(what, '/') ? "" : " in filesystem or PATH");
+                return kt_error_set(reterr, -ENOENT, KT_E_BAD_FILE, "-i %s: not found%s", what,
+                                    strchr(what, '/') ? "" : " in filesystem or PATH");
         if (stat(path, &st) < 0)
                 return kt_error_set(reterr, -errno, KT_E_BAD_FILE, "-i %s: %s", what, strerror(errno));
         /* Named as it was asked for: a link keeps its own name. */
@@ -116,6 +121,7 @@ int include_files_add(struct bundle *b, const char *what, struct kt_error *reter
         if (S_ISDIR(st.st_mode))
                 return add_folder(b, path, (size_t)(strrchr(path, '/') + 1 - path), reterr);
         if (!S_ISREG(st.st_mode))
-                return kt_error_set(reterr, -EINVAL, KT_E_BAD_FILE, "-i %s is neither a file nor a folder", what);
+                return kt_error_set(reterr, -EINVAL, KT_E_BAD_FILE, "-i %s is neither a file nor a folder",
+                                    what);
         return add_file(b, path, strchr(what, '/') ? base : what, reterr);
 }

@@ -16,8 +16,10 @@
 #include "simple.h"
 
 static const char usage[] =
-        "ktstrctl kernel import FILE...|DIR   take a kernel into the cache: Debian packages (image; from 6.19 on\n"
-        "                                     linux-binary, linux-base and linux-modules together), a vmlinuz or\n"
+        "ktstrctl kernel import FILE...|DIR   take a kernel into the cache: Debian packages (image; from "
+        "6.19 on\n"
+        "                                     linux-binary, linux-base and linux-modules together), a "
+        "vmlinuz or\n"
         "                                     bzImage, an ELF vmlinux, a built source tree\n"
         "ktstrctl kernel list                 what is cached\n"
         "ktstrctl kernel info KEY             one entry, as JSON\n"
@@ -35,7 +37,8 @@ static int add_file(struct json_object *files, struct bundle *b, const char *pat
 
         if (fd < 0) {
                 json_object_put(o);
-                return kt_error_set(reterr, -errno, KT_E_BAD_KERNEL, "cannot open %s: %s", path, strerror(errno));
+                return kt_error_set(reterr, -errno, KT_E_BAD_KERNEL, "cannot open %s: %s", path,
+                                    strerror(errno));
         }
         index = bundle_add_fd(b, fd, reterr);
         if (index < 0)
@@ -53,14 +56,15 @@ static bool is_file(const char *path)
         return path && stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, R_OK) == 0;
 }
 
-/* A lone image has its configuration beside it, where the daemon, which gets descriptors, cannot look: config-RELEASE by
- * vmlinuz-RELEASE where it is installed, .config where it was built. */
+/* A lone image has its configuration beside it, where the daemon, which gets descriptors, cannot look:
+ * config-RELEASE by vmlinuz-RELEASE where it is installed, .config where it was built. */
 static void add_config_beside(struct json_object *files, struct bundle *b, const char *path)
 {
         const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
         _cleanup_free_ char *of_release = NULL, *of_build = NULL;
 
-        if (strncmp(name, "vmlinuz", 7) != 0 && strncmp(name, "vmlinux", 7) != 0 && strncmp(name, "bzImage", 7) != 0)
+        if (strncmp(name, "vmlinuz", 7) != 0 && strncmp(name, "vmlinux", 7) != 0 &&
+            strncmp(name, "bzImage", 7) != 0)
                 return;
         of_build = kt_format("%.*s.config", (int)(name - path), path);
         if (name[7] == '-')
@@ -81,7 +85,8 @@ static void show_stage(const char *stage)
 /* What keeps it from running schedulers. */
 static const char *marks(struct json_object *entry)
 {
-        bool sched_ext = kt_json_bool(entry, "sched_ext", false), btf = kt_json_bool(entry, "has_btf", false);
+        bool sched_ext = kt_json_bool(entry, "sched_ext", false),
+             btf = kt_json_bool(entry, "has_btf", false);
 
         if (!sched_ext)
                 return btf ? " (no sched_ext)" : " (no sched_ext) (no BTF)";
@@ -94,7 +99,8 @@ static int print_import(struct json_object *reply, const struct globals *g)
 
         if (g->json)
                 return simple_print_json(e);
-        printf("%s %s%s\n", kt_json_bool(reply, "existed", false) ? "already cached:" : "imported:", kt_json_str(e, "key"), marks(e));
+        printf("%s %s%s\n", kt_json_bool(reply, "existed", false) ? "already cached:" : "imported:",
+               kt_json_str(e, "key"), marks(e));
         return 0;
 }
 
@@ -144,8 +150,9 @@ static void print_entry(struct json_object *e)
         if (error)
                 printf("  %-48s (corrupt: %s)\n", kt_json_str(e, "key"), error);
         else
-                printf("  %-48s %-12s %-8s %-7s %s%s\n", kt_json_str(e, "key"), version ? version : "-", kt_json_str(e, "source"),
-                       kt_json_str(e, "arch"), kt_json_str(e, "built_at"), marks(e));
+                printf("  %-48s %-12s %-8s %-7s %s%s\n", kt_json_str(e, "key"), version ? version : "-",
+                       kt_json_str(e, "source"), kt_json_str(e, "arch"), kt_json_str(e, "built_at"),
+                       marks(e));
 }
 
 static int list(int argc, char **argv, struct globals *g)
@@ -245,7 +252,10 @@ static int run(int argc, char **argv, struct globals *g)
                         return verb_usage_error(&verb_kernel, "%s takes %s", verbs[i].name, verbs[i].wants);
                 return verbs[i].run(n, argv + optind + 1, g);
         }
-        return verb_usage_error(&verb_kernel, "there is no '%s'; there are import, list, info, resolve and remove", argv[optind]);
+        return verb_usage_error(&verb_kernel,
+                                "there is no '%s'; there are import, list, info, resolve and remove",
+                                argv[optind]);
 }
 
-const struct verb verb_kernel = {"kernel", "the kernel cache: import, list, info, resolve, remove", usage, run};
+const struct verb verb_kernel = {"kernel", "the kernel cache: import, list, info, resolve, remove", usage,
+                                 run};

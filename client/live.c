@@ -47,9 +47,11 @@ static int fitting(const char *text, unsigned columns)
 static void draw(const struct live *l)
 {
         struct winsize size;
-        unsigned columns = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 40 ? size.ws_col : 80;
+        unsigned columns =
+                ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 40 ? size.ws_col : 80;
 
-        printf("\r\033[K%7.2fs  %.*s  %.1f s", l->began_s, fitting(l->message, columns - 22), l->message, seconds_since(&l->began));
+        printf("\r\033[K%7.2fs  %.*s  %.1f s", l->began_s, fitting(l->message, columns - 22), l->message,
+               seconds_since(&l->began));
         fflush(stdout);
 }
 

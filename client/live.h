@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a person sees while a job runs: one line per stage; on a terminal the last of them is alive and counts its time. */
+/* What a person sees while a job runs: one line per stage; on a terminal the last of them is alive and
+ * counts its time. */
 
 #include <json-c/json.h>
 #include <stdbool.h>

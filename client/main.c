@@ -14,7 +14,7 @@
 #include "verb.h"
 
 static const struct verb *const verbs[] = {
-        &verb_submit, &verb_shell,  &verb_jobs,   &verb_attach,      &verb_cancel, &verb_kernel,
+        &verb_submit, &verb_shell,  &verb_jobs,  &verb_attach,      &verb_cancel, &verb_kernel,
         &verb_doctor, &verb_status, &verb_drain, &verb_completions, &verb_ping,
 };
 
@@ -78,8 +78,9 @@ int verb_option(const struct verb *v, int argc, char **argv, const struct option
                         return -2;
                 case '?':
                         /* A letter may stand among others in one word; a long one is the word before. */
-                        *ret_status = optopt > 0 && optopt < 128 ? verb_usage_error(v, "unknown option -%c", optopt)
-                                                                 : verb_usage_error(v, "unknown option %s", argv[optind - 1]);
+                        *ret_status = optopt > 0 && optopt < 128
+                                              ? verb_usage_error(v, "unknown option -%c", optopt)
+                                              : verb_usage_error(v, "unknown option %s", argv[optind - 1]);
                         return -2;
                 default:
                         return opt;
@@ -117,8 +118,7 @@ static int unknown_verb(const char *name)
 /* What stands before the verb. Returns its index in argv, or -1 with *ret_status. */
 static int before_verb(int argc, char **argv, struct globals *g, int *ret_status)
 {
-        static const struct option options[] = {
-                GLOBAL_OPTIONS, {"version", no_argument, NULL, 'V'}, {}};
+        static const struct option options[] = {GLOBAL_OPTIONS, {"version", no_argument, NULL, 'V'}, {}};
         int opt;
 
         while ((opt = getopt_long(argc, argv, "+:h", options, NULL)) != -1)
@@ -142,7 +142,8 @@ static int before_verb(int argc, char **argv, struct globals *g, int *ret_status
                         *ret_status = 0;
                         return -1;
                 default:
-                        fprintf(stderr, "ktstrctl: option '%s' is unknown or lacks its value; see ktstrctl --help\n",
+                        fprintf(stderr,
+                                "ktstrctl: option '%s' is unknown or lacks its value; see ktstrctl --help\n",
                                 argv[optind - 1]);
                         *ret_status = EXIT_STATUS_USAGE;
                         return -1;

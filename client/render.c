@@ -52,7 +52,8 @@ static void print_tail(FILE *f, const char *title, const char *text)
 static void print_scheduler(FILE *f, struct json_object *s)
 {
         const char *error = kt_json_str(s, "error_text"), *verifier = kt_json_str(s, "verifier_log"),
-                   *dump = kt_json_str(s, "dump"), *kind = kt_json_str(s, "exit_kind"), *ops = kt_json_str(s, "ops");
+                   *dump = kt_json_str(s, "dump"), *kind = kt_json_str(s, "exit_kind"),
+                   *ops = kt_json_str(s, "ops");
         const char *outcome = kt_json_str(s, "outcome");
         bool well = strcmp(outcome, "stopped") == 0;
 
@@ -60,7 +61,8 @@ static void print_scheduler(FILE *f, struct json_object *s)
                 fprintf(f, "  error:     %s\n", error);
         fprintf(f, "  scheduler: %s", outcome);
         if (ops)
-                fprintf(f, ", attached as '%s' after %lld ms", ops, (long long)kt_json_int(s, "attach_ms", 0));
+                fprintf(f, ", attached as '%s' after %lld ms", ops,
+                        (long long)kt_json_int(s, "attach_ms", 0));
         if (kind)
                 fprintf(f, ", exit kind %s", kind);
         if (kt_json_get(s, "exit_code"))
@@ -79,7 +81,8 @@ static void print_checks(FILE *f, struct json_object *checks)
         for (size_t i = 0; checks && i < json_object_array_length(checks); i++) {
                 struct json_object *c = json_object_array_get_idx(checks, i);
 
-                fprintf(f, "  %-12s %-13s %s\n", kt_json_str(c, "name"), kt_json_str(c, "verdict"), kt_json_str(c, "text"));
+                fprintf(f, "  %-12s %-13s %s\n", kt_json_str(c, "name"), kt_json_str(c, "verdict"),
+                        kt_json_str(c, "text"));
         }
 }
 
@@ -88,7 +91,8 @@ static void print_cgroups(FILE *f, struct json_object *cgroups)
         for (size_t i = 0; cgroups && i < json_object_array_length(cgroups); i++) {
                 struct json_object *g = json_object_array_get_idx(cgroups, i);
 
-                fprintf(f, "  %s: workers=%lld cpus=%lld spread=%.1f%% gap=%lldms migrations=%lld iter=%lld\n",
+                fprintf(f,
+                        "  %s: workers=%lld cpus=%lld spread=%.1f%% gap=%lldms migrations=%lld iter=%lld\n",
                         kt_json_str(g, "name"), (long long)kt_json_int(g, "workers", 0),
                         (long long)kt_json_int(g, "cpus", 0), kt_json_double(g, "spread_pct", 0),
                         (long long)kt_json_int(g, "gap_ms", 0), (long long)kt_json_int(g, "migrations", 0),
@@ -99,8 +103,9 @@ static void print_cgroups(FILE *f, struct json_object *cgroups)
 static void print_guest(FILE *f, struct json_object *g)
 {
         fprintf(f, "  guest:     Linux %s, %s, %lld CPUs, %lld MiB, %s (%s)", kt_json_str(g, "release"),
-                kt_json_str(g, "topology"), (long long)kt_json_int(g, "cpus", 0), (long long)kt_json_int(g, "memory_mib", 0),
-                kt_json_str(g, "accel"), kt_json_str(g, "accel_reason"));
+                kt_json_str(g, "topology"), (long long)kt_json_int(g, "cpus", 0),
+                (long long)kt_json_int(g, "memory_mib", 0), kt_json_str(g, "accel"),
+                kt_json_str(g, "accel_reason"));
         if (kt_json_get(g, "boot_ms"))
                 fprintf(f, ", up in %.1f s", (double)kt_json_int(g, "boot_ms", 0) / 1000);
         fputc('\n', f);
@@ -120,9 +125,11 @@ void render_verdict(FILE *f, struct json_object *v, const char *what, bool colou
                 print_guest(f, guest);
         if (host)
                 fprintf(f, "  host:      kept the vCPUs waiting %lld ms in %lld ms\n",
-                        (long long)kt_json_int(host, "run_delay_ms", 0), (long long)kt_json_int(host, "window_ms", 0));
+                        (long long)kt_json_int(host, "run_delay_ms", 0),
+                        (long long)kt_json_int(host, "window_ms", 0));
         for (size_t i = 0; details && i < json_object_array_length(details); i++)
-                fprintf(f, "  note:      %s\n", json_object_get_string(json_object_array_get_idx(details, i)));
+                fprintf(f, "  note:      %s\n",
+                        json_object_get_string(json_object_array_get_idx(details, i)));
         if (kt_json_str(v, "result_dir"))
                 fprintf(f, "  logs:      %s\n", kt_json_str(v, "result_dir"));
         fflush(f);

@@ -62,7 +62,8 @@ int request_option(const struct verb *v, int opt, const char *value, struct json
                 return 1;
         case OPT_REQUEST_TIMEOUT:
                 if (parse_duration(value, &n) < 0)
-                        return verb_usage_error(v, "--timeout: '%s' is no time like 90s or 5m, up to a day", value);
+                        return verb_usage_error(v, "--timeout: '%s' is no time like 90s or 5m, up to a day",
+                                                value);
                 kt_json_add_int(params, "timeout_ms", n);
                 return 1;
         default:

@@ -8,17 +8,21 @@
 
 #include "verb.h"
 
-#define REQUEST_OPTIONS                                                                                            \
-        {"kernel", required_argument, NULL, OPT_REQUEST_KERNEL}, {"topology", required_argument, NULL, OPT_REQUEST_TOPOLOGY}, \
-                {"memory", required_argument, NULL, OPT_REQUEST_MEMORY}, {"accel", required_argument, NULL, OPT_REQUEST_ACCEL}, \
-                {"timeout", required_argument, NULL, OPT_REQUEST_TIMEOUT}
+#define REQUEST_OPTIONS                                                                                     \
+        {"kernel", required_argument, NULL, OPT_REQUEST_KERNEL},                                            \
+                {"topology", required_argument, NULL, OPT_REQUEST_TOPOLOGY},                                \
+                {"memory", required_argument, NULL, OPT_REQUEST_MEMORY},                                    \
+                {"accel", required_argument, NULL, OPT_REQUEST_ACCEL},                                      \
+        {                                                                                                   \
+                "timeout", required_argument, NULL, OPT_REQUEST_TIMEOUT                                     \
+        }
 
-#define REQUEST_USAGE                                                                                              \
-        "  --kernel SPEC        version (6.18, 6.18.15), cache key, or path of an image or tree\n"                \
-        "                       (default: $KTSTR_KERNEL, else the newest cached with sched_ext)\n"                \
-        "  --topology NnNlNcNt  NUMA nodes, LLCs in all, cores an LLC, threads a core; or N,L,C,T\n"               \
-        "  --memory SIZE        512M, 2G; a plain number is MiB (default: 64 a CPU, at least 256)\n"               \
-        "  --accel NAME         auto, kvm, tcg\n"                                                                  \
+#define REQUEST_USAGE                                                                                       \
+        "  --kernel SPEC        version (6.18, 6.18.15), cache key, or path of an image or tree\n"          \
+        "                       (default: $KTSTR_KERNEL, else the newest cached with sched_ext)\n"          \
+        "  --topology NnNlNcNt  NUMA nodes, LLCs in all, cores an LLC, threads a core; or N,L,C,T\n"        \
+        "  --memory SIZE        512M, 2G; a plain number is MiB (default: 64 a CPU, at least 256)\n"        \
+        "  --accel NAME         auto, kvm, tcg\n"                                                           \
         "  --timeout TIME       for the whole job\n"
 
 enum {
@@ -29,7 +33,8 @@ enum {
         OPT_REQUEST_TIMEOUT,
 };
 
-/* Take one option in. 1: taken, 0: none of these, else a usage error was told and this is the exit status. */
+/* Take one option in. 1: taken, 0: none of these, else a usage error was told and this is
+ * the exit status. */
 int request_option(const struct verb *v, int opt, const char *value, struct json_object *params);
 
 /* Set the kernel: as given, with a path made absolute; from KTSTR_KERNEL when none was. */

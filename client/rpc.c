@@ -29,7 +29,8 @@ static int gone(struct kt_error *reterr)
         return kt_error_set(reterr, -ECONNRESET, KT_E_SHUTTING_DOWN, "the daemon hung up; its log says why");
 }
 
-static int send_all(int fd, const char *data, size_t size, const int *fds, size_t n_fds, struct kt_error *reterr)
+static int send_all(int fd, const char *data, size_t size, const int *fds, size_t n_fds,
+                    struct kt_error *reterr)
 {
         union {
                 char space[CMSG_SPACE(sizeof(int) * RPC_FDS_MAX)];
@@ -57,14 +58,15 @@ static int send_all(int fd, const char *data, size_t size, const int *fds, size_
                 if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
                         return gone(reterr);
                 if (n < 0)
-                        return kt_error_set(reterr, -errno, KT_E_IO, "cannot write to the daemon: %s", strerror(errno));
+                        return kt_error_set(reterr, -errno, KT_E_IO, "cannot write to the daemon: %s",
+                                            strerror(errno));
                 sent += (size_t)n;
         }
         return 0;
 }
 
-int rpc_send(struct rpc *r, const char *method, struct json_object *parameters, bool more, const int *fds, size_t n_fds,
-             struct kt_error *reterr)
+int rpc_send(struct rpc *r, const char *method, struct json_object *parameters, bool more, const int *fds,
+             size_t n_fds, struct kt_error *reterr)
 {
         _cleanup_json_ struct json_object *call = kt_wire_make_call(method, parameters, more, false);
         _cleanup_free_ char *text = NULL;
@@ -72,8 +74,9 @@ int rpc_send(struct rpc *r, const char *method, struct json_object *parameters, 
 
         if (n_fds > RPC_FDS_MAX)
                 return kt_error_set(reterr, -E2BIG, KT_E_BAD_FILE,
-                                    "%zu files are more than one request can bring (%u); pack some of them into an archive", n_fds,
-                                    RPC_FDS_MAX);
+                                    "%zu files are more than one request can bring (%u); pack some of them "
+                                    "into an archive",
+                                    n_fds, RPC_FDS_MAX);
         if (!call || kt_wire_encode(call, '\0', &text, &size) < 0)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
         return send_all(r->fd, text, size, fds, n_fds, reterr);
@@ -92,11 +95,12 @@ static int take_error(const struct kt_wire_reply *reply, struct kt_error *reterr
                 return kt_error_set(reterr, -EREMOTEIO, name, "%s: %s", parameter, message);
         if (message)
                 return kt_error_set(reterr, -EREMOTEIO, name, "%s", message);
-        return kt_error_set(reterr, -EREMOTEIO, name, "the daemon answered %s%s%s", reply->error, parameter ? ": " : "",
-                            parameter ? parameter : "");
+        return kt_error_set(reterr, -EREMOTEIO, name, "the daemon answered %s%s%s", reply->error,
+                            parameter ? ": " : "", parameter ? parameter : "");
 }
 
-static int take_message(struct json_object *json, struct json_object **ret, bool *ret_continues, struct kt_error *reterr)
+static int take_message(struct json_object *json, struct json_object **ret, bool *ret_continues,
+                        struct kt_error *reterr)
 {
         struct kt_wire_reply reply;
         int r = kt_wire_parse_reply(json, &reply, reterr);

@@ -20,7 +20,8 @@ struct rpc {
         void (*on_tick)(void *userdata);
         void *tick_data;
         int tick_ms;
-        /* The signal mask while rpc_receive() waits, so that signals blocked elsewhere cannot slip in before it; NULL: as it is. */
+        /* The signal mask while rpc_receive() waits, so that signals blocked elsewhere cannot slip in before
+         * it; NULL: as it is. */
         const sigset_t *wait_mask;
 };
 
@@ -29,12 +30,13 @@ int rpc_init(struct rpc *r, int fd, struct kt_error *reterr);
 void rpc_done(struct rpc *r);
 
 /* Send a call with descriptors (borrowed; all go with its first byte). Takes parameters. */
-int rpc_send(struct rpc *r, const char *method, struct json_object *parameters, bool more, const int *fds, size_t n_fds,
-             struct kt_error *reterr);
+int rpc_send(struct rpc *r, const char *method, struct json_object *parameters, bool more, const int *fds,
+             size_t n_fds, struct kt_error *reterr);
 
 /*
- * The next reply: its parameters (owned by the caller; may be NULL) and whether more come. An error reply is its -errno with the wire
- * name and the daemon's message in *reterr. -EINTR when a signal came first (nothing lost), -ECONNRESET when the daemon is gone.
+ * The next reply: its parameters (owned by the caller; may be NULL) and whether more come. An error reply is
+ * its -errno with the wire name and the daemon's message in *reterr. -EINTR when a signal came first
+ * (nothing lost), -ECONNRESET when the daemon is gone.
  */
 int rpc_receive(struct rpc *r, struct json_object **ret, bool *ret_continues, struct kt_error *reterr);
 

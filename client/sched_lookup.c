@@ -43,8 +43,8 @@ static int from_environment(const char *variable, char **ret, struct kt_error *r
         if (!value || !*value)
                 return 0;
         if (!is_program(value))
-                return kt_error_set(reterr, -ENOENT, KT_E_BAD_SCHEDULER, "%s names %s, which is no executable file", variable,
-                                    value);
+                return kt_error_set(reterr, -ENOENT, KT_E_BAD_SCHEDULER,
+                                    "%s names %s, which is no executable file", variable, value);
         *ret = strdup(value);
         return *ret ? 1 : oom(reterr);
 }
@@ -64,7 +64,8 @@ static char *on_path(const char *name)
         return found;
 }
 
-/* ./build itself and each folder in it, where meson puts programs; of several the first by name, always the same. */
+/* ./build itself and each folder in it, where meson puts programs; of several the first by name, always the
+ * same. */
 static char *in_build_folder(const char *name)
 {
         char *found = in_folder("./build", 7, name);
@@ -72,7 +73,9 @@ static char *in_build_folder(const char *name)
         int n = found ? 0 : scandir("./build", &entries, NULL, alphasort);
 
         for (int i = 0; i < n; i++) {
-                _cleanup_free_ char *sub = found || entries[i]->d_name[0] == '.' ? NULL : kt_format("./build/%s", entries[i]->d_name);
+                _cleanup_free_ char *sub = found || entries[i]->d_name[0] == '.'
+                                                   ? NULL
+                                                   : kt_format("./build/%s", entries[i]->d_name);
 
                 if (sub)
                         found = in_folder(sub, strlen(sub), name);
@@ -108,7 +111,8 @@ int sched_lookup(const char *name, char **ret, struct kt_error *reterr)
                 *ret = in_folder("./target/debug", 14, name);
         if (!*ret)
                 return kt_error_set(reterr, -ENOENT, KT_E_BAD_SCHEDULER,
-                                    "scheduler '%s' not found: set KTSTR_SCHEDULER, or place it on the PATH or in ./build, "
+                                    "scheduler '%s' not found: set KTSTR_SCHEDULER, or place it on the PATH "
+                                    "or in ./build, "
                                     "./target/release or ./target/debug, or give its path (%s was not set)",
                                     name, variable);
         return 0;

@@ -16,8 +16,8 @@ static const char usage[] =
         "Boot a guest and run a command in it with /bin/sh -c (busybox).\n\n"
         "  --exec COMMAND       the command\n"
         "  -i FILE|DIR          put it under /include-files/ in the guest; may be repeated. A bare name is\n"
-        "                       looked for on the PATH too; a program brings its libraries along\n" REQUEST_USAGE
-        "  --json               one event a line\n"
+        "                       looked for on the PATH too; a program brings its libraries "
+        "along\n" REQUEST_USAGE "  --json               one event a line\n"
         "  --socket PATH, --no-autostart\n\n"
         "Exit status: that of the command, 128+N when signal N ended it, 255 when the harness failed.\n";
 
@@ -82,7 +82,9 @@ static int run(int argc, char **argv, struct globals *g)
                 if (optind < argc)
                         status = verb_usage_error(&verb_shell, "unexpected argument '%s'", argv[optind]);
                 else if (!kt_json_get(params, "command"))
-                        status = verb_usage_error(&verb_shell, "there is no interactive shell yet; name a command with --exec");
+                        status = verb_usage_error(
+                                &verb_shell,
+                                "there is no interactive shell yet; name a command with --exec");
                 else {
                         request_defaults(params);
                         kt_json_add(params, "files", json_object_get(bundle.artifacts));

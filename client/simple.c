@@ -14,8 +14,8 @@ int simple_options(const struct verb *v, int argc, char **argv, struct globals *
         return opt == -1 ? -1 : verb_usage_error(v, "unknown option");
 }
 
-bool simple_call(const struct verb *v, const struct globals *g, const char *method, struct json_object *params,
-                 struct json_object **ret, int *ret_status)
+bool simple_call(const struct verb *v, const struct globals *g, const char *method,
+                 struct json_object *params, struct json_object **ret, int *ret_status)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         _cleanup_(rpc_done) struct rpc rpc = {.fd = -1};

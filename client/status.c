@@ -19,13 +19,18 @@ static int run(int argc, char **argv, struct globals *g)
                 return status;
         if (g->json)
                 return simple_print_json(o);
-        printf("ktstrd %s, pid %lld, uid %lld, up %.1f s%s%s\n", kt_json_str(o, "version"), (long long)kt_json_int(o, "pid", 0),
-               (long long)kt_json_int(o, "uid", 0), (double)kt_json_int(o, "uptime_ms", 0) / 1000,
-               kt_json_bool(o, "private", false) ? ", private" : "", kt_json_bool(o, "draining", false) ? ", draining" : "");
-        printf("socket       %s, %lld connections\n", kt_json_str(o, "socket"), (long long)kt_json_int(o, "connections", 0));
-        printf("jobs         %lld running, %lld queued, %lld ended\n", (long long)kt_json_int(o, "jobs_running", 0),
-               (long long)kt_json_int(o, "jobs_queued", 0), (long long)kt_json_int(o, "jobs_ended", 0));
-        printf("kernels      %lld in %s\n", (long long)kt_json_int(o, "kernels", 0), kt_json_str(o, "cache_dir"));
+        printf("ktstrd %s, pid %lld, uid %lld, up %.1f s%s%s\n", kt_json_str(o, "version"),
+               (long long)kt_json_int(o, "pid", 0), (long long)kt_json_int(o, "uid", 0),
+               (double)kt_json_int(o, "uptime_ms", 0) / 1000,
+               kt_json_bool(o, "private", false) ? ", private" : "",
+               kt_json_bool(o, "draining", false) ? ", draining" : "");
+        printf("socket       %s, %lld connections\n", kt_json_str(o, "socket"),
+               (long long)kt_json_int(o, "connections", 0));
+        printf("jobs         %lld running, %lld queued, %lld ended\n",
+               (long long)kt_json_int(o, "jobs_running", 0), (long long)kt_json_int(o, "jobs_queued", 0),
+               (long long)kt_json_int(o, "jobs_ended", 0));
+        printf("kernels      %lld in %s\n", (long long)kt_json_int(o, "kernels", 0),
+               kt_json_str(o, "cache_dir"));
         printf("results      %s\n", kt_json_str(o, "state_dir"));
         printf("accelerator  %s\n", kt_json_str(o, "accelerator"));
         printf("memory       %.1f MB\n", (double)kt_json_int(o, "rss_bytes", 0) / 1e6);

@@ -15,18 +15,19 @@
 #include "units.h"
 #include "watch.h"
 
-static const char usage[] =
-        "ktstrctl submit [OPTION]... [-- SCHEDULER-ARGUMENT...]\n"
-        "Boot a guest, start a scheduler in it, run a workload under it, judge it.\n\n"
-        "  --sched PROGRAM      path or name of the scheduler (default: none, that is EEVDF, as a baseline)\n"
-        "  --scenario NAME      steady\n"
-        "  --duration TIME      of the workload: 5s, 500ms, 2m (default 5s)\n"
-        "  --workers N          in each cgroup (default 2)\n" REQUEST_USAGE
-        "  --detach             print the job's id and leave it running\n"
-        "  -v                   show all log lines as they come\n"
-        "  --json               one event a line\n"
-        "  --socket PATH, --no-autostart\n\n"
-        "Exit status: 0 pass, 1 fail, 2 inconclusive, 3 harness error, 64 usage, 69 no daemon, 130 cancelled.\n";
+static const char usage[] = "ktstrctl submit [OPTION]... [-- SCHEDULER-ARGUMENT...]\n"
+                            "Boot a guest, start a scheduler in it, run a workload under it, judge it.\n\n"
+                            "  --sched PROGRAM      path or name of the scheduler (default: none, that is "
+                            "EEVDF, as a baseline)\n"
+                            "  --scenario NAME      steady\n"
+                            "  --duration TIME      of the workload: 5s, 500ms, 2m (default 5s)\n"
+                            "  --workers N          in each cgroup (default 2)\n" REQUEST_USAGE
+                            "  --detach             print the job's id and leave it running\n"
+                            "  -v                   show all log lines as they come\n"
+                            "  --json               one event a line\n"
+                            "  --socket PATH, --no-autostart\n\n"
+                            "Exit status: 0 pass, 1 fail, 2 inconclusive, 3 harness error, 64 usage, 69 no "
+                            "daemon, 130 cancelled.\n";
 
 enum {
         OPT_SCHED = 256,
@@ -71,12 +72,15 @@ static int take_option(int opt, struct submission *s)
                 return 1;
         case OPT_DURATION:
                 if (parse_duration(optarg, &n) < 0)
-                        return verb_usage_error(&verb_submit, "--duration: '%s' is no time like 5s, 500ms or 2m, up to a day", optarg);
+                        return verb_usage_error(
+                                &verb_submit,
+                                "--duration: '%s' is no time like 5s, 500ms or 2m, up to a day", optarg);
                 kt_json_add_int(s->params, "duration_ms", n);
                 return 1;
         case OPT_WORKERS:
                 if (parse_number(optarg, 1, 1024, &n) < 0)
-                        return verb_usage_error(&verb_submit, "--workers: '%s' is no number from 1 to 1024", optarg);
+                        return verb_usage_error(&verb_submit, "--workers: '%s' is no number from 1 to 1024",
+                                                optarg);
                 kt_json_add_int(s->params, "workers", n);
                 return 1;
         case OPT_DETACH:
@@ -101,7 +105,8 @@ static int add_scheduler(struct submission *s, int argc, char **argv, struct kt_
         r = sched_lookup(s->sched, &path, reterr);
         if (r < 0)
                 return r;
-        r = kt_elf_deps_collect(path, getenv("LD_LIBRARY_PATH"), KT_E_BAD_SCHEDULER, KT_E_LIBRARY_NOT_FOUND, &deps, reterr);
+        r = kt_elf_deps_collect(path, getenv("LD_LIBRARY_PATH"), KT_E_BAD_SCHEDULER, KT_E_LIBRARY_NOT_FOUND,
+                                &deps, reterr);
         if (r < 0)
                 return r;
         base = strrchr(path, '/');
@@ -141,7 +146,9 @@ static int send_and_watch(struct submission *s, struct globals *g)
 
                 if (rpc_receive(&rpc, &reply, &continues, &err) < 0)
                         return client_tell(&verb_submit, &err);
-                puts(g->json ? json_object_to_json_string_ext(reply, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE) : kt_json_str(reply, "job"));
+                puts(g->json ? json_object_to_json_string_ext(reply, JSON_C_TO_STRING_PLAIN |
+                                                                             JSON_C_TO_STRING_NOSLASHESCAPE)
+                             : kt_json_str(reply, "job"));
                 return 0;
         }
         const char *base = s->sched ? strrchr(s->sched, '/') : NULL;
@@ -149,7 +156,9 @@ static int send_and_watch(struct submission *s, struct globals *g)
                           .globals = g,
                           .verbose = s->verbose,
                           .cancel_on_interrupt = true,
-                          .what = base ? base + 1 : s->sched ? s->sched : "EEVDF"};
+                          .what = base       ? base + 1
+                                  : s->sched ? s->sched
+                                             : "EEVDF"};
         return watch_job(&w, &rpc);
 }
 
@@ -169,7 +178,9 @@ static int run(int argc, char **argv, struct globals *g)
         }
         after_dashes = optind > 1 && optind <= argc && strcmp(argv[optind - 1], "--") == 0;
         if (opt == -1 && optind < argc && !after_dashes)
-                status = verb_usage_error(&verb_submit, "unexpected argument '%s' (the scheduler's own come after --)", argv[optind]);
+                status = verb_usage_error(&verb_submit,
+                                          "unexpected argument '%s' (the scheduler's own come after --)",
+                                          argv[optind]);
         else if (opt == -1 && optind < argc && !s.sched)
                 status = verb_usage_error(&verb_submit, "arguments for a scheduler, but no --sched");
         if (opt == -2 || status) {

@@ -41,14 +41,15 @@ static int parse_with_unit(const char *text, const struct unit *units, size_t n,
 
 int parse_duration(const char *text, int64_t *ret_ms)
 {
-        static const struct unit units[] = {{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60000}, {"min", 60000}, {"h", 3600000}};
+        static const struct unit units[] = {{"", 1000},   {"s", 1000},    {"ms", 1},
+                                            {"m", 60000}, {"min", 60000}, {"h", 3600000}};
 
         return parse_with_unit(text, units, KT_ARRAY_SIZE(units), 24.0 * 3600 * 1000, ret_ms);
 }
 
 int parse_size(const char *text, int64_t *ret_mib)
 {
-        static const struct unit units[] = {{"", 1},      {"M", 1},     {"MiB", 1},     {"MB", 1},
+        static const struct unit units[] = {{"", 1},     {"M", 1},      {"MiB", 1},   {"MB", 1},
                                             {"G", 1024}, {"GiB", 1024}, {"GB", 1024}, {"T", 1048576}};
 
         return parse_with_unit(text, units, KT_ARRAY_SIZE(units), 4.0 * 1048576, ret_mib);

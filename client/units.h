@@ -3,7 +3,8 @@
 
 #include <stdint.h>
 
-/* "5s", "500ms", "2m", "1h"; a plain number is seconds; "1.5s" is fine. -EINVAL, -ERANGE (0 or more than a day). */
+/* "5s", "500ms", "2m", "1h"; a plain number is seconds; "1.5s" is fine. -EINVAL, -ERANGE (0 or more than a
+ * day). */
 int parse_duration(const char *text, int64_t *ret_ms);
 
 /* "512M", "2G", "2GiB"; a plain number is MiB. -EINVAL, -ERANGE. */

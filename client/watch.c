@@ -78,7 +78,8 @@ static int verdict_status(const struct watch *w, struct json_object *verdict)
 
         const char *error = kt_json_str(verdict, "error");
 
-        /* What was typed wrong may only come out when the job is prepared: an unknown kernel, for instance. */
+        /* What was typed wrong may only come out when the job is prepared: an unknown
+         * kernel, for instance. */
         if (error && exit_status_of_error(error) == EXIT_STATUS_USAGE) {
                 if (w->shell)
                         fprintf(stderr, "ktstrctl: shell: %s\n", kt_json_str(verdict, "reason"));
@@ -103,7 +104,8 @@ static bool take_event(const struct watch *w, struct live *live, struct json_obj
         if (!kind)
                 return false;
         if (w->globals->json) {
-                puts(json_object_to_json_string_ext(event, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+                puts(json_object_to_json_string_ext(event, JSON_C_TO_STRING_PLAIN |
+                                                                   JSON_C_TO_STRING_NOSLASHESCAPE));
                 fflush(stdout);
         } else if (strcmp(kind, "log") == 0)
                 write_log(w, live, event);
@@ -151,7 +153,8 @@ int watch_job(const struct watch *w, struct rpc *rpc)
                                 return EXIT_STATUS_CANCELLED;
                         if (handled > 1 || !job[0]) {
                                 /* Hanging up cancels too. */
-                                fprintf(stderr, "ktstrctl: %s: cancelled%s%s\n", w->verb->name, job[0] ? " " : "", job);
+                                fprintf(stderr, "ktstrctl: %s: cancelled%s%s\n", w->verb->name,
+                                        job[0] ? " " : "", job);
                                 return EXIT_STATUS_CANCELLED;
                         }
                         fprintf(stderr, "cancelling %s…\n", job);

@@ -9,10 +9,10 @@
 struct watch {
         const struct verb *verb;
         const struct globals *globals;
-        bool verbose;     /* show all log lines */
-        bool shell;       /* the command's output goes to ours byte for byte, nothing else to stdout */
+        bool verbose; /* show all log lines */
+        bool shell;   /* the command's output goes to ours byte for byte, nothing else to stdout */
         bool cancel_on_interrupt; /* else an interrupt only ends the watching */
-        const char *what; /* "scx_ktstr" or "EEVDF", for the verdict's head */
+        const char *what;         /* "scx_ktstr" or "EEVDF", for the verdict's head */
 };
 
 /* Receive until the verdict; returns the exit status. The call was sent already. */

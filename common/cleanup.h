@@ -61,4 +61,4 @@ static inline void kt_closedirp(DIR **d)
 
 #define KT_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-#define kt_container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define kt_container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))

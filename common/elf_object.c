@@ -47,10 +47,10 @@ const char *kt_elf_machine_name(unsigned int machine)
                 unsigned int machine;
                 const char *name;
         } names[] = {
-                        {EM_X86_64, "x86_64"}, {EM_AARCH64, "aarch64"},     {EM_386, "i386"},
-                        {EM_ARM, "arm"},       {EM_RISCV, "riscv"},         {EM_PPC64, "ppc64"},
-                        {EM_S390, "s390x"},    {EM_MIPS, "mips"},           {EM_SPARCV9, "sparc64"},
-                        {EM_BPF, "BPF"},       {EM_LOONGARCH, "loongarch"},
+                {EM_X86_64, "x86_64"}, {EM_AARCH64, "aarch64"},     {EM_386, "i386"},
+                {EM_ARM, "arm"},       {EM_RISCV, "riscv"},         {EM_PPC64, "ppc64"},
+                {EM_S390, "s390x"},    {EM_MIPS, "mips"},           {EM_SPARCV9, "sparc64"},
+                {EM_BPF, "BPF"},       {EM_LOONGARCH, "loongarch"},
         };
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(names); i++)

@@ -27,7 +27,7 @@
 #endif
 
 static const char *const default_dirs[] = {
-                "/" MULTIARCH_DIR, "/usr/" MULTIARCH_DIR, "/lib64", "/usr/lib64", "/lib", "/usr/lib",
+        "/" MULTIARCH_DIR, "/usr/" MULTIARCH_DIR, "/lib64", "/usr/lib64", "/lib", "/usr/lib",
 };
 
 /* A file that was found, and what it asks of the loader. */
@@ -431,7 +431,7 @@ static int search(struct collector *c, struct found *f)
 
         if (strchr(f->file.name, '/')) {
                 _cleanup_free_ char *path =
-                                expand_tokens(f->file.name, strlen(f->file.name), f->loader->origin);
+                        expand_tokens(f->file.name, strlen(f->file.name), f->loader->origin);
 
                 return path ? try_path(c, path, f) : no_memory(c);
         }

@@ -63,10 +63,10 @@ static int set_va(struct kt_error *err, int num, const char *name, const char *f
 
         /* The arguments may point into the old content, so that goes last. */
         fresh = (struct kt_error){
-                        .name = name,
-                        .num = num,
-                        .message = format_message(fmt, ap),
-                        .field = field ? strdup(field) : NULL,
+                .name = name,
+                .num = num,
+                .message = format_message(fmt, ap),
+                .field = field ? strdup(field) : NULL,
         };
         kt_error_done(err);
         *err = fresh;

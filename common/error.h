@@ -32,7 +32,7 @@ void kt_error_done(struct kt_error *err);
  * message becomes a static text: reporting never fails. name is NULL for what never goes over the wire.
  */
 int kt_error_set(struct kt_error *err, int num, const char *name, const char *fmt, ...)
-                __attribute__((format(printf, 4, 5)));
+        __attribute__((format(printf, 4, 5)));
 
 /* The same, naming the request field at fault (dotted path, copied). */
 int kt_error_set_field(struct kt_error *err, int num, const char *name, const char *field, const char *fmt,

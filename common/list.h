@@ -12,7 +12,10 @@ struct kt_list {
         struct kt_list *next, *prev;
 };
 
-#define KT_LIST_INIT(l) {&(l), &(l)}
+#define KT_LIST_INIT(l)                                                                                     \
+        {                                                                                                   \
+                &(l), &(l)                                                                                  \
+        }
 
 static inline void kt_list_init(struct kt_list *l)
 {

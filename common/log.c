@@ -31,14 +31,14 @@ static _Thread_local struct kt_log_context context = {.uid = -1};
 static const char *level_name(int level)
 {
         static const char *const names[] = {
-                        "emergency", "alert", "critical", "error", "warning", "notice", "info", "debug",
+                "emergency", "alert", "critical", "error", "warning", "notice", "info", "debug",
         };
 
         return names[level & LOG_PRIMASK];
 }
 
-/* systemd sets JOURNAL_STREAM to DEV:INO of the socket that it made our stderr; a redirection changes those.
- */
+/* systemd sets JOURNAL_STREAM to DEV:INO of the socket that it made our stderr; a
+ * redirection changes those. */
 static bool stderr_is_journal(void)
 {
         const char *stream = getenv("JOURNAL_STREAM");
@@ -50,8 +50,8 @@ static bool stderr_is_journal(void)
         return fstat(STDERR_FILENO, &st) >= 0 && st.st_dev == dev && st.st_ino == ino;
 }
 
-/* A closed stderr would hand its number to the next file that is opened, and log lines would land in that.
- */
+/* A closed stderr would hand its number to the next file that is opened, and log lines would
+ * land in that. */
 static int hold_stderr(void)
 {
         _cleanup_close_ int fd = -1;

@@ -12,8 +12,9 @@
 #include <sys/types.h>
 #include <syslog.h>
 
-/* target: "auto" (default, also NULL), "journal", "stderr". max_level: LOG_ERR … LOG_DEBUG. identifier is kept.
- * -EINVAL for another target, -ENOENT or the like when there is no journal. Before threads are started. */
+/* target: "auto" (default, also NULL), "journal", "stderr". max_level: LOG_ERR … LOG_DEBUG. identifier is
+ * kept. -EINVAL for another target, -ENOENT or the like when there is no journal. Before threads are
+ * started. */
 int kt_log_open(const char *identifier, const char *target, int max_level);
 int kt_log_max_level(void);
 
@@ -31,8 +32,9 @@ static inline void kt_log_restore_context(struct kt_log_context *previous)
 }
 
 /* The thread's context from here to the end of the block. */
-#define kt_log_scope(ctx)                                                                                          \
-        __attribute__((cleanup(kt_log_restore_context), unused)) struct kt_log_context kt_log_previous = kt_log_swap_context(ctx)
+#define kt_log_scope(ctx)                                                                                   \
+        __attribute__((cleanup(kt_log_restore_context), unused)) struct kt_log_context kt_log_previous =    \
+                kt_log_swap_context(ctx)
 
 void kt_log(int level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

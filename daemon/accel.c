@@ -26,7 +26,8 @@ static void judge_tcg(const struct qemu_check *qemu, struct accel_status *ret)
         if (qemu->runs)
                 snprintf(ret->reason, sizeof(ret->reason), "QEMU %s emulates an x86_64 CPU%s", qemu->version,
                          qemu->parallel_tcg ? ""
-                                            : "; its vCPUs share one host thread, for with one each QEMU corrupts guests before 8.1");
+                                            : "; its vCPUs share one host thread, for with one each QEMU "
+                                              "corrupts guests before 8.1");
         else
                 memcpy(ret->reason, qemu->reason, sizeof(ret->reason));
 }

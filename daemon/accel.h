@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * Which accelerator can this host run a stock kernel under? Probed, never assumed: /dev/kvm may exist and emulate supervisor
- * code with an emulator that lacks the instructions a kernel uses. The probe runs real long-mode supervisor code under KVM
- * (kvmprobe.h) and times it. Blocking, under a second; call it on a worker.
+ * Which accelerator can this host run a stock kernel under? Probed, never assumed: /dev/kvm may exist and
+ * emulate supervisor code with an emulator that lacks the instructions a kernel uses. The probe runs real
+ * long-mode supervisor code under KVM (kvmprobe.h) and times it. Blocking, under a second; call it on a
+ * worker.
  */
 
 #include <stdbool.h>
@@ -26,7 +27,7 @@ struct accel_status {
 
 struct accel_report {
         struct accel_status of[_ACCEL_MAX];
-        enum accel chosen; /* KVM if usable, else TCG */
+        enum accel chosen;   /* KVM if usable, else TCG */
         bool tcg_one_thread; /* tcg has to run all vCPUs on one host thread (qemu_check.h says why) */
 };
 
@@ -34,6 +35,7 @@ void accel_probe(const char *qemu_path, struct accel_report *ret);
 
 const char *accel_name(enum accel a); /* "kvm", "tcg" */
 
-/* "auto" or NULL gives report->chosen; "kvm"/"tcg" that is not usable is KT_E_ACCEL_UNUSABLE with the reason; other words are
- * KT_E_INVALID_PARAMETER. */
-int accel_pick(const struct accel_report *report, const char *asked, enum accel *ret, struct kt_error *reterr);
+/* "auto" or NULL gives report->chosen; "kvm"/"tcg" that is not usable is KT_E_ACCEL_UNUSABLE with the
+ * reason; other words are KT_E_INVALID_PARAMETER. */
+int accel_pick(const struct accel_report *report, const char *asked, enum accel *ret,
+               struct kt_error *reterr);

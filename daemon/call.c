@@ -62,8 +62,8 @@ static bool reply_is_valid(struct call *call, struct json_object *parameters)
 
         if (!idl || kt_idl_check(idl, KT_IDL_METHOD_OUT, dot + 1, parameters, &err) == 0)
                 return true;
-        kt_log_error("BUG: reply to %s breaks its interface: %s (%s)", call->method->name, kt_error_text(&err),
-                     err.field ? err.field : "-");
+        kt_log_error("BUG: reply to %s breaks its interface: %s (%s)", call->method->name,
+                     kt_error_text(&err), err.field ? err.field : "-");
         return false;
 }
 
@@ -101,7 +101,8 @@ void call_reply(struct call *call, struct json_object *parameters)
 {
         if (parameters && !reply_is_valid(call, parameters)) {
                 json_object_put(parameters);
-                call_fail_text(call, KT_E_INTERNAL, "the daemon made a reply that its own interface forbids; see its log");
+                call_fail_text(call, KT_E_INTERNAL,
+                               "the daemon made a reply that its own interface forbids; see its log");
                 return;
         }
         finish(call, kt_wire_make_reply(parameters, false));
@@ -120,7 +121,8 @@ static struct json_object *error_parameters(const char *name, const struct kt_er
                 kt_json_add_str(p, "message", text);
         } else if (strncmp(name, "org.varlink.service.", 20) == 0) {
                 if (err->field)
-                        kt_json_add_str(p, strcmp(name, KT_E_INTERFACE_NOT_FOUND) == 0 ? "interface" : "method",
+                        kt_json_add_str(p,
+                                        strcmp(name, KT_E_INTERFACE_NOT_FOUND) == 0 ? "interface" : "method",
                                         err->field);
         } else {
                 kt_json_add_str(p, "message", text);

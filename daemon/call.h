@@ -4,8 +4,9 @@
 /*
  * One request: checked parameters and exactly one final reply.
  *
- * A handler either finishes the call before it returns, or keeps it (call_ref) and finishes it later. A call whose client went
- * away is orphaned: on_cancel runs once, replies are dropped silently; it must still be finished to be freed.
+ * A handler either finishes the call before it returns, or keeps it (call_ref) and finishes it later. A call
+ * whose client went away is orphaned: on_cancel runs once, replies are dropped silently; it must still be
+ * finished to be freed.
  */
 
 #include <stdbool.h>
@@ -56,14 +57,15 @@ void call_fail(struct call *call, const struct kt_error *err);
 
 /* A short form of call_fail. */
 void call_fail_text(struct call *call, const char *name, const char *fmt, ...)
-                __attribute__((format(printf, 3, 4)));
+        __attribute__((format(printf, 3, 4)));
 
 bool call_can_send(const struct call *call);
 
 /* The client has gone. Called by conn only. */
 void call_orphan(struct call *call);
 
-/* Descriptor number i of the message; the caller owns it. -EBADF with the field's name when there is none. */
+/* Descriptor number i of the message; the caller owns it. -EBADF with the field's name when
+ * there is none. */
 int call_take_fd(struct call *call, int64_t index, const char *field, int *ret, struct kt_error *reterr);
 
 /* May this caller act for uid: is it that user, root, or the daemon's own user? */

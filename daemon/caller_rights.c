@@ -55,20 +55,23 @@ int caller_rights_take(uid_t uid, gid_t gid, struct caller_rights *ret, struct k
         }
         if (geteuid() != 0)
                 return kt_error_set(reterr, -EPERM, KT_E_PERMISSION_DENIED,
-                                    "this daemon runs as uid %u and cannot open files for uid %u; pass descriptors instead",
+                                    "this daemon runs as uid %u and cannot open files for uid %u; pass "
+                                    "descriptors instead",
                                     (unsigned)geteuid(), (unsigned)uid);
         r.n_groups = getgroups(0, NULL);
         r.groups = r.n_groups >= 0 ? calloc((size_t)r.n_groups + 1, sizeof(gid_t)) : NULL;
         if (!r.groups || getgroups(r.n_groups, r.groups) < 0 || groups_of(uid, gid, &theirs, &n) < 0 ||
             set_groups(n, theirs) < 0) {
                 free(r.groups);
-                return kt_error_set(reterr, -EPERM, KT_E_INTERNAL, "cannot take on the groups of uid %u", (unsigned)uid);
+                return kt_error_set(reterr, -EPERM, KT_E_INTERNAL, "cannot take on the groups of uid %u",
+                                    (unsigned)uid);
         }
         setfsgid(gid);
         setfsuid(uid);
         if ((uid_t)setfsuid((uid_t)-1) != uid) {
                 caller_rights_drop(&r);
-                return kt_error_set(reterr, -EPERM, KT_E_INTERNAL, "cannot take on the rights of uid %u", (unsigned)uid);
+                return kt_error_set(reterr, -EPERM, KT_E_INTERNAL, "cannot take on the rights of uid %u",
+                                    (unsigned)uid);
         }
         *ret = r;
         return 0;

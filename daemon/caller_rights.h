@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Opening files with the rights of the user who asked, and nobody else's. On Linux the file-system credentials belong to a thread, so a
- * worker thread takes them on for the time of its opens; the other threads are not touched (the raw system calls are used: glibc's
- * wrappers would change every thread).
+ * Opening files with the rights of the user who asked, and nobody else's. On Linux the file-system
+ * credentials belong to a thread, so a worker thread takes them on for the time of its opens; the other
+ * threads are not touched (the raw system calls are used: glibc's wrappers would change every thread).
  */
 
 #include <sys/types.h>
@@ -18,8 +18,8 @@ struct caller_rights {
         gid_t gid;
 };
 
-/* Become uid as far as files are concerned, with the groups of the user database. When the daemon is that user already nothing is done;
- * a daemon that is not root can act for nobody else: -EPERM. */
+/* Become uid as far as files are concerned, with the groups of the user database. When the daemon is that
+ * user already nothing is done; a daemon that is not root can act for nobody else: -EPERM. */
 int caller_rights_take(uid_t uid, gid_t gid, struct caller_rights *ret, struct kt_error *reterr);
 
 /* Back to the thread's own. Aborts when that fails: going on with another's rights is worse. */

@@ -21,7 +21,8 @@
 static const char usage[] =
         "ktstrd [OPTION]...\n"
         "Serve sched_ext test guests on a Unix socket. Usually started by systemd or by ktstrctl.\n\n"
-        "  --socket PATH        listen here (default: /run/ktstrd/io.ktstrd as root's service, else the user's)\n"
+        "  --socket PATH        listen here (default: /run/ktstrd/io.ktstrd as root's service, else the "
+        "user's)\n"
         "  --private            leave after ten idle minutes\n"
         "  --idle-exit MS       another time for that\n"
         "  --ready-fd N         write one line to descriptor N when listening: empty, or why not\n"
@@ -87,7 +88,8 @@ void config_done(struct config *c)
         c->ready_fd = -1;
 }
 
-static int parse_unsigned(const char *option, const char *text, unsigned max, unsigned *ret, struct kt_error *reterr)
+static int parse_unsigned(const char *option, const char *text, unsigned max, unsigned *ret,
+                          struct kt_error *reterr)
 {
         char *end;
         unsigned long n;
@@ -95,8 +97,8 @@ static int parse_unsigned(const char *option, const char *text, unsigned max, un
         errno = 0;
         n = strtoul(text, &end, 10);
         if (errno || *end || end == text || *text == '-' || n > max)
-                return kt_error_set(reterr, -EINVAL, KT_E_INVALID_PARAMETER, "--%s: '%s' is no number from 0 to %u", option,
-                                    text, max);
+                return kt_error_set(reterr, -EINVAL, KT_E_INVALID_PARAMETER,
+                                    "--%s: '%s' is no number from 0 to %u", option, text, max);
         *ret = (unsigned)n;
         return 0;
 }
@@ -106,7 +108,11 @@ static int parse_level(const char *text, struct kt_error *reterr)
         static const struct {
                 const char *name;
                 int level;
-        } levels[] = {{"error", LOG_ERR}, {"warning", LOG_WARNING}, {"notice", LOG_NOTICE}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
+        } levels[] = {{"error", LOG_ERR},
+                      {"warning", LOG_WARNING},
+                      {"notice", LOG_NOTICE},
+                      {"info", LOG_INFO},
+                      {"debug", LOG_DEBUG}};
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(levels); i++)
                 if (strcmp(text, levels[i].name) == 0)
@@ -254,11 +260,12 @@ int config_parse(int argc, char **argv, struct config *ret, struct kt_error *ret
         while (r == 0 && (opt = getopt_long(argc, argv, "", options, NULL)) != -1)
                 r = parse_option(opt, &c, reterr);
         if (r == -ENOTSUP)
-                kt_error_set(reterr, r, KT_E_INVALID_PARAMETER, "option '%s' is unknown or lacks its value; see ktstrd --help",
+                kt_error_set(reterr, r, KT_E_INVALID_PARAMETER,
+                             "option '%s' is unknown or lacks its value; see ktstrd --help",
                              argv[optind - 1]);
         if (r == 0 && optind < argc)
-                r = kt_error_set(reterr, -EINVAL, KT_E_INVALID_PARAMETER, "unexpected argument '%s'; see ktstrd --help",
-                                 argv[optind]);
+                r = kt_error_set(reterr, -EINVAL, KT_E_INVALID_PARAMETER,
+                                 "unexpected argument '%s'; see ktstrd --help", argv[optind]);
         if (r == 0)
                 r = fill_folders(&c, reterr);
         if (r == 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the command line settled: where things are and what the limits are. Read-only once the server runs. */
+/* What the command line settled: where things are and what the limits are. Read-only once
+ * the server runs. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,12 +10,12 @@
 #include "../common/error.h"
 
 struct config {
-        bool private_mode;     /* autostarted for one user: leaves when idle */
-        char *socket_path;     /* where to listen; NULL with sockets from systemd */
-        int ready_fd;          /* one '\n' is written here when listening, or a line of text on failure; -1: none */
-        char *cache_dir;       /* kernel cache root */
-        char *state_dir;       /* results/ lives here */
-        char *run_dir;         /* guests' scratch */
+        bool private_mode; /* autostarted for one user: leaves when idle */
+        char *socket_path; /* where to listen; NULL with sockets from systemd */
+        int ready_fd; /* one '\n' is written here when listening, or a line of text on failure; -1: none */
+        char *cache_dir; /* kernel cache root */
+        char *state_dir; /* results/ lives here */
+        char *run_dir;   /* guests' scratch */
         char *qemu_path;
         char *agent_path;      /* ktstr-guest */
         char *busybox_path;    /* static busybox, or NULL */
@@ -23,8 +24,8 @@ struct config {
         unsigned overcommit;   /* vCPUs per host CPU; 0: 2 under kvm, 8 under tcg */
 };
 
-/* argv to config, with defaults from the environment's folders (XDG, HOME) or, as the system service, from systemd's
- * CACHE_DIRECTORY, STATE_DIRECTORY and RUNTIME_DIRECTORY. 1: --help or --version was printed, exit 0. -EINVAL: one line
- * in *reterr. */
+/* argv to config, with defaults from the environment's folders (XDG, HOME) or, as the system service, from
+ * systemd's CACHE_DIRECTORY, STATE_DIRECTORY and RUNTIME_DIRECTORY. 1: --help or --version was printed, exit
+ * 0. -EINVAL: one line in *reterr. */
 int config_parse(int argc, char **argv, struct config *ret, struct kt_error *reterr);
 void config_done(struct config *c);

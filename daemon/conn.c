@@ -19,7 +19,8 @@
 
 /* The kernel's limit for one sendmsg (SCM_MAX_FD). */
 #define CONN_FDS_MAX 253U
-/* A stream is held back above this much unwritten; a connection that owes more than the hard limit is closed. */
+/* A stream is held back above this much unwritten; a connection that owes more than the hard limit is
+ * closed. */
 #define CONN_STREAM_BYTES (256U * 1024U)
 #define CONN_QUEUE_BYTES_MAX (64U * 1024U * 1024U)
 #define CONN_READ_SIZE (64U * 1024U)
@@ -86,7 +87,7 @@ static void on_poll_closed(uv_handle_t *handle)
 
         close(c->fd);
         drop_fds(c);
-        kt_list_for_each_safe(it, &c->out)
+        kt_list_for_each_safe (it, &c->out)
                 out_buf_free(kt_list_entry(it, struct out_buf, link));
         kt_wire_decoder_free(c->decoder);
         free(c);
@@ -131,8 +132,8 @@ static void update_poll(struct conn *c)
                 if (!c->call && !c->bad && c->out_bytes < CONN_STREAM_BYTES)
                         events |= UV_READABLE;
         } else
-                /* A half-closed client still waits for its answer, until it closes the other half too: epoll then says so to whoever asks for
-                 * anything, and this asks for nothing else. */
+                /* A half-closed client still waits for its answer, until it closes the other half too: epoll
+                 * then says so to whoever asks for anything, and this asks for nothing else. */
                 events |= UV_PRIORITIZED;
         if (events)
                 uv_poll_start(&c->poll, events, on_poll);
@@ -145,7 +146,8 @@ static int flush(struct conn *c)
 {
         while (!kt_list_empty(&c->out)) {
                 struct out_buf *b = kt_list_entry(c->out.next, struct out_buf, link);
-                ssize_t n = send(c->fd, b->data + b->written, b->size - b->written, MSG_NOSIGNAL | MSG_DONTWAIT);
+                ssize_t n =
+                        send(c->fd, b->data + b->written, b->size - b->written, MSG_NOSIGNAL | MSG_DONTWAIT);
 
                 if (n < 0) {
                         if (errno == EINTR)
@@ -160,8 +162,8 @@ static int flush(struct conn *c)
         return 0;
 }
 
-/* Not conn_stop() at once: whoever sends is in the middle of something that the end of a call would pull away under it. A socket that was
- * shut down is readable, so that the loop comes back to it. */
+/* Not conn_stop() at once: whoever sends is in the middle of something that the end of a call would pull
+ * away under it. A socket that was shut down is readable, so that the loop comes back to it. */
 static void doom(struct conn *c)
 {
         c->doomed = true;
@@ -220,19 +222,20 @@ static int64_t highest_fd_index(struct json_object *o)
                         highest = h > highest ? h : highest;
                 }
         } else if (json_object_is_type(o, json_type_object)) {
-                json_object_object_foreach(o, key, value) {
+                json_object_object_foreach (o, key, value) {
                         size_t len = strlen(key);
                         bool names_fd = len > 3 && strcmp(key + len - 3, "_fd") == 0;
                         int64_t h = names_fd && json_object_is_type(value, json_type_int)
-                                                    ? json_object_get_int64(value)
-                                                    : highest_fd_index(value);
+                                            ? json_object_get_int64(value)
+                                            : highest_fd_index(value);
                         highest = h > highest ? h : highest;
                 }
         }
         return highest;
 }
 
-/* Hand one message on. The descriptors it names go with it; those that a message brought without naming are closed. */
+/* Hand one message on. The descriptors it names go with it; those that a message brought without naming are
+ * closed. */
 static void handle_message(struct conn *c, struct kt_wire_message *m)
 {
         int fds[CONN_FDS_MAX];
@@ -342,7 +345,9 @@ static void receive(struct conn *c)
                 struct cmsghdr align;
         } control;
         struct iovec iov = {buf, sizeof(buf)};
-        struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+        struct msghdr msg = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
                              .msg_controllen = sizeof(control)};
         ssize_t n = recvmsg(c->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 
@@ -407,7 +412,8 @@ static void on_poll(uv_poll_t *handle, int status, int events)
                         conn_stop(c);
                         return;
                 }
-                /* Half-closed: it still wants its answer. What it sent before is read when the call is done. */
+                /* Half-closed: it still wants its answer. What it sent before is read when the
+                 * call is done. */
                 if (!c->call) {
                         receive(c);
                         return;

@@ -4,14 +4,15 @@
 /*
  * One client: its socket, who it is, what it has sent and what is still to be written to it.
  *
- * Requests of one connection are answered in order, one at a time: while a call is open nothing more is read, so a client
- * that pipelines is held back by its own socket buffer. A client that closes is the cancel signal for its open call; one that
- * only shuts down its writing half (nc -N) still gets its answer.
+ * Requests of one connection are answered in order, one at a time: while a call is open nothing more is
+ * read, so a client that pipelines is held back by its own socket buffer. A client that closes is the cancel
+ * signal for its open call; one that only shuts down its writing half (nc -N) still gets its answer.
  *
- * Descriptors are received with recvmsg (uv_pipe passes handles, not files) and queued; a message takes from the front of the queue
- * as many as the highest index in its fields named `…_fd`.
+ * Descriptors are received with recvmsg (uv_pipe passes handles, not files) and queued; a message takes from
+ * the front of the queue as many as the highest index in its fields named `…_fd`.
  *
- * Lifetime: conn_start() to the close callback of its poll handle; the server's list holds it. Everything runs on the loop.
+ * Lifetime: conn_start() to the close callback of its poll handle; the server's list holds it. Everything
+ * runs on the loop.
  */
 
 #include <sys/socket.h>
@@ -39,7 +40,8 @@ bool conn_can_send(const struct conn *c);
 /* Register the open call; there is none yet. Borrowed: the call says when it is done. */
 void conn_open_call(struct conn *c, struct call *call);
 
-/* The open call is finished: the next request may be taken. May close the connection; c may be gone afterwards. */
+/* The open call is finished: the next request may be taken. May close the connection; c may be gone
+ * afterwards. */
 void conn_call_done(struct conn *c);
 
 /* Bytes received and not yet handled, and bytes not yet written. */

@@ -86,10 +86,10 @@ static const char *skip_time_stamp(const char *line)
 char *console_telling_line(const struct console *c)
 {
         static const char *const telling[] = {
-                        "Kernel panic - not syncing",
-                        "BUG: ",
-                        "Oops: ",
-                        "ktstr-guest: ",
+                "Kernel panic - not syncing",
+                "BUG: ",
+                "Oops: ",
+                "ktstr-guest: ",
         };
         const char *text = tail_text(&c->tail), *found = NULL, *start;
         _cleanup_free_ char *last = NULL;

@@ -39,7 +39,8 @@ uint64_t delay_log_between(void *log, uint64_t from_ns, uint64_t to_ns)
 
         if (!l->tied || l->n == 0)
                 return 0;
-        /* The last sample at or before the window, the first at or after it; where there is none, the outermost. */
+        /* The last sample at or before the window, the first at or after it; where there is none, the
+         * outermost. */
         first = &l->samples[0];
         last = &l->samples[l->n - 1];
         for (size_t i = 0; i < l->n; i++)

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * How long the host kept a guest's vCPU threads from running, over time: samples of (guest time, cumulative delay), asked for windows of
- * guest time. The guest's clock is tied to ours by the arrival of one frame that bears its time, so windows are widened by
- * the sampling interval on both sides.
+ * How long the host kept a guest's vCPU threads from running, over time: samples of (guest time, cumulative
+ * delay), asked for windows of guest time. The guest's clock is tied to ours by the arrival of one frame
+ * that bears its time, so windows are widened by the sampling interval on both sides.
  */
 
 #include <stddef.h>

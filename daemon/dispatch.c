@@ -83,8 +83,8 @@ static void refuse_message(struct conn *conn, struct json_object *message, char 
                 conn_send(conn, reply, terminator);
 }
 
-static struct call *make_call(struct conn *conn, struct json_object *message, const struct kt_wire_call *wire,
-                              char terminator, int *fds, size_t n_fds)
+static struct call *make_call(struct conn *conn, struct json_object *message,
+                              const struct kt_wire_call *wire, char terminator, int *fds, size_t n_fds)
 {
         struct json_object *parameters = wire->parameters;
 
@@ -135,7 +135,8 @@ void dispatch(struct conn *conn, struct json_object *message, char terminator, i
 
         if (wire.upgrade) {
                 call->method = dispatch_find(wire.method);
-                kt_error_set_field(&err, -EINVAL, KT_E_INVALID_PARAMETER, "upgrade", "no method here can be upgraded");
+                kt_error_set_field(&err, -EINVAL, KT_E_INVALID_PARAMETER, "upgrade",
+                                   "no method here can be upgraded");
                 call_fail(call, &err);
         } else if (check_method(call, &wire, &err) < 0 || check_allowed(call, &err) < 0)
                 call_fail(call, &err);

@@ -10,7 +10,7 @@ struct conn;
 struct method {
         const char *name; /* "io.ktstrd.Job.Submit" */
         void (*handle)(struct call *call);
-        bool owner_only;    /* only root and the daemon's own user */
+        bool owner_only;     /* only root and the daemon's own user */
         bool while_draining; /* still served when the daemon takes no more jobs */
 };
 
@@ -21,7 +21,8 @@ extern const struct method methods_job[];
 extern const struct method methods_kernel[];
 extern const struct method methods_shell[];
 
-/* Handle one message. Takes message and the fds (which may be none). Always ends in a reply, now or later. */
+/* Handle one message. Takes message and the fds (which may be none). Always ends in a reply,
+ * now or later. */
 void dispatch(struct conn *conn, struct json_object *message, char terminator, int *fds, size_t n_fds);
 
 const struct method *dispatch_find(const char *name);

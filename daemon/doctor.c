@@ -46,7 +46,8 @@ static void look_at_kernels(struct doctor_report *r, struct kcache *kcache)
         unsigned n = 0, able = 0, corrupt = 0;
 
         if (kcache_list(kcache, &list, NULL) < 0) {
-                found(r, "kernel", FINDING_PROBLEM, NULL, "the kernel cache %s cannot be read", kcache_root(kcache));
+                found(r, "kernel", FINDING_PROBLEM, NULL, "the kernel cache %s cannot be read",
+                      kcache_root(kcache));
                 return;
         }
         for (struct kernel **k = list; *k; k++, n++) {
@@ -58,7 +59,8 @@ static void look_at_kernels(struct doctor_report *r, struct kcache *kcache)
               able ? NULL : "ktstrctl kernel import FILE, with a kernel that has CONFIG_SCHED_CLASS_EXT=y",
               "%u cached in %s, %u with sched_ext", n, kcache_root(kcache), able);
         if (corrupt)
-                found(r, "kernel", FINDING_WARNING, "ktstrctl kernel list names them, ktstrctl kernel remove KEY removes one",
+                found(r, "kernel", FINDING_WARNING,
+                      "ktstrctl kernel list names them, ktstrctl kernel remove KEY removes one",
                       "%u cached kernels are corrupt and are not used", corrupt);
 }
 
@@ -67,14 +69,14 @@ static void look_at_folder(struct doctor_report *r, const char *subject, const c
         struct statvfs st;
 
         if (access(path, W_OK) < 0)
-                found(r, subject, FINDING_PROBLEM, "make it, or let the daemon's user write there", "%s: %s", path,
-                      strerror(errno));
+                found(r, subject, FINDING_PROBLEM, "make it, or let the daemon's user write there", "%s: %s",
+                      path, strerror(errno));
         else if (statvfs(path, &st) == 0) {
                 unsigned long long free_mib = (unsigned long long)st.f_bavail * st.f_frsize / (1024 * 1024);
 
                 found(r, subject, free_mib < 512 ? FINDING_WARNING : FINDING_OK,
-                      free_mib < 512 ? "free some space; a kernel takes about 70 MiB" : NULL, "%s, %llu MiB free", path,
-                      free_mib);
+                      free_mib < 512 ? "free some space; a kernel takes about 70 MiB" : NULL,
+                      "%s, %llu MiB free", path, free_mib);
         }
 }
 
@@ -87,13 +89,14 @@ void doctor_look(const struct config *config, struct kcache *kcache, struct doct
         if (kvm->usable)
                 found(ret, "accelerator", FINDING_OK, NULL, "kvm: %s", kvm->reason);
         else if (tcg->usable)
-                found(ret, "accelerator", FINDING_WARNING, NULL, "guests are emulated in software (tcg), since %s",
-                      kvm->reason);
+                found(ret, "accelerator", FINDING_WARNING, NULL,
+                      "guests are emulated in software (tcg), since %s", kvm->reason);
         else
-                found(ret, "accelerator", FINDING_PROBLEM, "install qemu-system-x86", "neither kvm (%s) nor tcg (%s)",
-                      kvm->reason, tcg->reason);
+                found(ret, "accelerator", FINDING_PROBLEM, "install qemu-system-x86",
+                      "neither kvm (%s) nor tcg (%s)", kvm->reason, tcg->reason);
         look_at_program(ret, "qemu", config->qemu_path, "install qemu-system-x86, or name it with --qemu");
-        look_at_program(ret, "agent", config->agent_path, "install ktstrd again, or name ktstr-guest with --agent");
+        look_at_program(ret, "agent", config->agent_path,
+                        "install ktstrd again, or name ktstr-guest with --agent");
         look_at_program(ret, "helper", config->exec_helper, "install ktstrd again");
         if (config->busybox_path)
                 look_at_program(ret, "busybox", config->busybox_path, "shell --exec needs a static busybox");

@@ -58,8 +58,8 @@ int main(int argc, char **argv)
                         "usage: ktstrd-exec PARENT-PID OOM-SCORE-ADJ DESCRIPTORS PROGRAM [ARGUMENT...]\n");
                 return EXIT_USAGE;
         }
-        /* The parent may have died before the signal was asked for: then we belong to somebody else by now.
-         */
+        /* The parent may have died before the signal was asked for: then we belong to somebody
+         * else by now. */
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != (pid_t)parent) {
                 fprintf(stderr, "ktstrd-exec: the daemon with pid %ld is gone, not starting %s\n", parent,
                         argv[4]);

@@ -19,12 +19,12 @@
 /* --- states --- */
 
 static const bool moves[_GUEST_STATE_MAX][_GUEST_STATE_MAX] = {
-                [GUEST_STARTING] = {[GUEST_PAUSED] = true, [GUEST_STOPPING] = true},
-                [GUEST_PAUSED] = {[GUEST_HANDING] = true, [GUEST_STOPPING] = true},
-                [GUEST_HANDING] = {[GUEST_BOOTING] = true, [GUEST_STOPPING] = true},
-                [GUEST_BOOTING] = {[GUEST_RUNNING] = true, [GUEST_STOPPING] = true},
-                [GUEST_RUNNING] = {[GUEST_STOPPING] = true},
-                [GUEST_STOPPING] = {[GUEST_GONE] = true},
+        [GUEST_STARTING] = {[GUEST_PAUSED] = true, [GUEST_STOPPING] = true},
+        [GUEST_PAUSED] = {[GUEST_HANDING] = true, [GUEST_STOPPING] = true},
+        [GUEST_HANDING] = {[GUEST_BOOTING] = true, [GUEST_STOPPING] = true},
+        [GUEST_BOOTING] = {[GUEST_RUNNING] = true, [GUEST_STOPPING] = true},
+        [GUEST_RUNNING] = {[GUEST_STOPPING] = true},
+        [GUEST_STOPPING] = {[GUEST_GONE] = true},
 };
 
 void guest_set_state(struct guest *g, enum guest_state to)

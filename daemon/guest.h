@@ -30,7 +30,7 @@ struct guest_shape {
         struct topology topology;
         unsigned memory_mib;
         enum accel accel;
-        bool tcg_one_thread; /* accel_report's */
+        bool tcg_one_thread;         /* accel_report's */
         const struct kernel *kernel; /* borrowed; outlives the guest */
         const char *initramfs_path;  /* borrowed */
 };
@@ -61,8 +61,8 @@ enum guest_end {
 struct guest_ops {
         /* paused and ready for guest_hand_out() */
         void (*on_paused)(void *userdata);
-        /* every frame from the guest, HELLO included; payload borrowed for the call. May call guest_stop().
-         */
+        /* every frame from the guest, HELLO included; payload borrowed for the call.
+         * May call guest_stop(). */
         void (*on_frame)(void *userdata, const struct kt_frame *frame);
         /* a piece of console output as it comes, for streaming; borrowed */
         void (*on_console)(void *userdata, const char *data, size_t size);
@@ -98,8 +98,8 @@ void guest_send(struct guest *g, uint32_t type, const void *payload, uint32_t si
 /* Bytes that guest_send() took and the guest did not yet: whoever sends much waits for this to shrink. */
 size_t guest_queued(const struct guest *g);
 
-/* End it: SIGKILL to QEMU, no ceremony (nothing of a guest is worth keeping). Idempotent; on_gone follows.
- */
+/* End it: SIGKILL to QEMU, no ceremony (nothing of a guest is worth keeping).
+ * Idempotent; on_gone follows. */
 void guest_stop(struct guest *g);
 
 /* Say that the job's last frame was seen, so that a power-off is expected. */

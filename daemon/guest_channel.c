@@ -89,11 +89,11 @@ int guest_begin_hand_out(struct guest *g)
         if (!f)
                 return -ENOMEM;
         *f = (struct fill){
-                        .guest = g,
-                        .handout = g->handout,
-                        .memory = g->memory,
-                        .gpa = g->layout.mailbox_gpa,
-                        .size = g->layout.mailbox_size,
+                .guest = g,
+                .handout = g->handout,
+                .memory = g->memory,
+                .gpa = g->layout.mailbox_gpa,
+                .size = g->layout.mailbox_size,
         };
         r = worker_run(g->loop, fill_work, fill_done, f);
         if (r < 0) {
@@ -285,10 +285,10 @@ static void on_port_closed(void *userdata)
 }
 
 const struct port_ops guest_port_ops = {
-                .on_frame = on_frame,
-                .on_eof = on_port_eof,
-                .on_failed = on_port_failed,
-                .on_closed = on_port_closed,
+        .on_frame = on_frame,
+        .on_eof = on_port_eof,
+        .on_failed = on_port_failed,
+        .on_closed = on_port_closed,
 };
 
 /* --- the console --- */

@@ -171,8 +171,8 @@ static void on_closed(void *userdata)
 }
 
 const struct qmp_ops guest_qmp_ops = {
-                .on_ready = on_ready,
-                .on_event = on_event,
-                .on_failed = on_failed,
-                .on_closed = on_closed,
+        .on_ready = on_ready,
+        .on_event = on_event,
+        .on_failed = on_failed,
+        .on_closed = on_closed,
 };

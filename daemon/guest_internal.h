@@ -96,8 +96,8 @@ void guest_fail(struct guest *g, enum guest_end end, struct kt_error *err, const
 /* QEMU is on its way out, or should be: wait a little for what it still has to say, then end. */
 void guest_expect_exit(struct guest *g);
 
-/* QEMU has exited and its sockets were read to their ends, or it had time enough: find words for it and end.
- */
+/* QEMU has exited and its sockets were read to their ends, or it had time enough: find words for
+ * it and end. */
 void guest_conclude(struct guest *g);
 void guest_conclude_if_drained(struct guest *g);
 

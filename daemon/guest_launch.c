@@ -150,20 +150,20 @@ static void on_qemu_exit(void *userdata, const struct process_exit *how)
 static int start_process(struct guest *g, const struct channels *c, struct kt_error *reterr)
 {
         const struct qemu_args_params args = {
-                        .qemu_path = g->qemu_path,
-                        .id = g->id,
-                        .shape = &g->shape,
-                        .layout = &g->layout,
-                        .agent_fd = PROCESS_FIRST_FD + FD_AGENT,
-                        .qmp_fd = PROCESS_FIRST_FD + FD_QMP,
-                        .console_fd = PROCESS_FIRST_FD + FD_CONSOLE,
-                        .memory_fd = PROCESS_FIRST_FD + FD_MEMORY,
+                .qemu_path = g->qemu_path,
+                .id = g->id,
+                .shape = &g->shape,
+                .layout = &g->layout,
+                .agent_fd = PROCESS_FIRST_FD + FD_AGENT,
+                .qmp_fd = PROCESS_FIRST_FD + FD_QMP,
+                .console_fd = PROCESS_FIRST_FD + FD_CONSOLE,
+                .memory_fd = PROCESS_FIRST_FD + FD_MEMORY,
         };
         struct process_params params = {
-                        .exec_helper = g->exec_helper,
-                        .fds = c->theirs,
-                        .n_fds = c->n_theirs,
-                        .oom_score_adj = OOM_SCORE_ADJ,
+                .exec_helper = g->exec_helper,
+                .fds = c->theirs,
+                .n_fds = c->n_theirs,
+                .oom_score_adj = OOM_SCORE_ADJ,
         };
         char **argv = qemu_args_make(&args);
         int r;

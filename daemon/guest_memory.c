@@ -30,8 +30,8 @@ static bool parse_mapping(const char *line, struct mapping *ret)
         if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*4s %" SCNx64 " %x:%x %" SCNu64, &ret->start, &ret->end,
                    &ret->file_offset, &major_number, &minor_number, &ino) != 6)
                 return false;
-        ret->file = (struct guest_memory_file){.dev = makedev(major_number, minor_number),
-                                               .ino = (ino_t)ino};
+        ret->file =
+                (struct guest_memory_file){.dev = makedev(major_number, minor_number), .ino = (ino_t)ino};
         return true;
 }
 

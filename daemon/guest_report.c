@@ -15,7 +15,8 @@
 
 static int bad(struct kt_error *reterr, const char *what)
 {
-        return kt_error_set(reterr, -EBADMSG, KT_E_GUEST_PROTOCOL, "the guest's report is unusable: %s", what);
+        return kt_error_set(reterr, -EBADMSG, KT_E_GUEST_PROTOCOL, "the guest's report is unusable: %s",
+                            what);
 }
 
 /* A string without control characters but newline and tab; NULL when absent or no string. Malloced. */

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What a guest says, read with suspicion: the JSON payloads of proto/guestmsg.h into plain structs. Every type, length and count is
- * checked; what breaks the contract is -EBADMSG with a text, and nothing is kept.
+ * What a guest says, read with suspicion: the JSON payloads of proto/guestmsg.h into plain structs. Every
+ * type, length and count is checked; what breaks the contract is -EBADMSG with a text, and nothing is kept.
  */
 
 #include "../common/error.h"
@@ -38,8 +38,8 @@ void guest_report_done(struct guest_report *r);
 struct guest_event {
         char kind[32];
         int64_t t_ns;
-        char ops[128];  /* sched_attached; "" otherwise */
-        char text[512]; /* note */
+        char ops[128];   /* sched_attached; "" otherwise */
+        char text[512];  /* note */
         int64_t took_ms; /* sched_attached; -1: absent */
 };
 

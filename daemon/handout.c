@@ -53,7 +53,7 @@ static char *file_payload(const struct guest_item *item)
                 r = item->link ? kt_json_add_str(json, "link", item->link)
                                : kt_json_add_int(json, "size", (int64_t)item->size);
         text = r == 0 ? json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN |
-                                                                             JSON_C_TO_STRING_NOSLASHESCAPE)
+                                                                     JSON_C_TO_STRING_NOSLASHESCAPE)
                       : NULL;
         return text ? strdup(text) : NULL;
 }
@@ -270,8 +270,7 @@ int handout_fill_mailbox(struct handout *h, const struct guest_memory *m, uint64
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
         while (used < capacity && !handout_at_end(h)) {
                 const ssize_t n = handout_read(
-                                h, buf, capacity - used < COPY_SIZE ? (size_t)(capacity - used) : COPY_SIZE,
-                                reterr);
+                        h, buf, capacity - used < COPY_SIZE ? (size_t)(capacity - used) : COPY_SIZE, reterr);
 
                 if (n < 0)
                         return (int)n;

@@ -44,8 +44,10 @@ void job_spec_done(struct job_spec *spec)
 
 const char *job_state_name(enum job_state s)
 {
-        static const char *const names[] = {
-                [JOB_QUEUED] = "queued", [JOB_BOOTING] = "booting", [JOB_RUNNING] = "running", [JOB_ENDED] = "ended"};
+        static const char *const names[] = {[JOB_QUEUED] = "queued",
+                                            [JOB_BOOTING] = "booting",
+                                            [JOB_RUNNING] = "running",
+                                            [JOB_ENDED] = "ended"};
 
         return names[s];
 }
@@ -76,7 +78,7 @@ static void job_free(struct job *job)
 {
         assert(job->state == JOB_ENDED && kt_list_empty(&job->watchers));
         kt_list_remove(&job->link);
-        kt_list_for_each_safe(it, &job->events)
+        kt_list_for_each_safe (it, &job->events)
                 event_free(kt_list_entry(it, struct event, link));
         job_spec_done(&job->spec);
         verdict_done(&job->verdict);
@@ -91,13 +93,13 @@ static void job_free(struct job *job)
 
 void jobs_done(struct jobs *jobs)
 {
-        kt_list_for_each_safe(it, &jobs->all)
+        kt_list_for_each_safe (it, &jobs->all)
                 job_free(kt_list_entry(it, struct job, link));
 }
 
 struct job *jobs_find(struct jobs *jobs, const char *id)
 {
-        kt_list_for_each(it, &jobs->all) {
+        kt_list_for_each (it, &jobs->all) {
                 struct job *job = kt_list_entry(it, struct job, link);
                 if (strcmp(job->id, id) == 0)
                         return job;
@@ -105,7 +107,8 @@ struct job *jobs_find(struct jobs *jobs, const char *id)
         return NULL;
 }
 
-/* Eight letters and digits, the first a letter; short enough to type, random enough to name a result folder for good. */
+/* Eight letters and digits, the first a letter; short enough to type, random enough to name a result folder
+ * for good. */
 static int make_id(struct jobs *jobs, char ret[16])
 {
         static const char alphabet[] = "abcdefghijkmnpqrstuvwxyz23456789";
@@ -139,7 +142,8 @@ int jobs_submit(struct jobs *jobs, struct job_spec *spec, struct job **ret, stru
 
         if (spec->memory_mib > budget)
                 return kt_error_set_field(reterr, -E2BIG, KT_E_NEVER_FITS, "memory_mib",
-                                          "the guest wants %u MiB, this host gives guests at most %llu MiB (80 %% of its memory); "
+                                          "the guest wants %u MiB, this host gives guests at most %llu MiB "
+                                          "(80 %% of its memory); "
                                           "ask for less with --memory or a smaller --topology",
                                           spec->memory_mib, (unsigned long long)budget);
         if (jobs->n_queued >= JOBS_QUEUED_MAX)
@@ -182,7 +186,9 @@ int jobs_submit(struct jobs *jobs, struct job_spec *spec, struct job **ret, stru
 static bool fits(const struct jobs *jobs, const struct job *job)
 {
         const struct server *s = jobs->server;
-        unsigned overcommit = s->config->overcommit ? s->config->overcommit : s->accel.chosen == ACCEL_KVM ? 2 : 8;
+        unsigned overcommit = s->config->overcommit          ? s->config->overcommit
+                              : s->accel.chosen == ACCEL_KVM ? 2
+                                                             : 8;
 
         if (jobs->n_running == 0)
                 return true;
@@ -194,7 +200,7 @@ void jobs_pump(struct jobs *jobs)
 {
         if (!jobs->server->accel_known)
                 return;
-        kt_list_for_each_safe(it, &jobs->all) {
+        kt_list_for_each_safe (it, &jobs->all) {
                 struct job *job = kt_list_entry(it, struct job, link);
 
                 if (job->state != JOB_QUEUED)
@@ -226,7 +232,7 @@ void job_cancel(struct job *job)
 
 void jobs_cancel_all(struct jobs *jobs)
 {
-        kt_list_for_each_safe(it, &jobs->all)
+        kt_list_for_each_safe (it, &jobs->all)
                 job_cancel(kt_list_entry(it, struct job, link));
 }
 
@@ -271,7 +277,7 @@ struct event *job_event_new(struct job *job, enum event_kind kind)
 
 static void drop_old_logs(struct job *job)
 {
-        kt_list_for_each_safe(it, &job->events) {
+        kt_list_for_each_safe (it, &job->events) {
                 struct event *e = kt_list_entry(it, struct event, link);
 
                 if (job->log_bytes <= JOB_LOG_BYTES_MAX)
@@ -288,7 +294,7 @@ void job_publish(struct job *job, struct event *e)
         e->seq = ++job->last_seq;
         kt_list_append(&job->events, &e->link);
         job->log_bytes += e->data_size;
-        kt_list_for_each_safe(it, &job->watchers) {
+        kt_list_for_each_safe (it, &job->watchers) {
                 struct job_watcher *w = kt_list_entry(it, struct job_watcher, link);
                 w->on_event(w);
         }
@@ -315,7 +321,7 @@ void job_say(struct job *job, enum event_kind kind, const char *state, const cha
 /* Ended jobs stay to be shown, the oldest go. One that is still watched stays until it is not. */
 static void forget_old(struct jobs *jobs)
 {
-        kt_list_for_each_safe(it, &jobs->all) {
+        kt_list_for_each_safe (it, &jobs->all) {
                 struct job *job = kt_list_entry(it, struct job, link);
 
                 if (jobs->n_ended_kept <= JOBS_KEPT_MAX)
@@ -347,7 +353,8 @@ void job_end(struct job *job)
         uv_update_time(&job->server->loop);
         job->verdict.elapsed_ms = uv_now(&job->server->loop) - job->submitted_ms;
         kt_log_scope(job_log_context(job));
-        kt_log_info("%s: %s", verdict_kind_name(job->verdict.kind), job->verdict.reason ? job->verdict.reason : "");
+        kt_log_info("%s: %s", verdict_kind_name(job->verdict.kind),
+                    job->verdict.reason ? job->verdict.reason : "");
         results_save(job);
         e = job_event_new(job, EVENT_VERDICT);
         if (e)

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * A job: what somebody asked for, what has happened to it so far (its events), and how it ended (its verdict). Apart from any connection:
- * connections watch jobs, they do not own them.
+ * A job: what somebody asked for, what has happened to it so far (its events), and how it ended (its
+ * verdict). Apart from any connection: connections watch jobs, they do not own them.
  *
  *   QUEUED ──▶ BOOTING ──▶ RUNNING ──▶ ENDED
  *     └───────────┴─────────────────────▲      (cancelled, or failed on the way)
@@ -33,7 +33,8 @@ enum job_state {
         JOB_ENDED,
 };
 
-/* A file for the guest: open already, or a path that is opened with the owner's rights when the job is prepared. */
+/* A file for the guest: open already, or a path that is opened with the owner's rights when the job is
+ * prepared. */
 struct job_file {
         char *guest_path;
         char *path; /* NULL when fd is set */
@@ -45,9 +46,9 @@ struct job_spec {
         enum job_kind kind;
         uid_t uid;
         gid_t gid;
-        char *sched_name; /* NULL: EEVDF */
+        char *sched_name;  /* NULL: EEVDF */
         char **sched_args; /* NULL-terminated */
-        char *sched_path; /* found and opened by us, with its libraries; NULL when it is among the files */
+        char *sched_path;  /* found and opened by us, with its libraries; NULL when it is among the files */
         struct job_file *files;
         size_t n_files;
         char *scenario;
@@ -80,10 +81,10 @@ struct job {
         int64_t submitted_us;
         uint64_t submitted_ms; /* uv_now */
         struct guest_facts guest;
-        char *sched_sha256; /* owned; NULL until known */
-        char *result_dir;   /* owned; NULL when there is none */
+        char *sched_sha256;    /* owned; NULL until known */
+        char *result_dir;      /* owned; NULL when there is none */
         uint64_t result_bytes; /* written to its logs */
-        bool log_incomplete; /* a log could not be written whole; said once */
+        bool log_incomplete;   /* a log could not be written whole; said once */
 
         struct kt_list events;
         uint64_t last_seq;
@@ -113,7 +114,8 @@ void jobs_init(struct jobs *jobs, struct server *server);
 /* All jobs must have ended. */
 void jobs_done(struct jobs *jobs);
 
-/* Take a job in. Takes the spec's content on success. Refuses what can never fit and what exceeds the queue's limits. */
+/* Take a job in. Takes the spec's content on success. Refuses what can never fit and what exceeds the
+ * queue's limits. */
 int jobs_submit(struct jobs *jobs, struct job_spec *spec, struct job **ret, struct kt_error *reterr);
 
 struct job *jobs_find(struct jobs *jobs, const char *id);
@@ -133,13 +135,14 @@ void job_unwatch(struct job_watcher *w);
 /* The first event with a number above `since`, NULL when there is none yet. */
 struct event *job_event_after(struct job *job, uint64_t since);
 
-/* A new event, numbered and timed; the caller fills the rest and calls job_publish(), which wakes the watchers. NULL: out of memory. */
+/* A new event, numbered and timed; the caller fills the rest and calls job_publish(), which wakes the
+ * watchers. NULL: out of memory. */
 struct event *job_event_new(struct job *job, enum event_kind kind);
 void job_publish(struct job *job, struct event *e);
 
 /* One-line forms of the two. state and step are static; message may be NULL. */
 void job_say(struct job *job, enum event_kind kind, const char *state, const char *fmt, ...)
-                __attribute__((format(printf, 4, 5)));
+        __attribute__((format(printf, 4, 5)));
 
 /* The run is over and job->verdict is filled: publish the verdict, free the slot. For run.c. */
 void job_end(struct job *job);

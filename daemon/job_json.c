@@ -111,8 +111,10 @@ static struct json_object *sched_json(const struct job *job)
 
 static struct json_object *checks_json(const struct verdict *v)
 {
-        static const char *const outcomes[] = {
-                [KT_PASS] = "pass", [KT_SKIP] = "skip", [KT_INCONCLUSIVE] = "inconclusive", [KT_FAIL] = "fail"};
+        static const char *const outcomes[] = {[KT_PASS] = "pass",
+                                               [KT_SKIP] = "skip",
+                                               [KT_INCONCLUSIVE] = "inconclusive",
+                                               [KT_FAIL] = "fail"};
         struct json_object *a = json_object_new_array();
 
         for (size_t i = 0; i < v->n_checks; i++) {
@@ -228,10 +230,14 @@ struct json_object *job_summary_json(const struct job *job)
         kt_json_add_str(o, "scheduler", job->spec.sched_name);
         kt_json_add_str(o, "scenario", job->spec.scenario);
         kt_json_add_str(o, "topology", job->guest.topology);
-        kt_json_add_str(o, "kernel", job->guest.kernel ? job->guest.kernel : job->spec.kernel ? job->spec.kernel : "");
+        kt_json_add_str(o, "kernel",
+                        job->guest.kernel  ? job->guest.kernel
+                        : job->spec.kernel ? job->spec.kernel
+                                           : "");
         kt_json_add_int(o, "submitted_us", job->submitted_us);
-        kt_json_add_int(o, "elapsed_ms",
-                        clamp(ended ? job->verdict.elapsed_ms : uv_now(&job->server->loop) - job->submitted_ms));
+        kt_json_add_int(
+                o, "elapsed_ms",
+                clamp(ended ? job->verdict.elapsed_ms : uv_now(&job->server->loop) - job->submitted_ms));
         if (ended) {
                 kt_json_add_str(o, "verdict", verdict_kind_name(job->verdict.kind));
                 kt_json_add_str(o, "reason", job->verdict.reason);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Jobs, events and verdicts as the types of io.ktstrd.Job. All results owned by the caller; NULL when memory is out. */
+/* Jobs, events and verdicts as the types of io.ktstrd.Job. All results owned by the caller; NULL when memory
+ * is out. */
 
 #include <json-c/json.h>
 

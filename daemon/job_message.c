@@ -7,10 +7,12 @@
 #include "../proto/codec.h"
 #include "job.h"
 
-/* Loading a large scheduler under emulation takes tens of seconds: scx_qmap's 100,000 verified instructions 3 s on an idle host. */
+/* Loading a large scheduler under emulation takes tens of seconds: scx_qmap's 100,000 verified instructions
+ * 3 s on an idle host. */
 #define ATTACH_TIMEOUT_MS 60000
 #define STOP_TIMEOUT_MS 10000
-/* The kernel's watchdog fires after the scheduler's own timeout, at most 30 s (SCX_WATCHDOG_MAX_TIMEOUT), checked twice in it. */
+/* The kernel's watchdog fires after the scheduler's own timeout, at most 30 s (SCX_WATCHDOG_MAX_TIMEOUT),
+ * checked twice in it. */
 #define WATCHDOG_MS 40000
 
 char *job_message(const struct job_spec *spec, const char *id, const char *sched_guest_path)
@@ -35,7 +37,8 @@ char *job_message(const struct job_spec *spec, const char *id, const char *sched
                 kt_json_add_int(run, "workers", spec->workers);
                 kt_json_add_int(run, "watchdog_ms", WATCHDOG_MS);
                 if (spec->sched_name) {
-                        struct json_object *sched = json_object_new_object(), *argv = json_object_new_array();
+                        struct json_object *sched = json_object_new_object(),
+                                           *argv = json_object_new_array();
 
                         json_object_array_add(argv, json_object_new_string(sched_guest_path));
                         for (char **a = spec->sched_args; a && *a; a++)

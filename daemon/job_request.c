@@ -34,14 +34,15 @@ static int take_str(struct call *call, const char *key, char **ret, struct kt_er
         return s && !*ret ? oom(reterr) : 0;
 }
 
-static int take_number(struct call *call, const char *key, int64_t dflt, int64_t min, int64_t max, int64_t *ret,
-                       struct kt_error *reterr)
+static int take_number(struct call *call, const char *key, int64_t dflt, int64_t min, int64_t max,
+                       int64_t *ret, struct kt_error *reterr)
 {
         int64_t n = kt_json_int(call->parameters, key, dflt);
 
         if (n < min || n > max)
-                return kt_error_set_field(reterr, -ERANGE, KT_E_INVALID_PARAMETER, key, "%s must be from %lld to %lld, not %lld",
-                                          key, (long long)min, (long long)max, (long long)n);
+                return kt_error_set_field(reterr, -ERANGE, KT_E_INVALID_PARAMETER, key,
+                                          "%s must be from %lld to %lld, not %lld", key, (long long)min,
+                                          (long long)max, (long long)n);
         *ret = n;
         return 0;
 }
@@ -61,9 +62,11 @@ static bool path_is_normal(const char *path)
         return true;
 }
 
-static int add_file(struct job_spec *spec, char *guest_path, char *path, int fd, int mode, struct kt_error *reterr)
+static int add_file(struct job_spec *spec, char *guest_path, char *path, int fd, int mode,
+                    struct kt_error *reterr)
 {
-        struct job_file *grown = guest_path ? realloc(spec->files, (spec->n_files + 1) * sizeof(*grown)) : NULL;
+        struct job_file *grown =
+                guest_path ? realloc(spec->files, (spec->n_files + 1) * sizeof(*grown)) : NULL;
 
         if (!grown) {
                 free(guest_path);
@@ -89,13 +92,14 @@ static int take_artifact(struct call *call, struct job_spec *spec, struct json_o
                                           "'%s' is no absolute path without '.' and '..'", guest_path);
         for (size_t i = 0; i < spec->n_files; i++)
                 if (strcmp(spec->files[i].guest_path, guest_path) == 0)
-                        return kt_error_set_field(reterr, -EEXIST, KT_E_BAD_FILE, field, "duplicate file %s in the guest",
-                                                  guest_path);
+                        return kt_error_set_field(reterr, -EEXIST, KT_E_BAD_FILE, field,
+                                                  "duplicate file %s in the guest", guest_path);
         if ((path != NULL) == has_fd)
                 return kt_error_set_field(reterr, -EINVAL, KT_E_INVALID_PARAMETER, field,
                                           "%s needs either path or file_fd", guest_path);
         if (path && path[0] != '/')
-                return kt_error_set_field(reterr, -EINVAL, KT_E_BAD_FILE, field, "path '%s' is not absolute", path);
+                return kt_error_set_field(reterr, -EINVAL, KT_E_BAD_FILE, field, "path '%s' is not absolute",
+                                          path);
         if (has_fd) {
                 r = call_take_fd(call, kt_json_int(o, "file_fd", -1), field, &fd, reterr);
                 if (r < 0)
@@ -109,8 +113,8 @@ static int take_artifact(struct call *call, struct job_spec *spec, struct json_o
         return add_file(spec, strdup(guest_path), copy, fd, mode < 0 ? -1 : (int)(mode & 07777), reterr);
 }
 
-static int take_artifacts(struct call *call, struct job_spec *spec, struct json_object *array, const char *name,
-                          struct kt_error *reterr)
+static int take_artifacts(struct call *call, struct job_spec *spec, struct json_object *array,
+                          const char *name, struct kt_error *reterr)
 {
         for (size_t i = 0; array && i < json_object_array_length(array); i++) {
                 _cleanup_free_ char *field = kt_format("%s[%zu]", name, i);
@@ -138,7 +142,8 @@ static int take_args(struct job_spec *spec, struct json_object *array, struct kt
 /* A file name: it becomes one in the guest. */
 static bool name_is_plain(const char *name)
 {
-        return *name && strlen(name) < 200 && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+        return *name && strlen(name) < 200 && !strchr(name, '/') && strcmp(name, ".") != 0 &&
+               strcmp(name, "..") != 0;
 }
 
 static int take_scheduler(struct call *call, struct job_spec *spec, struct kt_error *reterr)
@@ -152,17 +157,18 @@ static int take_scheduler(struct call *call, struct job_spec *spec, struct kt_er
         name = kt_json_str(o, "name");
         path = kt_json_str(o, "path");
         if (!name_is_plain(name))
-                return kt_error_set_field(reterr, -EINVAL, KT_E_BAD_SCHEDULER, "scheduler.name", "'%s' is no file name",
-                                          name);
+                return kt_error_set_field(reterr, -EINVAL, KT_E_BAD_SCHEDULER, "scheduler.name",
+                                          "'%s' is no file name", name);
         if ((path != NULL) == (kt_json_get(o, "program_fd") != NULL))
                 return kt_error_set_field(reterr, -EINVAL, KT_E_INVALID_PARAMETER, "scheduler",
                                           "a scheduler needs either path or program_fd");
         if (path && kt_json_get(o, "libraries"))
-                return kt_error_set_field(reterr, -EINVAL, KT_E_INVALID_PARAMETER, "scheduler.libraries",
-                                          "a scheduler by path has its libraries found by the daemon; leave them out");
+                return kt_error_set_field(
+                        reterr, -EINVAL, KT_E_INVALID_PARAMETER, "scheduler.libraries",
+                        "a scheduler by path has its libraries found by the daemon; leave them out");
         if (path && path[0] != '/')
-                return kt_error_set_field(reterr, -EINVAL, KT_E_BAD_SCHEDULER, "scheduler.path", "path '%s' is not absolute",
-                                          path);
+                return kt_error_set_field(reterr, -EINVAL, KT_E_BAD_SCHEDULER, "scheduler.path",
+                                          "path '%s' is not absolute", path);
         spec->sched_name = strdup(name);
         spec->sched_path = path ? strdup(path) : NULL;
         if (!spec->sched_name || (path && !spec->sched_path))
@@ -174,7 +180,9 @@ static int take_scheduler(struct call *call, struct job_spec *spec, struct kt_er
         if (r < 0)
                 return r;
         r = add_file(spec, kt_path_join(KT_GUEST_BIN_DIR, name), NULL, fd, 0755, reterr);
-        return r < 0 ? r : take_artifacts(call, spec, kt_json_get(o, "libraries"), "scheduler.libraries", reterr);
+        return r < 0 ? r
+                     : take_artifacts(call, spec, kt_json_get(o, "libraries"), "scheduler.libraries",
+                                      reterr);
 }
 
 /* What both kinds of job have. */
@@ -194,8 +202,8 @@ static int take_common(struct call *call, struct job_spec *spec, struct kt_error
         if (r < 0)
                 return r;
         spec->memory_mib = (unsigned)memory;
-        r = take_number(call, "timeout_ms", DEFAULT_TIMEOUT_MS + (int64_t)spec->duration_ms, 1, DURATION_MAX_MS * 2,
-                        &timeout, reterr);
+        r = take_number(call, "timeout_ms", DEFAULT_TIMEOUT_MS + (int64_t)spec->duration_ms, 1,
+                        DURATION_MAX_MS * 2, &timeout, reterr);
         if (r < 0)
                 return r;
         spec->timeout_ms = (uint64_t)timeout;
@@ -237,5 +245,6 @@ int job_request_exec(struct call *call, struct job_spec *ret, struct kt_error *r
         if (r < 0)
                 return r;
         r = take_common(call, ret, reterr);
-        return r < 0 ? r : take_artifacts(call, ret, kt_json_get(call->parameters, "files"), "files", reterr);
+        return r < 0 ? r
+                     : take_artifacts(call, ret, kt_json_get(call->parameters, "files"), "files", reterr);
 }

@@ -6,6 +6,7 @@
 #include "call.h"
 #include "job.h"
 
-/* io.ktstrd.Job.Submit and io.ktstrd.Shell.Open. On failure what was filled in is the caller's to release (job_spec_done). */
+/* io.ktstrd.Job.Submit and io.ktstrd.Shell.Open. On failure what was filled in is the caller's to release
+ * (job_spec_done). */
 int job_request_run(struct call *call, struct job_spec *ret, struct kt_error *reterr);
 int job_request_exec(struct call *call, struct job_spec *ret, struct kt_error *reterr);

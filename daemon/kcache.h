@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The kernel cache on disk: listing, finding, importing, removing. Everything here blocks and may run on a worker thread;
- * no call keeps state between calls but the root, so calls may run at once. Several daemons may share a root: a store is
- * a temp folder and a rename under a lock in {root}/.locks.
+ * The kernel cache on disk: listing, finding, importing, removing. Everything here blocks and may run on a
+ * worker thread; no call keeps state between calls but the root, so calls may run at once. Several daemons
+ * may share a root: a store is a temp folder and a rename under a lock in {root}/.locks.
  */
 
 #include <sys/types.h>
@@ -18,8 +18,8 @@ int kcache_open(const char *root, struct kcache **ret, struct kt_error *reterr);
 void kcache_free(struct kcache *c);
 const char *kcache_root(const struct kcache *c);
 
-/* All entries, newest version first (at equal version the cloud flavour first, then the one imported last), corrupt ones last;
- * NULL-terminated, free with kernel_list_free(). */
+/* All entries, newest version first (at equal version the cloud flavour first, then the one imported last),
+ * corrupt ones last; NULL-terminated, free with kernel_list_free(). */
 int kcache_list(struct kcache *c, struct kernel ***ret, struct kt_error *reterr);
 void kernel_list_free(struct kernel **list);
 
@@ -32,8 +32,9 @@ struct kernel_caller {
         gid_t gid;
 };
 
-/* Open for reading, without waiting for a FIFO's other end. caller NULL: with the daemon's own rights. A text with KT_E_BAD_KERNEL, or
- * KT_E_PERMISSION_DENIED when the rights cannot be had. Returns the descriptor. */
+/* Open for reading, without waiting for a FIFO's other end. caller NULL: with the daemon's own rights. A
+ * text with KT_E_BAD_KERNEL, or KT_E_PERMISSION_DENIED when the rights cannot be had. Returns the
+ * descriptor. */
 int kernel_open(const struct kernel_caller *caller, int dir_fd, const char *path, struct kt_error *reterr);
 
 /* A file to import. */
@@ -56,20 +57,22 @@ struct kernel_source {
 };
 
 /*
- * Import one kernel; see io.ktstrd.Kernel.Import. The same content (image, configuration if it came along, modules) under the same key
- * is not written again (*ret_existed); other content under an existing key gets the key with "-" and eight digits of its SHA-256.
+ * Import one kernel; see io.ktstrd.Kernel.Import. The same content (image, configuration if it came along,
+ * modules) under the same key is not written again (*ret_existed); other content under an existing key gets
+ * the key with "-" and eight digits of its SHA-256.
  */
 int kernel_import(struct kcache *c, const struct kernel_source *from, struct kernel **ret, bool *ret_existed,
                   struct kt_error *reterr);
 
 /* The same without the last step: what would be stored. Its paths lead nowhere. */
-int kernel_look(struct kcache *c, const struct kernel_source *from, struct kernel **ret, struct kt_error *reterr);
+int kernel_look(struct kcache *c, const struct kernel_source *from, struct kernel **ret,
+                struct kt_error *reterr);
 
-/* Which kernel does `spec` name? NULL: the newest with sched_ext and BTF. A version ("6.18", "6.18.15": newest that matches), a key,
- * or an absolute path to an image or tree, opened as `caller` and imported if `import_path`, else looked at only. Never another than
- * named. */
-int kernel_resolve_as(struct kcache *c, const struct kernel_caller *caller, const char *spec, bool import_path,
-                      struct kernel **ret, struct kt_error *reterr);
+/* Which kernel does `spec` name? NULL: the newest with sched_ext and BTF. A version ("6.18", "6.18.15":
+ * newest that matches), a key, or an absolute path to an image or tree, opened as `caller` and imported if
+ * `import_path`, else looked at only. Never another than named. */
+int kernel_resolve_as(struct kcache *c, const struct kernel_caller *caller, const char *spec,
+                      bool import_path, struct kernel **ret, struct kt_error *reterr);
 
 /* Remove an entry and what was made of it. -EBUSY while leased. */
 int kcache_remove(struct kcache *c, const char *key, struct kt_error *reterr);
@@ -78,9 +81,9 @@ int kcache_remove(struct kcache *c, const char *key, struct kt_error *reterr);
 int kcache_lease(struct kcache *c, const char *key, int *ret_fd, struct kt_error *reterr);
 
 /*
- * The initramfs of a kernel: the agent as /init, busybox as /bin/busybox, the kernel's modules under /modules/NN-name.ko,
- * its configuration as /boot/config-RELEASE. Kept as {root}/../initramfs/{key}-{hash of all inputs}.cpio (uncompressed newc),
- * made when missing. busybox may be NULL.
+ * The initramfs of a kernel: the agent as /init, busybox as /bin/busybox, the kernel's modules under
+ * /modules/NN-name.ko, its configuration as /boot/config-RELEASE. Kept as {root}/../initramfs/{key}-{hash of
+ * all inputs}.cpio (uncompressed newc), made when missing. busybox may be NULL.
  */
-int initramfs_ensure(struct kcache *c, const struct kernel *k, const char *agent_path, const char *busybox_path,
-                     char **ret_path, struct kt_error *reterr);
+int initramfs_ensure(struct kcache *c, const struct kernel *k, const char *agent_path,
+                     const char *busybox_path, char **ret_path, struct kt_error *reterr);

@@ -17,7 +17,8 @@ struct kcache {
 int kcache_stage(struct kcache *c, char **ret_name, int *ret_fd, struct kt_error *reterr);
 
 /* Make the temp folder the entry `key`, durably. -EEXIST when there is one already. */
-int kcache_publish(struct kcache *c, const char *temp, int temp_fd, const char *key, struct kt_error *reterr);
+int kcache_publish(struct kcache *c, const char *temp, int temp_fd, const char *key,
+                   struct kt_error *reterr);
 
 /* `what` could not be done in the root; a full disk is told with what to do about it. Returns num. */
 int kcache_io_error(struct kcache *c, int num, const char *what, struct kt_error *reterr);

@@ -2,14 +2,16 @@
 #pragma once
 
 /*
- * One kernel of the cache, as read from its metadata.json: a value, owned by whoever asked for it. Immutable once published.
+ * One kernel of the cache, as read from its metadata.json: a value, owned by whoever asked for it. Immutable
+ * once published.
  *
  * On disk (below the cache's root):
  *   KEY/metadata.json   what this struct says
  *   KEY/vmlinux         the ELF that is booted (PVH), symbols kept, debug sections dropped
  *   KEY/btf             raw .BTF
  *   KEY/config          the kernel's configuration, when known
- *   KEY/modules/NN-name.ko  uncompressed, in the order in which the agent loads them; only those that the agent needs
+ *   KEY/modules/NN-name.ko  uncompressed, in the order in which the agent loads them; only those that the
+ * agent needs
  */
 
 #include <stdbool.h>
@@ -26,22 +28,24 @@ struct kernel {
         char *image_sha256;
         uint64_t image_size;
         bool has_btf, has_config, sched_ext;
-        bool devmem; /* CONFIG_DEVMEM, or unknown */
-        char **modules;       /* file names below modules/, NULL-terminated, in load order */
-        char **imported_from; /* NULL-terminated */
+        bool devmem;              /* CONFIG_DEVMEM, or unknown */
+        char **modules;           /* file names below modules/, NULL-terminated, in load order */
+        char **imported_from;     /* NULL-terminated */
         char *error, *error_kind; /* a corrupt entry: these, key and path only */
 };
 
 void kernel_free(struct kernel *k);
 
 /*
- * metadata.json of an entry, an object with: key, release, version, arch, source, built_at (ISO 8601, UTC), image_name ("vmlinux"),
- * image_size, image_sha256, has_btf, has_config, sched_ext, devmem, modules (array), imported_from (array); each of them must be there.
- * version, arch, source, built_at and image_name keep the names that other tools of the field use.
+ * metadata.json of an entry, an object with: key, release, version, arch, source, built_at (ISO 8601, UTC),
+ * image_name ("vmlinux"), image_size, image_sha256, has_btf, has_config, sched_ext, devmem, modules (array),
+ * imported_from (array); each of them must be there. version, arch, source, built_at and image_name keep the
+ * names that other tools of the field use.
  */
 
-/* Read the entry `root`/`key`. What is wrong with it stands in error and error_kind of the result (missing, unreadable, truncated,
- * malformed, schema_drift, image_missing; unknown for another file of it that is gone); only memory running out is a failure. */
+/* Read the entry `root`/`key`. What is wrong with it stands in error and error_kind of the result (missing,
+ * unreadable, truncated, malformed, schema_drift, image_missing; unknown for another file of it that is
+ * gone); only memory running out is a failure. */
 int kernel_load(const char *root, const char *key, struct kernel **ret);
 
 /* The text for metadata.json; malloced, NULL when memory is out. */
@@ -56,8 +60,8 @@ int kernel_version_compare(const char *a, const char *b);
 /* Is this a version as a user names one: one to three numbers, perhaps "-rcN"? */
 bool kernel_version_is(const char *text);
 
-/* "6.18" stands for 6.18 and all of 6.18.x, but not for a candidate; "6.18.15" for itself; "6.15-rc3" for 6.15-rc3, also written
- * 6.15.0-rc3. */
+/* "6.18" stands for 6.18 and all of 6.18.x, but not for a candidate; "6.18.15" for itself; "6.15-rc3"
+ * for 6.15-rc3, also written 6.15.0-rc3. */
 bool kernel_version_matches(const char *version, const char *wanted);
 
 /* A key is a file name: not empty, no '/', no leading '.', no control characters or blanks. */

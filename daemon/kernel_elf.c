@@ -139,7 +139,7 @@ static char *find_ikconfig(const struct image *im)
 {
         const uint8_t *start = memmem(im->data, im->size, "IKCFG_ST\x1f\x8b", 10);
         const uint8_t *end =
-                        start ? memmem(start, im->size - (size_t)(start - im->data), "IKCFG_ED", 8) : NULL;
+                start ? memmem(start, im->size - (size_t)(start - im->data), "IKCFG_ED", 8) : NULL;
         z_stream z = {};
         char *text;
         int r;
@@ -190,9 +190,8 @@ int kernel_elf_read(int fd, const char *name, struct kernel_elf *ret, struct kt_
 
         if (r < 0)
                 return r;
-        *ret = (struct kernel_elf){.pvh = has_pvh_note(&im),
-                                   .release = find_release(&im),
-                                   .config = find_ikconfig(&im)};
+        *ret = (struct kernel_elf){
+                .pvh = has_pvh_note(&im), .release = find_release(&im), .config = find_ikconfig(&im)};
         if (read_btf(&im, ret) < 0) {
                 munmap((void *)im.data, im.size);
                 kernel_elf_done(ret);

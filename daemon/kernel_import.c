@@ -115,7 +115,7 @@ static int read_config(int fd, char **ret)
 static void look_for_config(struct import *im, int dir_fd, const char *path)
 {
         _cleanup_close_ int fd =
-                        im->config || !path ? -1 : kernel_open(im->from->caller, dir_fd, path, NULL);
+                im->config || !path ? -1 : kernel_open(im->from->caller, dir_fd, path, NULL);
 
         if (fd >= 0)
                 (void)read_config(fd, &im->config);
@@ -322,8 +322,8 @@ static int unpack_modules(struct import *im, struct kt_error *reterr)
         for (size_t i = 0; i < im->from->n_files; i++) {
                 const struct kernel_file *f = &im->from->files[i];
                 int r = kernel_package_is(f->fd)
-                                        ? kernel_package_extract(f->fd, f->name, im->dir, true, reterr)
-                                        : 0;
+                                ? kernel_package_extract(f->fd, f->name, im->dir, true, reterr)
+                                : 0;
 
                 if (r < 0)
                         return r;
@@ -364,11 +364,11 @@ static int make_modules(struct import *im, struct kt_error *reterr)
                 return 0;
         if (strcmp(im->source, "package") != 0)
                 return kt_error_set(
-                                reterr, -EOPNOTSUPP, KT_E_KERNEL_UNSUITABLE,
-                                "kernel %s in %s has virtio as modules (CONFIG_VIRTIO_PCI, "
-                                "CONFIG_VIRTIO_CONSOLE) and only a package brings them along; import its "
-                                "package, or build it with both =y",
-                                im->elf.release, im->image_name);
+                        reterr, -EOPNOTSUPP, KT_E_KERNEL_UNSUITABLE,
+                        "kernel %s in %s has virtio as modules (CONFIG_VIRTIO_PCI, "
+                        "CONFIG_VIRTIO_CONSOLE) and only a package brings them along; import its "
+                        "package, or build it with both =y",
+                        im->elf.release, im->image_name);
         stage(im, "taking modules along");
         r = unpack_modules(im, reterr);
         if (r >= 0)
@@ -422,8 +422,8 @@ static int describe(struct import *im, struct kt_error *reterr)
         k->key = kt_format("%s-%s-x86_64", im->elf.release, tag);
         k->has_btf = im->elf.btf != NULL;
         k->has_config = im->config != NULL;
-        k->sched_ext = im->config ? kernel_config_get(im->config, "SCHED_CLASS_EXT") == 'y'
-                                  : im->elf.sched_ext;
+        k->sched_ext =
+                im->config ? kernel_config_get(im->config, "SCHED_CLASS_EXT") == 'y' : im->elf.sched_ext;
         k->devmem = kernel_config_get(im->config, "DEVMEM") != 'n';
         k->imported_from = calloc(im->from->n_files + 1, sizeof(char *));
         for (size_t i = 0; k->imported_from && i < im->from->n_files; i++)
@@ -623,7 +623,7 @@ int kernel_look(struct kcache *c, const struct kernel_source *from, struct kerne
         if (r >= 0) {
                 im.kernel->path = strdup(c->root);
                 im.kernel->image_path =
-                                strdup(from->files[0].path ? from->files[0].path : from->files[0].name);
+                        strdup(from->files[0].path ? from->files[0].path : from->files[0].name);
                 *ret = TAKE_PTR(im.kernel);
         }
         return import_end(&im, r, reterr);

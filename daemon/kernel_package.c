@@ -41,8 +41,8 @@ static bool begins(const char *s, const char *prefix)
         return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-/* Where a member of the tar goes, in `ret` (PATH_MAX not needed: names are short); false: it is not wanted.
- */
+/* Where a member of the tar goes, in `ret` (PATH_MAX not needed: names are short); false: it
+ * is not wanted. */
 static bool wanted(const char *path, bool modules, char *ret, size_t size)
 {
         const char *base = strrchr(path, '/');
@@ -94,8 +94,8 @@ static int write_member(struct archive *a, int out, const char *name, struct kt_
         return n < 0 ? damaged(a, name, reterr) : 0;
 }
 
-/* What Debian and its children pack with; libarchive knows more, for some of which it would start programs.
- */
+/* What Debian and its children pack with; libarchive knows more, for some of which it
+ * would start programs. */
 static void support_filters(struct archive *a)
 {
         archive_read_support_filter_bzip2(a);
@@ -215,7 +215,6 @@ int kernel_package_extract(int fd, const char *name, int dir_fd, bool modules, s
         if (s != ARCHIVE_EOF)
                 return damaged(ar, name, reterr);
         return kt_error_set(
-                        reterr, -EBADMSG, KT_E_BAD_KERNEL,
-                        "package %s has no data.tar: it is cut off, or no Debian package; fetch it again",
-                        name);
+                reterr, -EBADMSG, KT_E_BAD_KERNEL,
+                "package %s has no data.tar: it is cut off, or no Debian package; fetch it again", name);
 }

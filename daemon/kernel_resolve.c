@@ -111,10 +111,9 @@ static int resolve_path(struct kcache *c, const struct kernel_caller *caller, co
         struct kernel_source from = {.files = &file, .n_files = 1, .caller = caller};
 
         if (fd < 0)
-                return kt_error_set_field(reterr, fd,
-                                          strcmp(err.name, KT_E_BAD_KERNEL) == 0 ? KT_E_NO_SUCH_KERNEL
-                                                                                 : err.name,
-                                          "kernel", "kernel: %s", kt_error_text(&err));
+                return kt_error_set_field(
+                        reterr, fd, strcmp(err.name, KT_E_BAD_KERNEL) == 0 ? KT_E_NO_SUCH_KERNEL : err.name,
+                        "kernel", "kernel: %s", kt_error_text(&err));
         return import_path ? kernel_import(c, &from, ret, NULL, reterr) : kernel_look(c, &from, ret, reterr);
 }
 

@@ -44,23 +44,23 @@ extern const uint8_t kvmprobe_guest_start[GUEST_CODE_SIZE], kvmprobe_guest_stubs
 
 /* What the guest was doing, for people. */
 static const char *const step_names[GUEST_STEPS] = {
-                [GUEST_STEP_START] = "its first instruction",
-                [GUEST_STEP_SEGMENTS] = "loading segments",
-                [GUEST_STEP_CONTROL] = "control registers",
-                [GUEST_STEP_CPUID] = "cpuid",
-                [GUEST_STEP_INT3] = "int3",
-                [GUEST_STEP_FAULTS] = "a fault",
-                [GUEST_STEP_MSRS] = "model-specific registers",
-                [GUEST_STEP_PAGING] = "changing the page table",
-                [GUEST_STEP_STRINGS] = "string instructions",
-                [GUEST_STEP_ATOMICS] = "atomic instructions",
-                [GUEST_STEP_CMPXCHG16B] = "cmpxchg16b",
-                [GUEST_STEP_BMI2] = "shlx",
-                [GUEST_STEP_SSE] = "SSE state (fxsave, fxrstor)",
-                [GUEST_STEP_XSAVE] = "extended state (xsave, xrstor)",
-                [GUEST_STEP_USER_MODE] = "going to user mode and back",
-                [GUEST_STEP_INTERRUPT] = "an interrupt",
-                [GUEST_STEP_LOOP] = "the timed loop",
+        [GUEST_STEP_START] = "its first instruction",
+        [GUEST_STEP_SEGMENTS] = "loading segments",
+        [GUEST_STEP_CONTROL] = "control registers",
+        [GUEST_STEP_CPUID] = "cpuid",
+        [GUEST_STEP_INT3] = "int3",
+        [GUEST_STEP_FAULTS] = "a fault",
+        [GUEST_STEP_MSRS] = "model-specific registers",
+        [GUEST_STEP_PAGING] = "changing the page table",
+        [GUEST_STEP_STRINGS] = "string instructions",
+        [GUEST_STEP_ATOMICS] = "atomic instructions",
+        [GUEST_STEP_CMPXCHG16B] = "cmpxchg16b",
+        [GUEST_STEP_BMI2] = "shlx",
+        [GUEST_STEP_SSE] = "SSE state (fxsave, fxrstor)",
+        [GUEST_STEP_XSAVE] = "extended state (xsave, xrstor)",
+        [GUEST_STEP_USER_MODE] = "going to user mode and back",
+        [GUEST_STEP_INTERRUPT] = "an interrupt",
+        [GUEST_STEP_LOOP] = "the timed loop",
 };
 
 struct probe {
@@ -81,7 +81,7 @@ static uint64_t now_ns(void)
 
 /* Note how it ended; the value says "do not go on". */
 static int conclude(struct probe *p, enum kvmprobe_outcome outcome, const char *fmt, ...)
-                __attribute__((format(printf, 3, 4)));
+        __attribute__((format(printf, 3, 4)));
 
 static int conclude(struct probe *p, enum kvmprobe_outcome outcome, const char *fmt, ...)
 {
@@ -382,8 +382,8 @@ static int broken_exit(struct probe *p, const struct kvm_regs *regs)
                                 "%u%s",
                                 step_name(regs), bytes, p->run->internal.suberror,
                                 p->run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION
-                                                ? " (its emulator lacks the instruction)"
-                                                : "");
+                                        ? " (its emulator lacks the instruction)"
+                                        : "");
         case KVM_EXIT_SHUTDOWN:
                 return conclude(p, KVMPROBE_BROKEN,
                                 "this host's KVM cannot run kernel code: triple fault at %s%s",
@@ -578,12 +578,12 @@ static void probe_under_deadline(struct probe *p)
 void kvmprobe_run(const char *device, struct kvmprobe_result *ret)
 {
         struct probe p = {
-                        .kvm_fd = -1,
-                        .vm_fd = -1,
-                        .vcpu_fd = -1,
-                        .memory = MAP_FAILED,
-                        .run = MAP_FAILED,
-                        .result = ret,
+                .kvm_fd = -1,
+                .vm_fd = -1,
+                .vcpu_fd = -1,
+                .memory = MAP_FAILED,
+                .run = MAP_FAILED,
+                .result = ret,
         };
         const uint64_t started_ns = now_ns();
 

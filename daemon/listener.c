@@ -95,16 +95,18 @@ static int make_socket(const char *path, int *ret, struct kt_error *reterr)
         int r;
 
         if (strlen(path) >= sizeof(addr.sun_path))
-                return kt_error_set(reterr, -ENAMETOOLONG, KT_E_IO,
-                                    "socket path %s is longer than %zu bytes; choose a shorter one with --socket", path,
-                                    sizeof(addr.sun_path) - 1);
+                return kt_error_set(
+                        reterr, -ENAMETOOLONG, KT_E_IO,
+                        "socket path %s is longer than %zu bytes; choose a shorter one with --socket", path,
+                        sizeof(addr.sun_path) - 1);
         strcpy(addr.sun_path, path);
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return kt_error_set(reterr, -errno, KT_E_IO, "socket: %s", strerror(errno));
 
         if (kt_socket_alive(path))
-                return kt_error_set(reterr, -EADDRINUSE, KT_E_IO, "another daemon listens on %s already", path);
+                return kt_error_set(reterr, -EADDRINUSE, KT_E_IO, "another daemon listens on %s already",
+                                    path);
         /* Nobody serves it: what is there was left by a daemon that was killed. */
         if (unlink(path) < 0 && errno != ENOENT)
                 return kt_error_set(reterr, -errno, KT_E_IO, "cannot replace the stale socket %s: %s", path,
@@ -168,7 +170,8 @@ int listener_start(struct server *server, const char *path, struct listener **re
                 l->own_file = true;
                 open_to_group(path);
         } else if (r < 0) {
-                kt_error_set(reterr, r, KT_E_IO, "the socket that systemd passed is unusable: %s", strerror(-r));
+                kt_error_set(reterr, r, KT_E_IO, "the socket that systemd passed is unusable: %s",
+                             strerror(-r));
                 goto fail;
         }
         l->path = bound_path(l->fd);

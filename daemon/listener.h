@@ -9,9 +9,9 @@ struct server;
 struct listener;
 
 /*
- * Listen on what systemd passed (LISTEN_FDS; the first, should there be more), else on path: made 0600, or 0660 as root with the group "ktstr" if there is one. A socket
- * file that nobody serves is replaced; a live one is -EADDRINUSE. The file is removed again by listener_stop(), but one of systemd's
- * is left.
+ * Listen on what systemd passed (LISTEN_FDS; the first, should there be more), else on path: made 0600, or
+ * 0660 as root with the group "ktstr" if there is one. A socket file that nobody serves is replaced; a live
+ * one is -EADDRINUSE. The file is removed again by listener_stop(), but one of systemd's is left.
  */
 int listener_start(struct server *server, const char *path, struct listener **ret, struct kt_error *reterr);
 

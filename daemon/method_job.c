@@ -19,7 +19,8 @@ static void submit(struct call *call)
         bool detach = kt_json_bool(call->parameters, "detach", false);
         struct job *job;
 
-        if (job_request_run(call, &spec, &err) < 0 || jobs_submit(&call->server->jobs, &spec, &job, &err) < 0) {
+        if (job_request_run(call, &spec, &err) < 0 ||
+            jobs_submit(&call->server->jobs, &spec, &job, &err) < 0) {
                 call_fail(call, &err);
                 return;
         }
@@ -51,7 +52,8 @@ static void attach(struct call *call)
         if (!job)
                 return;
         if (!call->more && job->state != JOB_ENDED) {
-                call_fail_text(call, KT_E_EXPECTED_MORE, "job %s has not ended; Attach needs `more` then", job->id);
+                call_fail_text(call, KT_E_EXPECTED_MORE, "job %s has not ended; Attach needs `more` then",
+                               job->id);
                 return;
         }
         since = kt_json_int(call->parameters, "since", 0);

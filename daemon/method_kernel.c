@@ -400,10 +400,10 @@ static void import(struct call *call)
 }
 
 const struct method methods_kernel[] = {
-                {"io.ktstrd.Kernel.Import", import},
-                {"io.ktstrd.Kernel.List", list, .while_draining = true},
-                {"io.ktstrd.Kernel.Info", info, .while_draining = true},
-                {"io.ktstrd.Kernel.Remove", remove_},
-                {"io.ktstrd.Kernel.Resolve", resolve, .while_draining = true},
-                {},
+        {"io.ktstrd.Kernel.Import", import},
+        {"io.ktstrd.Kernel.List", list, .while_draining = true},
+        {"io.ktstrd.Kernel.Info", info, .while_draining = true},
+        {"io.ktstrd.Kernel.Remove", remove_},
+        {"io.ktstrd.Kernel.Resolve", resolve, .while_draining = true},
+        {},
 };

@@ -31,7 +31,8 @@ static void get_interface_description(struct call *call)
         if (!idl) {
                 _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
 
-                kt_error_set_field(&err, -ENOENT, KT_E_INTERFACE_NOT_FOUND, name, "no interface '%s' here", name);
+                kt_error_set_field(&err, -ENOENT, KT_E_INTERFACE_NOT_FOUND, name, "no interface '%s' here",
+                                   name);
                 call_fail(call, &err);
                 return;
         }

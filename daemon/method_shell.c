@@ -20,10 +20,12 @@ static void open_shell(struct call *call)
         }
         if (!call->server->config->busybox_path) {
                 call_fail_text(call, KT_E_INTERNAL,
-                               "no static busybox is known, so guests have no /bin/sh; install busybox-static and start ktstrd again");
+                               "no static busybox is known, so guests have no /bin/sh; install "
+                               "busybox-static and start ktstrd again");
                 return;
         }
-        if (job_request_exec(call, &spec, &err) < 0 || jobs_submit(&call->server->jobs, &spec, &job, &err) < 0) {
+        if (job_request_exec(call, &spec, &err) < 0 ||
+            jobs_submit(&call->server->jobs, &spec, &job, &err) < 0) {
                 call_fail(call, &err);
                 return;
         }

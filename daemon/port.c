@@ -7,8 +7,9 @@
 
 #include "../proto/errors.h"
 
-/* The rates are kept as what was taken and not yet paid for by time passed; more than a window's worth of it, and the guest is not read
- * until it is paid off. What one read brought too much is therefore taken off the next window. */
+/* The rates are kept as what was taken and not yet paid for by time passed; more than a window's worth of
+ * it, and the guest is not read until it is paid off. What one read brought too much is therefore taken off
+ * the next window. */
 #define WINDOW_MS 50
 #define WINDOW_BYTES (PORT_BYTES_PER_SECOND * WINDOW_MS / 1000)
 #define WINDOW_FRAMES (PORT_FRAMES_PER_SECOND * WINDOW_MS / 1000)

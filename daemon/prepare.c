@@ -31,19 +31,21 @@ static int prepare_kernel(struct prepared *p, struct kt_error *reterr)
                 return r;
         if (p->spec->sched_name && !p->kernel->sched_ext)
                 return kt_error_set_field(reterr, -EOPNOTSUPP, KT_E_KERNEL_UNSUITABLE, "kernel",
-                                          "kernel %s has no sched_ext (CONFIG_SCHED_CLASS_EXT is off), no scheduler can attach; choose "
+                                          "kernel %s has no sched_ext (CONFIG_SCHED_CLASS_EXT is off), no "
+                                          "scheduler can attach; choose "
                                           "another with --kernel, see `ktstrctl kernel list`",
                                           p->kernel->key);
         if (p->spec->sched_name && !p->kernel->has_btf)
                 return kt_error_set_field(reterr, -EOPNOTSUPP, KT_E_KERNEL_UNSUITABLE, "kernel",
-                                          "kernel %s has no BTF (CONFIG_DEBUG_INFO_BTF is off), no scheduler can be loaded; choose "
+                                          "kernel %s has no BTF (CONFIG_DEBUG_INFO_BTF is off), no "
+                                          "scheduler can be loaded; choose "
                                           "another with --kernel, see `ktstrctl kernel list`",
                                           p->kernel->key);
         r = kcache_lease(p->kcache, p->kernel->key, &p->lease_fd, reterr);
         if (r < 0)
                 return r;
-        return initramfs_ensure(p->kcache, p->kernel, p->config->agent_path, p->config->busybox_path, &p->initramfs_path,
-                                reterr);
+        return initramfs_ensure(p->kcache, p->kernel, p->config->agent_path, p->config->busybox_path,
+                                &p->initramfs_path, reterr);
 }
 
 /* Take over an open file. name is for messages. */
@@ -55,7 +57,8 @@ static int add_file(struct prepared *p, const char *guest_path, int fd, int mode
         struct stat st;
 
         if (fstat(owned, &st) < 0)
-                return kt_error_set(reterr, -errno, KT_E_BAD_FILE, "cannot read %s: %s", name, strerror(errno));
+                return kt_error_set(reterr, -errno, KT_E_BAD_FILE, "cannot read %s: %s", name,
+                                    strerror(errno));
         if (!S_ISREG(st.st_mode))
                 return kt_error_set(reterr, -EINVAL, KT_E_BAD_FILE, "%s is no regular file", name);
         grown = realloc(p->files, (p->n_files + 1) * sizeof(*grown));
@@ -79,7 +82,8 @@ static int add_scheduler_by_path(struct prepared *p, struct kt_error *reterr)
         const char *base = strrchr(p->spec->sched_path, '/');
         int r;
 
-        r = kt_elf_deps_collect(p->spec->sched_path, NULL, KT_E_BAD_SCHEDULER, KT_E_LIBRARY_NOT_FOUND, &deps, reterr);
+        r = kt_elf_deps_collect(p->spec->sched_path, NULL, KT_E_BAD_SCHEDULER, KT_E_LIBRARY_NOT_FOUND, &deps,
+                                reterr);
         if (r < 0)
                 return r;
         guest_path = kt_path_join(KT_GUEST_BIN_DIR, base ? base + 1 : p->spec->sched_path);
@@ -87,8 +91,8 @@ static int add_scheduler_by_path(struct prepared *p, struct kt_error *reterr)
                        : oom(reterr);
         for (size_t i = 0; r >= 0 && i < deps.n_files; i++) {
                 struct kt_elf_file *f = &deps.files[i];
-                _cleanup_free_ char *lib = f->name[0] == '/' ? strdup(f->name)
-                                                             : kt_path_join(KT_GUEST_LIB_DIR, f->name);
+                _cleanup_free_ char *lib =
+                        f->name[0] == '/' ? strdup(f->name) : kt_path_join(KT_GUEST_LIB_DIR, f->name);
                 r = lib ? add_file(p, lib, TAKE_FD(f->fd), 0755, f->path, reterr) : oom(reterr);
         }
         kt_elf_deps_done(&deps);
@@ -123,8 +127,8 @@ static int name_scheduler(struct prepared *p, struct kt_error *reterr)
                 return oom(reterr);
         int r = kt_sha256_fd(p->files[0].fd, p->sched_sha256);
         if (r < 0)
-                return kt_error_set(reterr, r, KT_E_BAD_FILE, "cannot read scheduler %s: %s", p->spec->sched_name,
-                                    strerror(-r));
+                return kt_error_set(reterr, r, KT_E_BAD_FILE, "cannot read scheduler %s: %s",
+                                    p->spec->sched_name, strerror(-r));
         return 0;
 }
 

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What a job needs before its guest can start, gathered on a worker thread: the kernel (found or imported, and leased so that nobody
- * removes it), its initramfs, and every file open, with its size and content hash.
+ * What a job needs before its guest can start, gathered on a worker thread: the kernel (found or imported,
+ * and leased so that nobody removes it), its initramfs, and every file open, with its size and content hash.
  */
 
 #include <uv.h>
@@ -21,9 +21,9 @@ struct prepared_file {
 
 struct prepared {
         /* in */
-        struct kcache *kcache;      /* borrowed, thread-safe */
+        struct kcache *kcache;       /* borrowed, thread-safe */
         const struct config *config; /* borrowed, constant */
-        struct job_spec *spec;      /* borrowed; untouched by others until done */
+        struct job_spec *spec;       /* borrowed; untouched by others until done */
 
         /* out */
         struct kernel *kernel;

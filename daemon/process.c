@@ -47,8 +47,8 @@ static void close_handles(struct process *p)
         uv_close((uv_handle_t *)&p->stderr_pipe, on_closed);
 }
 
-/* The exit may be told before the last words are: a child that is gone leaves them in the pipe, all of them.
- */
+/* The exit may be told before the last words are: a child that is gone leaves them in the pipe,
+ * all of them. */
 static void drain_stderr(struct process *p)
 {
         uv_os_fd_t fd;
@@ -123,17 +123,16 @@ static int make_argv(const struct process_params *params, struct helper_argv *re
 static int spawn(uv_loop_t *loop, struct process *p, const struct process_params *params)
 {
         uv_stdio_container_t stdio[PROCESS_FIRST_FD + PROCESS_FDS_MAX] = {
-                        {.flags = UV_IGNORE},
-                        {.flags = UV_IGNORE},
-                        {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
-                         .data.stream = (uv_stream_t *)&p->stderr_pipe},
+                {.flags = UV_IGNORE},
+                {.flags = UV_IGNORE},
+                {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&p->stderr_pipe},
         };
         struct helper_argv helper;
         uv_process_options_t options = {
-                        .exit_cb = on_child_exit,
-                        .file = params->exec_helper,
-                        .stdio = stdio,
-                        .stdio_count = PROCESS_FIRST_FD + (int)params->n_fds,
+                .exit_cb = on_child_exit,
+                .file = params->exec_helper,
+                .stdio = stdio,
+                .stdio_count = PROCESS_FIRST_FD + (int)params->n_fds,
         };
         int r;
 

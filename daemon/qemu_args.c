@@ -13,8 +13,8 @@
 
 #define APIC_ID_MAX 254U /* 255 addresses all CPUs */
 
-/* What the trimmed machine does without. Its SeaBIOS would also draw on the serial port but for graphics=on.
- */
+/* What the trimmed machine does without. Its SeaBIOS would also draw on the serial port
+ * but for graphics=on. */
 #define MACHINE_OFF "smbus=off,sata=off,usb=off,vmport=off,i8042=off,hpet=off"
 
 /* Arguments in the making; failed once memory ran out. */

@@ -16,12 +16,13 @@
 #define QEMU_CHECK_TIMEOUT_MS 5000
 
 struct qemu_check {
-        bool runs;        /* it makes x86_64 machines under TCG */
-        bool has_kvm;     /* KVM was built in */
-        /* Under TCG its vCPUs may each have a host thread. Before 8.1 they may not: a vCPU that translates code while another
-         * patches it (jump labels, ftrace, static calls) can keep the breakpoint that was there for a moment, and the guest's kernel
-         * dies of an int3 that is nobody's (mended by "accel/tcg: Always lock pages before translation"). Measured with 7.2.22, a
-         * 6.18 and a 7.3 guest of 2 vCPUs: 1 panic in 48 runs. */
+        bool runs;    /* it makes x86_64 machines under TCG */
+        bool has_kvm; /* KVM was built in */
+        /* Under TCG its vCPUs may each have a host thread. Before 8.1 they may not: a vCPU that translates
+         * code while another patches it (jump labels, ftrace, static calls) can keep the breakpoint that was
+         * there for a moment, and the guest's kernel dies of an int3 that is nobody's (mended by "accel/tcg:
+         * Always lock pages before translation"). Measured with 7.2.22, a 6.18 and a 7.3 guest of 2 vCPUs: 1
+         * panic in 48 runs. */
         bool parallel_tcg;
         char version[32]; /* "7.2.22", "" unless it runs */
         char reason[256]; /* one line; set unless it runs */

@@ -180,11 +180,11 @@ static struct command *command_new(struct qmp *q, const char *name, unsigned tim
         if (!c)
                 return NULL;
         *c = (struct command){
-                        .id = ++q->last_id,
-                        .deadline_ms = uv_now(q->timer.loop) + timeout_ms,
-                        .name = strdup(name),
-                        .cb = cb,
-                        .data = data,
+                .id = ++q->last_id,
+                .deadline_ms = uv_now(q->timer.loop) + timeout_ms,
+                .name = strdup(name),
+                .cb = cb,
+                .data = data,
         };
         kt_list_init(&c->link);
         if (!c->name) {
@@ -272,7 +272,7 @@ static int take_greeting(struct qmp *q, struct json_object *json, struct kt_erro
 {
         struct json_object *qmp = member(json, "QMP", json_type_object);
         struct json_object *version =
-                        member(member(qmp, "version", json_type_object), "qemu", json_type_object);
+                member(member(qmp, "version", json_type_object), "qemu", json_type_object);
         int64_t left_ms = (int64_t)(q->greeting_deadline_ms - uv_now(q->timer.loop));
         int r;
 

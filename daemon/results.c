@@ -31,7 +31,8 @@ int results_open(struct job *job, struct kt_error *reterr)
         if (r >= 0 && chmod(dir, 0700) < 0)
                 r = -errno;
         if (r < 0)
-                return kt_error_set(reterr, r, KT_E_IO, "cannot make the result folder %s: %s", dir, strerror(-r));
+                return kt_error_set(reterr, r, KT_E_IO, "cannot make the result folder %s: %s", dir,
+                                    strerror(-r));
         job->result_dir = TAKE_PTR(dir);
         return 0;
 }
@@ -79,16 +80,18 @@ void results_append(struct job *job, enum event_stream stream, const char *data,
                 job->result_bytes += size;
 }
 
-/* A daemon that serves others gives each what is theirs. Not before it is complete: in a folder of somebody else's a name may come to mean
- * another file. */
+/* A daemon that serves others gives each what is theirs. Not before it is complete: in a folder of somebody
+ * else's a name may come to mean another file. */
 static void give_away(struct job *job, int dir_fd)
 {
         _cleanup_closedir_ DIR *dir = job->spec.uid != geteuid() ? fdopendir(dup(dir_fd)) : NULL;
         struct dirent *e;
 
         while (dir && (e = readdir(dir)))
-                if (e->d_name[0] != '.' && fchownat(dir_fd, e->d_name, job->spec.uid, job->spec.gid, AT_SYMLINK_NOFOLLOW) < 0)
-                        kt_log_warning("cannot give %s/%s to its user: %s", job->result_dir, e->d_name, strerror(errno));
+                if (e->d_name[0] != '.' &&
+                    fchownat(dir_fd, e->d_name, job->spec.uid, job->spec.gid, AT_SYMLINK_NOFOLLOW) < 0)
+                        kt_log_warning("cannot give %s/%s to its user: %s", job->result_dir, e->d_name,
+                                       strerror(errno));
         if (dir && fchown(dir_fd, job->spec.uid, job->spec.gid) < 0)
                 kt_log_warning("cannot give %s to its user: %s", job->result_dir, strerror(errno));
 }
@@ -103,9 +106,13 @@ void results_save(struct job *job)
         if (!job->result_dir)
                 return;
         json = job_verdict_json(job);
-        text = json ? json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE) : NULL;
+        text = json ? json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY |
+                                                                   JSON_C_TO_STRING_NOSLASHESCAPE)
+                    : NULL;
         dir = open(job->result_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        r = !text ? -ENOMEM : dir < 0 ? -errno : kt_publish_file(dir, "verdict.json", text, strlen(text), 0644);
+        r = !text     ? -ENOMEM
+            : dir < 0 ? -errno
+                      : kt_publish_file(dir, "verdict.json", text, strlen(text), 0644);
         if (r < 0) {
                 kt_log_warning("cannot write %s/verdict.json: %s", job->result_dir, strerror(-r));
                 verdict_add_detail(&job->verdict, "verdict.json could not be written: %s", strerror(-r));

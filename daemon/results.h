@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * What is left of a job on disk: STATE/results/JOB/ with scheduler.log (all that the scheduler printed), kernel.log, console.log,
- * output.log (of a command) as they come, and verdict.json at the end, published whole. Nothing is ever overwritten: ids are random.
- * Appending is a plain write(2) to the page cache from the loop. The folder is the daemon's until the job has ended, and then its user's
- * alone.
+ * What is left of a job on disk: STATE/results/JOB/ with scheduler.log (all that the scheduler printed),
+ * kernel.log, console.log, output.log (of a command) as they come, and verdict.json at the end, published
+ * whole. Nothing is ever overwritten: ids are random. Appending is a plain write(2) to the page cache from
+ * the loop. The folder is the daemon's until the job has ended, and then its user's alone.
  */
 
 #include "../common/error.h"
@@ -16,7 +16,8 @@ struct job;
 /* Make the folder and set job->result_dir. -ENOSPC and the like become KT_E_IO naming the folder. */
 int results_open(struct job *job, struct kt_error *reterr);
 
-/* Append what a stream brought. A failure, or the end of what is kept of a job (256 MiB), is logged once and noted in the verdict. */
+/* Append what a stream brought. A failure, or the end of what is kept of a job (256 MiB), is logged once and
+ * noted in the verdict. */
 void results_append(struct job *job, enum event_stream stream, const char *data, size_t size);
 
 /* Write verdict.json and hand the folder over. Without a folder nothing is done. */

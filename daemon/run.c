@@ -23,7 +23,8 @@
 #include "server.h"
 #include "worker.h"
 
-/* What of a scheduler's output is searched for the error; the whole is on disk. The first part, since that is where the error is. */
+/* What of a scheduler's output is searched for the error; the whole is on disk. The first part, since that
+ * is where the error is. */
 #define SCHED_TEXT_MAX (16U * 1024U * 1024U)
 
 struct run {
@@ -34,7 +35,7 @@ struct run {
         int n_handles; /* timers not yet closed */
         bool done;     /* waiting for the timers only */
 
-        bool attached;        /* the agent said so */
+        bool attached; /* the agent said so */
         bool have_report;
         struct guest_report report;
         bool timed_out;
@@ -112,11 +113,13 @@ static enum sched_outcome sched_outcome_of(const struct guest_report *r)
                         return SCHED_KILLED;
                 return r->sched.exit_code == 0 ? SCHED_EXITED : SCHED_FAILED;
         case REPORT_DONE:
-                /* To die of the signal by which it was told to go is fine, to crash on the way out is not. */
-                if (r->sched.exit_signal >= 0 && r->sched.exit_signal != SIGINT && r->sched.exit_signal != SIGKILL)
+                /* To die of the signal by which it was told to go is fine, to crash on the way
+                 * out is not. */
+                if (r->sched.exit_signal >= 0 && r->sched.exit_signal != SIGINT &&
+                    r->sched.exit_signal != SIGKILL)
                         return SCHED_KILLED;
                 return r->sched.state_after && strcmp(r->sched.state_after, "disabled") == 0 ? SCHED_STOPPED
-                                                                                              : SCHED_STUCK;
+                                                                                             : SCHED_STUCK;
         default:
                 return SCHED_UNKNOWN;
         }
@@ -168,12 +171,14 @@ static void fill_workload(struct run *run)
                 .known = run->delays.tied && run->delays.n > 0,
                 .window_ms = (v->workload.stopped_ns - v->workload.started_ns) / 1000000,
                 .run_delay_ms =
-                        delay_log_between(&run->delays, v->workload.started_ns, v->workload.stopped_ns) / 1000000,
+                        delay_log_between(&run->delays, v->workload.started_ns, v->workload.stopped_ns) /
+                        1000000,
                 .samples = (unsigned)run->delays.n,
         };
         if (strcmp(run->job->guest.accel, "tcg") == 0)
-                verdict_add_detail(v, "software emulation (tcg): gap and spread are held to %.0f ms and %.0f %%", t.gap_ms,
-                                   t.spread_pct);
+                verdict_add_detail(
+                        v, "software emulation (tcg): gap and spread are held to %.0f ms and %.0f %%",
+                        t.gap_ms, t.spread_pct);
 }
 
 static void judge_exec(struct run *run)
@@ -183,10 +188,11 @@ static void judge_exec(struct run *run)
         v->exit_code = run->report.exec_code;
         v->exit_signal = run->report.exec_signal;
         if (v->exit_signal >= 0)
-                verdict_set(v, VERDICT_FAIL, "the command was killed by signal %lld", (long long)v->exit_signal);
+                verdict_set(v, VERDICT_FAIL, "the command was killed by signal %lld",
+                            (long long)v->exit_signal);
         else
-                verdict_set(v, v->exit_code == 0 ? VERDICT_PASS : VERDICT_FAIL, "the command exited with status %lld",
-                            (long long)v->exit_code);
+                verdict_set(v, v->exit_code == 0 ? VERDICT_PASS : VERDICT_FAIL,
+                            "the command exited with status %lld", (long long)v->exit_code);
 }
 
 static void judge_report(struct run *run)
@@ -209,7 +215,8 @@ static void judge_report(struct run *run)
         }
 }
 
-/* The guest is gone without a word. With a scheduler attached that is the scheduler's doing until shown otherwise. */
+/* The guest is gone without a word. With a scheduler attached that is the scheduler's doing until shown
+ * otherwise. */
 static void judge_silence(struct run *run, enum guest_end end, const struct kt_error *err)
 {
         struct verdict *v = &run->job->verdict;
@@ -217,8 +224,9 @@ static void judge_silence(struct run *run, enum guest_end end, const struct kt_e
 
         if (run->timed_out) {
                 if (run->attached)
-                        verdict_set(v, VERDICT_FAIL, "with %s attached the guest came to no end within %llu ms",
-                                    run->job->spec.sched_name, (unsigned long long)run->job->spec.timeout_ms);
+                        verdict_set(
+                                v, VERDICT_FAIL, "with %s attached the guest came to no end within %llu ms",
+                                run->job->spec.sched_name, (unsigned long long)run->job->spec.timeout_ms);
                 else {
                         kt_error_set(&late, -ETIMEDOUT, KT_E_TIMEOUT,
                                      "the job came to no end within %llu ms; give it more with --timeout",
@@ -229,8 +237,8 @@ static void judge_silence(struct run *run, enum guest_end end, const struct kt_e
         } else if (kt_error_isset(&run->failure))
                 verdict_set_error(v, &run->failure);
         else if (end == GUEST_END_DIED && run->attached)
-                verdict_set(v, VERDICT_FAIL, "with %s attached the guest died: %s", run->job->spec.sched_name,
-                            kt_error_text(err));
+                verdict_set(v, VERDICT_FAIL, "with %s attached the guest died: %s",
+                            run->job->spec.sched_name, kt_error_text(err));
         else if (err && kt_error_isset(err))
                 verdict_set_error(v, err);
         else {
@@ -258,7 +266,8 @@ static void on_gone(void *userdata, enum guest_end end, const struct kt_error *e
         else {
                 judge_silence(run, end, err);
                 if (tail && *tail)
-                        verdict_add_detail(&run->job->verdict, "last lines of the guest's console:\n%s", tail);
+                        verdict_add_detail(&run->job->verdict, "last lines of the guest's console:\n%s",
+                                           tail);
         }
         finish(run);
 }
@@ -351,7 +360,8 @@ static void on_agent_event(struct run *run, const struct kt_frame *frame)
                 if (ev) {
                         ev->state = "attached";
                         ev->ops = strdup(e.ops);
-                        ev->message = kt_format("%s attached as '%s' after %lld ms", name, e.ops, (long long)e.took_ms);
+                        ev->message = kt_format("%s attached as '%s' after %lld ms", name, e.ops,
+                                                (long long)e.took_ms);
                         job_publish(run->job, ev);
                 }
         } else if (strcmp(e.kind, "workload_started") == 0 || strcmp(e.kind, "workload_stopped") == 0) {
@@ -392,8 +402,10 @@ static void keep_sched_text(struct run *run, const char *data, size_t size)
 static void on_output(struct run *run, const struct kt_frame *frame)
 {
         static const enum event_stream streams[] = {
-                [KT_OUTPUT_SCHED_STDOUT] = STREAM_SCHEDULER_STDOUT, [KT_OUTPUT_SCHED_STDERR] = STREAM_SCHEDULER_STDERR,
-                [KT_OUTPUT_STDOUT] = STREAM_STDOUT,                 [KT_OUTPUT_STDERR] = STREAM_STDERR,
+                [KT_OUTPUT_SCHED_STDOUT] = STREAM_SCHEDULER_STDOUT,
+                [KT_OUTPUT_SCHED_STDERR] = STREAM_SCHEDULER_STDERR,
+                [KT_OUTPUT_STDOUT] = STREAM_STDOUT,
+                [KT_OUTPUT_STDERR] = STREAM_STDERR,
                 [KT_OUTPUT_KERNEL] = STREAM_KERNEL,
         };
         const char *data = (const char *)frame->payload + 1;
@@ -497,8 +509,8 @@ static void start_guest(struct run *run)
                 .id = job->id,
                 .console_path = console,
         };
-        job_say(job, EVENT_GUEST, "booting", "booting %s on %s under %s", run->prep.kernel->key, job->guest.topology,
-                accel_name(accel));
+        job_say(job, EVENT_GUEST, "booting", "booting %s on %s under %s", run->prep.kernel->key,
+                job->guest.topology, accel_name(accel));
         if (guest_start(&s->loop, &params, &guest_ops, run, &run->guest, &err) < 0)
                 fail(run, &err);
 }
@@ -514,7 +526,8 @@ static void on_prepared(void *data, int status)
         else if (run->prep.result < 0)
                 fail(run, &run->prep.error);
         else if (run->timed_out) {
-                kt_error_set(&err, -ETIMEDOUT, KT_E_TIMEOUT, "preparing the job alone took more than %llu ms",
+                kt_error_set(&err, -ETIMEDOUT, KT_E_TIMEOUT,
+                             "preparing the job alone took more than %llu ms",
                              (unsigned long long)run->job->spec.timeout_ms);
                 fail(run, &err);
         } else
@@ -541,14 +554,17 @@ void run_start(struct job *job)
         }
         run->job = job;
         job->run = run;
-        run->prep = (struct prepared){.kcache = job->server->kcache, .config = job->server->config, .spec = &job->spec,
+        run->prep = (struct prepared){.kcache = job->server->kcache,
+                                      .config = job->server->config,
+                                      .spec = &job->spec,
                                       .lease_fd = -1};
         uv_timer_init(&job->server->loop, &run->timeout);
         uv_timer_init(&job->server->loop, &run->sample);
         run->timeout.data = run->sample.data = run;
         run->n_handles = 2;
         uv_timer_start(&run->timeout, on_timeout, job->spec.timeout_ms, 0);
-        uv_timer_start(&run->sample, on_sample, DELAY_LOG_INTERVAL_NS / 1000000, DELAY_LOG_INTERVAL_NS / 1000000);
+        uv_timer_start(&run->sample, on_sample, DELAY_LOG_INTERVAL_NS / 1000000,
+                       DELAY_LOG_INTERVAL_NS / 1000000);
 
         if (results_open(job, &err) < 0) {
                 fail(run, &err);

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * One job's passage through a guest: prepare (worker) → guest starts → hand-out → events → result → guest gone → verdict → job_end().
- * Owns everything that lives only as long as that; ends in exactly one job_end(), whatever happens.
+ * One job's passage through a guest: prepare (worker) → guest starts → hand-out → events → result → guest
+ * gone → verdict → job_end(). Owns everything that lives only as long as that; ends in exactly one
+ * job_end(), whatever happens.
  */
 
 struct job;

@@ -106,8 +106,9 @@ static struct span after_last(struct span line, const char *mark)
         return (struct span){NULL, 0};
 }
 
-/* In a verifier log the complaint is the last line before the statistics, or before the report that kernels from 7.3 on add ("Verification
- * failed: …"). The line of source that it is about is the last one named before it ("; text @ file.bpf.c:34"). */
+/* In a verifier log the complaint is the last line before the statistics, or before the report that kernels
+ * from 7.3 on add ("Verification failed: …"). The line of source that it is about is the last one named
+ * before it ("; text @ file.bpf.c:34"). */
 static struct span verifier_complaint(struct span log, struct span *ret_source)
 {
         const char *p = log.start, *end = log.start + log.size;
@@ -115,7 +116,8 @@ static struct span verifier_complaint(struct span log, struct span *ret_source)
 
         *ret_source = (struct span){NULL, 0};
         while (next_line(&p, end, &line)) {
-                if (begins(line, "processed ") || begins(line, "verification time ") || begins(line, "Verification failed: "))
+                if (begins(line, "processed ") || begins(line, "verification time ") ||
+                    begins(line, "Verification failed: "))
                         break;
                 if (begins(line, "; ") && contains(line, " @ "))
                         *ret_source = after_last(line, " @ ");
@@ -130,7 +132,9 @@ static char *explain_verifier_log(const char *text, struct span log)
 {
         struct span source, why = verifier_complaint(log, &source), program = {NULL, 0};
         _cleanup_free_ char *what = why.start ? copy(why) : NULL, *where = NULL, *name = NULL;
-        const char *begin = log.start - 1; /* the end of libbpf's line: "libbpf: prog 'NAME': -- BEGIN PROG LOAD LOG --" */
+        const char *begin =
+                log.start -
+                1; /* the end of libbpf's line: "libbpf: prog 'NAME': -- BEGIN PROG LOAD LOG --" */
 
         while (begin > text && begin[-1] != '\n')
                 begin--;
@@ -145,8 +149,8 @@ static char *explain_verifier_log(const char *text, struct span log)
         return kt_format("%s (in %s%s%s)", what, name, where ? ", " : "", where ? where : "");
 }
 
-/* Without a verifier log: the kernel's words as the scheduler printed them on its way out, else libbpf's first complaint, else the last
- * line. */
+/* Without a verifier log: the kernel's words as the scheduler printed them on its way out, else libbpf's
+ * first complaint, else the last line. */
 static struct span first_complaint(const char *text, size_t size)
 {
         const char *p = text, *end = text + size;
@@ -155,7 +159,8 @@ static struct span first_complaint(const char *text, size_t size)
         while (next_line(&p, end, &line)) {
                 if (begins(line, "EXIT: ") && !contains(line, "unregistered from user space"))
                         return line;
-                if (!complaint.start && begins(line, "libbpf: ") && !contains(line, "skipping it") && !contains(line, "-22") &&
+                if (!complaint.start && begins(line, "libbpf: ") && !contains(line, "skipping it") &&
+                    !contains(line, "-22") &&
                     (contains(line, "not found") || contains(line, "ailed") || contains(line, "rror") ||
                      contains(line, "mismatch") || contains(line, "incompatible")))
                         complaint = line;
@@ -172,7 +177,9 @@ void sched_log_extract(const char *text, size_t size, struct sched_log *ret)
         struct span why = log.start ? (struct span){NULL, 0} : first_complaint(text, size);
 
         *ret = (struct sched_log){
-                .error_text = log.start ? explain_verifier_log(text, log) : why.start ? copy(why) : NULL,
+                .error_text = log.start   ? explain_verifier_log(text, log)
+                              : why.start ? copy(why)
+                                          : NULL,
                 .verifier_log = log.start ? copy(log) : NULL,
                 .dump = dump.start ? copy(dump) : NULL,
         };

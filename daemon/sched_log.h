@@ -15,6 +15,6 @@ struct sched_log {
 void sched_log_extract(const char *text, size_t size, struct sched_log *ret);
 void sched_log_done(struct sched_log *l);
 
-/* enum scx_exit_kind without its prefix, in lower case ("error_stall"), from the kernel's words ("runnable task stall"). "unknown" when
- * they are new. Static. The words: scx_exit_reason() in kernel/sched/ext.c. */
+/* enum scx_exit_kind without its prefix, in lower case ("error_stall"), from the kernel's words ("runnable
+ * task stall"). "unknown" when they are new. Static. The words: scx_exit_reason() in kernel/sched/ext.c. */
 const char *sched_exit_kind(const char *reason);

@@ -36,13 +36,13 @@ int server_admit(struct server *s, uid_t uid, struct kt_error *reterr)
         unsigned n = 0;
 
         if (s->n_conns >= SERVER_CONNS_MAX)
-                return kt_error_set(reterr, -EBUSY, KT_E_BUSY, "%u connections are open already; try again later",
-                                    s->n_conns);
-        kt_list_for_each(it, &s->conns)
+                return kt_error_set(reterr, -EBUSY, KT_E_BUSY,
+                                    "%u connections are open already; try again later", s->n_conns);
+        kt_list_for_each (it, &s->conns)
                 n += conn_peer(conn_from_link(it))->uid == uid;
         if (n >= SERVER_CONNS_PER_UID_MAX)
-                return kt_error_set(reterr, -EBUSY, KT_E_BUSY, "uid %u has %u connections open already", (unsigned)uid,
-                                    n);
+                return kt_error_set(reterr, -EBUSY, KT_E_BUSY, "uid %u has %u connections open already",
+                                    (unsigned)uid, n);
         return 0;
 }
 
@@ -50,12 +50,13 @@ int server_admit_bytes(struct server *s, uid_t uid, struct kt_error *reterr)
 {
         size_t held = 0;
 
-        kt_list_for_each(it, &s->conns) {
+        kt_list_for_each (it, &s->conns) {
                 struct conn *c = conn_from_link(it);
                 held += conn_peer(c)->uid == uid ? conn_held_bytes(c) : 0;
         }
         if (held > SERVER_BYTES_PER_UID_MAX)
-                return kt_error_set(reterr, -EBUSY, KT_E_BUSY, "uid %u has %zu MiB under way already, of %u that one user may have",
+                return kt_error_set(reterr, -EBUSY, KT_E_BUSY,
+                                    "uid %u has %zu MiB under way already, of %u that one user may have",
                                     (unsigned)uid, held >> 20, SERVER_BYTES_PER_UID_MAX >> 20);
         return 0;
 }
@@ -104,8 +105,11 @@ static void tell_status(struct server *s)
                 return;
         s->told_running = j->n_running;
         s->told_queued = j->n_queued;
-        sd_notifyf(0, "STATUS=%s%u jobs running, %u queued", s->stopping ? "stopping, " : s->draining ? "draining, " : "", j->n_running,
-                   j->n_queued);
+        sd_notifyf(0, "STATUS=%s%u jobs running, %u queued",
+                   s->stopping   ? "stopping, "
+                   : s->draining ? "draining, "
+                                 : "",
+                   j->n_running, j->n_queued);
 }
 
 /* --- shutdown --- */
@@ -257,7 +261,8 @@ int server_start(struct server *s, const struct config *config, struct kt_error 
         uv_signal_start(&s->sigint, on_signal, SIGINT);
         start_notifying(s);
         server_changed(s);
-        kt_log_info("ktstrd %s listens on %s; kernels in %s", KT_VERSION, server_socket(s), config->cache_dir);
+        kt_log_info("ktstrd %s listens on %s; kernels in %s", KT_VERSION, server_socket(s),
+                    config->cache_dir);
         return 0;
 }
 

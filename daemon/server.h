@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The daemon: its loop, its listeners and everything that lives as long as it does. Start order is the order of the fields; shutdown
- * runs backwards: no new connections, no new calls, jobs end, guests end, writes drain, handles close, the loop returns.
+ * The daemon: its loop, its listeners and everything that lives as long as it does. Start order is the order
+ * of the fields; shutdown runs backwards: no new connections, no new calls, jobs end, guests end, writes
+ * drain, handles close, the loop returns.
  */
 
 #include <stdbool.h>
@@ -41,7 +42,7 @@ struct server {
         uv_signal_t sigterm, sigint;
         uv_timer_t idle, notify;
         unsigned told_running, told_queued; /* the last STATUS= */
-        bool draining; /* no new jobs; exit when the last has ended */
+        bool draining;                      /* no new jobs; exit when the last has ended */
         bool stopping;
         int exit_status;
 };
@@ -61,7 +62,8 @@ void server_drain(struct server *s);
 /* Does this uid hold more bytes than it may? Then an error that says so. */
 int server_admit_bytes(struct server *s, uid_t uid, struct kt_error *reterr);
 
-/* A job or a connection came or went: look whether the idle timer should run or a drain is complete, and tell systemd. */
+/* A job or a connection came or went: look whether the idle timer should run or a drain is complete, and
+ * tell systemd. */
 void server_changed(struct server *s);
 
 /* For conn: one more, one less. -EBUSY with a text when a limit is reached. */

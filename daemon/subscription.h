@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * A call that watches a job: it pulls events at the pace at which its client reads, so a slow client costs nothing but its place in the
- * list. Without `more` only the verdict is sent.
+ * A call that watches a job: it pulls events at the pace at which its client reads, so a slow client costs
+ * nothing but its place in the list. Without `more` only the verdict is sent.
  */
 
 #include <stdbool.h>

@@ -48,10 +48,10 @@ static int refuse_zero(const struct topology *t, const char *text, struct kt_err
                 unsigned value;
                 const char *what;
         } numbers[] = {
-                        {t->numa_nodes, "NUMA nodes"},
-                        {t->llcs, "LLCs"},
-                        {t->cores, "cores per LLC"},
-                        {t->threads, "threads per core"},
+                {t->numa_nodes, "NUMA nodes"},
+                {t->llcs, "LLCs"},
+                {t->cores, "cores per LLC"},
+                {t->threads, "threads per core"},
         };
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(numbers); i++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The CPU topology of a guest: NUMA nodes, LLCs (in all, over the nodes), cores per LLC, threads per core.
- */
+/* The CPU topology of a guest: NUMA nodes, LLCs (in all, over the nodes), cores per LLC,
+ * threads per core. */
 
 #include "../common/error.h"
 

@@ -12,8 +12,12 @@
 const char *verdict_kind_name(enum verdict_kind kind)
 {
         static const char *const names[] = {
-                [VERDICT_PASS] = "pass", [VERDICT_FAIL] = "fail",           [VERDICT_INCONCLUSIVE] = "inconclusive",
-                [VERDICT_SKIP] = "skip", [VERDICT_CANCELLED] = "cancelled", [VERDICT_ERROR] = "error",
+                [VERDICT_PASS] = "pass",
+                [VERDICT_FAIL] = "fail",
+                [VERDICT_INCONCLUSIVE] = "inconclusive",
+                [VERDICT_SKIP] = "skip",
+                [VERDICT_CANCELLED] = "cancelled",
+                [VERDICT_ERROR] = "error",
         };
 
         return names[kind];
@@ -109,39 +113,44 @@ static bool judge_scheduler(struct verdict *v, const char *name)
         switch (s->outcome) {
         case SCHED_STOPPED:
                 if (s->exit_code > 0)
-                        verdict_add_detail(v, "%s exited with status %lld when it was told to stop", name, (long long)s->exit_code);
+                        verdict_add_detail(v, "%s exited with status %lld when it was told to stop", name,
+                                           (long long)s->exit_code);
                 else if (s->exit_signal == SIGKILL)
                         verdict_add_detail(v, "%s did not leave on SIGINT and was killed", name);
                 return false;
         case SCHED_EJECTED:
                 verdict_set(v, VERDICT_FAIL, "the kernel threw %s out: %s%s%s", name,
-                            s->exit_reason ? s->exit_reason : "no reason was given", s->exit_message ? ": " : "",
-                            s->exit_message ? s->exit_message : "");
+                            s->exit_reason ? s->exit_reason : "no reason was given",
+                            s->exit_message ? ": " : "", s->exit_message ? s->exit_message : "");
                 return true;
         case SCHED_NOT_ATTACHED:
                 if (s->exit_signal >= 0)
                         verdict_set(v, VERDICT_FAIL, "%s never attached, signal %lld killed it%s%s", name,
                                     (long long)s->exit_signal, colon, why);
                 else if (s->exit_code >= 0)
-                        verdict_set(v, VERDICT_FAIL, "%s never attached, it exited with status %lld%s%s", name,
-                                    (long long)s->exit_code, colon, why);
+                        verdict_set(v, VERDICT_FAIL, "%s never attached, it exited with status %lld%s%s",
+                                    name, (long long)s->exit_code, colon, why);
                 else
-                        verdict_set(v, VERDICT_FAIL, "%s never attached in the time it had%s%s", name, colon, why);
+                        verdict_set(v, VERDICT_FAIL, "%s never attached in the time it had%s%s", name, colon,
+                                    why);
                 return true;
         case SCHED_EXITED:
-                verdict_set(v, VERDICT_FAIL, "%s exited cleanly (status 0) before the workload ended%s%s", name, colon, why);
+                verdict_set(v, VERDICT_FAIL, "%s exited cleanly (status 0) before the workload ended%s%s",
+                            name, colon, why);
                 return true;
         case SCHED_FAILED:
-                verdict_set(v, VERDICT_FAIL, "%s exited with status %lld before the workload ended%s%s", name,
-                            (long long)s->exit_code, colon, why);
+                verdict_set(v, VERDICT_FAIL, "%s exited with status %lld before the workload ended%s%s",
+                            name, (long long)s->exit_code, colon, why);
                 return true;
         case SCHED_KILLED:
-                verdict_set(v, VERDICT_FAIL, "%s was killed by signal %lld (%s) %s%s%s", name, (long long)s->exit_signal,
-                            strsignal((int)s->exit_signal), s->stopping ? "while it was being stopped" : "before the workload ended",
-                            colon, why);
+                verdict_set(v, VERDICT_FAIL, "%s was killed by signal %lld (%s) %s%s%s", name,
+                            (long long)s->exit_signal, strsignal((int)s->exit_signal),
+                            s->stopping ? "while it was being stopped" : "before the workload ended", colon,
+                            why);
                 return true;
         case SCHED_STUCK:
-                verdict_set(v, VERDICT_FAIL, "%s did not let go: sched_ext is not disabled after it was stopped", name);
+                verdict_set(v, VERDICT_FAIL,
+                            "%s did not let go: sched_ext is not disabled after it was stopped", name);
                 return true;
         case SCHED_UNKNOWN:
                 verdict_set(v, VERDICT_ERROR, "the guest did not say how %s ended", name);

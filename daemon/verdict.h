@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* How a job ended: exactly one of these per job. The fields are those of the type Verdict in io.ktstrd.Job. */
+/* How a job ended: exactly one of these per job. The fields are those of the type
+ * Verdict in io.ktstrd.Job. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -70,12 +71,14 @@ const char *sched_outcome_name(enum sched_outcome outcome);
 void verdict_init(struct verdict *v);
 void verdict_done(struct verdict *v);
 
-/* Set kind and reason (replacing them). Allocation failure leaves reason NULL, which reads as "out of memory". */
-void verdict_set(struct verdict *v, enum verdict_kind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Set kind and reason (replacing them). Allocation failure leaves reason NULL, which reads as "out of
+ * memory". */
+void verdict_set(struct verdict *v, enum verdict_kind kind, const char *fmt, ...)
+        __attribute__((format(printf, 3, 4)));
 /* VERDICT_ERROR from what went wrong. */
 void verdict_set_error(struct verdict *v, const struct kt_error *err);
 void verdict_add_detail(struct verdict *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* From all that is known about the scheduler and the checks to kind and reason. The scheduler's end weighs before the checks; among the
- * checks fail > inconclusive > pass. */
+/* From all that is known about the scheduler and the checks to kind and reason. The scheduler's end weighs
+ * before the checks; among the checks fail > inconclusive > pass. */
 void verdict_judge(struct verdict *v, const char *sched_name);

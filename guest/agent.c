@@ -124,7 +124,8 @@ void agent_drain(struct agent *a, int timeout_ms)
 void agent_event(struct agent *a, const char *kind, const char *fields_fmt, ...)
 {
         char text[2048];
-        int n = snprintf(text, sizeof(text), "{\"t_ns\":%llu,\"kind\":\"%s\"", (unsigned long long)agent_now_ns(), kind);
+        int n = snprintf(text, sizeof(text), "{\"t_ns\":%llu,\"kind\":\"%s\"",
+                         (unsigned long long)agent_now_ns(), kind);
 
         if (fields_fmt) {
                 va_list ap;

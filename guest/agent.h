@@ -2,11 +2,13 @@
 #pragma once
 
 /*
- * The agent: one process, one thread, one poll loop. Everything that must go on while something else is waited for – output to
- * forward, the kernel's log, a CANCEL from the host – happens in agent_poll(), which every wait calls.
+ * The agent: one process, one thread, one poll loop. Everything that must go on while something else is
+ * waited for – output to forward, the kernel's log, a CANCEL from the host – happens in agent_poll(), which
+ * every wait calls.
  *
- * It runs as SCHED_FIFO 1: under a BPF scheduler that stalls, every SCHED_OTHER task starves, and the one that is to report it must
- * not. It sleeps nearly always, so it takes nothing from the workload. What it forks is SCHED_OTHER again (SCHED_RESET_ON_FORK).
+ * It runs as SCHED_FIFO 1: under a BPF scheduler that stalls, every SCHED_OTHER task starves, and the one
+ * that is to report it must not. It sleeps nearly always, so it takes nothing from the workload. What it
+ * forks is SCHED_OTHER again (SCHED_RESET_ON_FORK).
  */
 
 #include <stdbool.h>
@@ -20,7 +22,7 @@
 
 /* A pipe whose bytes go to the host. */
 struct stream {
-        int fd; /* owned; -1: none */
+        int fd;     /* owned; -1: none */
         uint8_t id; /* enum kt_output_stream */
 };
 
@@ -39,15 +41,18 @@ uint64_t agent_now_ns(void);
 /* Forward from now on what comes out of fd (taken over). */
 void agent_add_stream(struct agent *a, int fd, uint8_t id);
 
-/* Wait at most timeout_ms for something to forward, and forward it. Returns when the time is over or something was done. */
+/* Wait at most timeout_ms for something to forward, and forward it. Returns when the time is over or
+ * something was done. */
 void agent_poll(struct agent *a, int timeout_ms);
 
 /* Forward until all streams have ended, but for at most timeout_ms. */
 void agent_drain(struct agent *a, int timeout_ms);
 
 /* Send an EVENT: `{"t_ns": …, "kind": kind, …fields}`; fields is JSON text without braces, or NULL. */
-void agent_event(struct agent *a, const char *kind, const char *fields_fmt, ...) __attribute__((format(printf, 3, 4)));
+void agent_event(struct agent *a, const char *kind, const char *fields_fmt, ...)
+        __attribute__((format(printf, 3, 4)));
 
-/* fork, as a child wants it: SCHED_OTHER, own process group, default signals, no descriptors but 0 to 2. stdin is /dev/null; stdout
- * and stderr are pipes that become streams out_id and err_id. 0 in the child. -errno. */
+/* fork, as a child wants it: SCHED_OTHER, own process group, default signals, no descriptors but 0 to 2.
+ * stdin is /dev/null; stdout and stderr are pipes that become streams out_id and err_id. 0 in the child.
+ * -errno. */
 pid_t agent_fork(struct agent *a, uint8_t out_id, uint8_t err_id);

@@ -36,9 +36,10 @@ static int mount_all(struct kt_error *reterr)
 {
         for (size_t i = 0; i < KT_ARRAY_SIZE(mounts); i++) {
                 kt_mkdir_p(AT_FDCWD, mounts[i].where, 0755);
-                if (mount(mounts[i].type, mounts[i].where, mounts[i].type, 0, mounts[i].options) < 0 && errno != EBUSY &&
-                    mounts[i].needed)
-                        return kt_error_set(reterr, -errno, NULL, "cannot mount %s: %s", mounts[i].where, strerror(errno));
+                if (mount(mounts[i].type, mounts[i].where, mounts[i].type, 0, mounts[i].options) < 0 &&
+                    errno != EBUSY && mounts[i].needed)
+                        return kt_error_set(reterr, -errno, NULL, "cannot mount %s: %s", mounts[i].where,
+                                            strerror(errno));
         }
         return 0;
 }
@@ -64,7 +65,8 @@ static int load_modules(struct kt_error *reterr)
 
         for (int i = 0; i < n; i++) {
                 _cleanup_free_ char *path = kt_format("/modules/%s", names[i]->d_name);
-                _cleanup_close_ int fd = path && names[i]->d_name[0] != '.' ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+                _cleanup_close_ int fd =
+                        path && names[i]->d_name[0] != '.' ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
                 if (fd >= 0 && r == 0 && syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST)
                         r = kt_error_set(reterr, -errno, NULL, "cannot load module %s: %s", names[i]->d_name,

@@ -19,7 +19,8 @@ int cgroup_make(const char *name, struct kt_error *reterr)
         _cleanup_free_ char *path = kt_path_join(CGROUP_ROOT, name);
 
         if (!path || (mkdir(path, 0755) < 0 && errno != EEXIST))
-                return kt_error_set(reterr, -errno, NULL, "cannot make cgroup %s: %s", name, strerror(errno));
+                return kt_error_set(reterr, -errno, NULL, "cannot make cgroup %s: %s", name,
+                                    strerror(errno));
         return 0;
 }
 
@@ -42,6 +43,7 @@ int cgroup_move(const char *name, pid_t pid, struct kt_error *reterr)
                 r = write_pid(path, pid);
         }
         if (r < 0 && r != -ESRCH)
-                return kt_error_set(reterr, r, NULL, "cannot move a worker to cgroup %s: %s", name, strerror(-r));
+                return kt_error_set(reterr, r, NULL, "cannot move a worker to cgroup %s: %s", name,
+                                    strerror(-r));
         return 0;
 }

@@ -3,5 +3,6 @@
 
 #include <stdint.h>
 
-/* Find "ktstr.mailbox=0xADDR,0xSIZE" in a kernel command line. -ENOENT without one, -EINVAL when it is malformed. */
+/* Find "ktstr.mailbox=0xADDR,0xSIZE" in a kernel command line. -ENOENT without one, -EINVAL when it is
+ * malformed. */
 int cmdline_mailbox(const char *cmdline, uint64_t *ret_addr, uint64_t *ret_size);

@@ -15,8 +15,10 @@
 static void run_command(const char *command)
 {
         char *const argv[] = {(char *)"sh", (char *)"-c", (char *)command, NULL};
-        char *const env[] = {(char *)"PATH=/bin:/sbin:/usr/bin:/usr/sbin:" KT_GUEST_BIN_DIR ":" KT_GUEST_INCLUDE_DIR,
-                             (char *)"LD_LIBRARY_PATH=" KT_GUEST_LIB_DIR, (char *)"HOME=/root", (char *)"TERM=dumb", NULL};
+        char *const env[] = {(char *)"PATH=/bin:/sbin:/usr/bin:/usr/sbin:" KT_GUEST_BIN_DIR
+                                     ":" KT_GUEST_INCLUDE_DIR,
+                             (char *)"LD_LIBRARY_PATH=" KT_GUEST_LIB_DIR, (char *)"HOME=/root",
+                             (char *)"TERM=dumb", NULL};
 
         if (chdir(KT_GUEST_INCLUDE_DIR) < 0 && chdir("/") < 0)
                 _exit(127);

@@ -5,5 +5,6 @@
 
 #include "agent.h"
 
-/* An "exec" job: a command by /bin/sh -c, its output streamed, its status in the RESULT. What it leaves running is killed. */
+/* An "exec" job: a command by /bin/sh -c, its output streamed, its status in the RESULT. What it leaves
+ * running is killed. */
 void exec_job(struct agent *a, struct json_object *job);

@@ -69,7 +69,8 @@ static int open_file(struct file_writer *w, const char *path, struct json_object
                 r = symlink(link, path) < 0 ? -errno : 0;
         else if (r >= 0) {
                 w->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-                r = w->fd < 0 || fchmod(w->fd, (mode_t)kt_json_int(o, "mode", 0644) & 07777) < 0 ? -errno : 0;
+                r = w->fd < 0 || fchmod(w->fd, (mode_t)kt_json_int(o, "mode", 0644) & 07777) < 0 ? -errno
+                                                                                                 : 0;
                 w->left = (uint64_t)kt_json_int(o, "size", 0);
         }
         if (r < 0)
@@ -101,11 +102,13 @@ int file_data(struct file_writer *w, const void *data, size_t size, struct kt_er
         int r;
 
         if (w->fd < 0 || size > w->left)
-                return kt_error_set(reterr, -EBADMSG, NULL, "more bytes came than %s has", w->path ? w->path : "any file");
+                return kt_error_set(reterr, -EBADMSG, NULL, "more bytes came than %s has",
+                                    w->path ? w->path : "any file");
         r = kt_write_all(w->fd, data, size);
         if (r < 0)
-                return kt_error_set(reterr, r, NULL, "cannot write %s in the guest: %s%s", w->path, strerror(-r),
-                                    r == -ENOSPC || r == -ENOMEM ? "; give the guest more with --memory" : "");
+                return kt_error_set(
+                        reterr, r, NULL, "cannot write %s in the guest: %s%s", w->path, strerror(-r),
+                        r == -ENOSPC || r == -ENOMEM ? "; give the guest more with --memory" : "");
         w->left -= size;
         return w->left == 0 ? file_end(w, reterr) : 0;
 }

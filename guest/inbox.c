@@ -81,7 +81,8 @@ static int take_frames(struct intake *t, struct kt_error *reterr)
 
         while (!t->go && (r = port_next(&t->agent->port, &f)) != 0) {
                 if (r < 0)
-                        return kt_error_set(reterr, r, NULL, "what the host sent is damaged: %s", strerror(-r));
+                        return kt_error_set(reterr, r, NULL, "what the host sent is damaged: %s",
+                                            strerror(-r));
                 r = take_frame(t, &f, reterr);
                 if (r < 0)
                         return r;
@@ -89,12 +90,14 @@ static int take_frames(struct intake *t, struct kt_error *reterr)
         return 0;
 }
 
-/* Everything in the mailbox goes through the port's decoder, since a frame may begin there and end on the port. */
+/* Everything in the mailbox goes through the port's decoder, since a frame may begin there and end on the
+ * port. */
 static int take_mailbox(struct inbox *in, struct intake *t, uint64_t size, struct kt_error *reterr)
 {
         for (uint64_t at = 0; at < size; at += FEED_CHUNK) {
                 size_t n = size - at < FEED_CHUNK ? (size_t)(size - at) : FEED_CHUNK;
-                int r = kt_frame_decoder_feed(&t->agent->port.decoder, in->mailbox + KT_MAILBOX_HEADER_SIZE + at, n);
+                int r = kt_frame_decoder_feed(&t->agent->port.decoder,
+                                              in->mailbox + KT_MAILBOX_HEADER_SIZE + at, n);
 
                 if (r >= 0)
                         r = take_frames(t, reterr);
@@ -140,7 +143,8 @@ static int wait_for_go(struct inbox *in, struct intake *t, struct kt_error *rete
                         if (t->go)
                                 break;
                 }
-                /* Until the job is there the mailbox is looked at every millisecond: its writer cannot wake us. */
+                /* Until the job is there the mailbox is looked at every millisecond: its writer cannot wake
+                 * us. */
                 if (poll(&p, 1, mailbox_taken ? -1 : 1) <= 0 || !(p.revents & POLLIN))
                         continue;
                 r = port_receive(&t->agent->port);

@@ -14,8 +14,10 @@ struct inbox {
         char why_not[160]; /* "" when it could be mapped */
 };
 
-/* Map what the kernel's command line names. Failure is no error: the host then sends everything over the port. */
+/* Map what the kernel's command line names. Failure is no error: the host then sends everything over the
+ * port. */
 void inbox_open(struct inbox *in);
 
-/* Wait for a job: write its files, and return its JOB object (owned by the caller) once GO came. Blocks as long as it takes. */
+/* Wait for a job: write its files, and return its JOB object (owned by the caller) once GO came. Blocks as
+ * long as it takes. */
 int inbox_take(struct inbox *in, struct agent *a, struct json_object **ret, struct kt_error *reterr);

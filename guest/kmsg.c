@@ -37,9 +37,11 @@ void kmsg_note(struct kmsg_sched *s, const char *text)
                 return;
         text += sizeof(prefix) - 1;
         if (strncmp(text, sched, sizeof(sched) - 1) != 0) {
-                /* The message belongs to the scheduler that was disabled just before; the first line is the message. */
+                /* The message belongs to the scheduler that was disabled just before; the first line is the
+                 * message. */
                 len = strlen(s->ops);
-                if (s->disabled && !s->message[0] && strncmp(text, s->ops, len) == 0 && strncmp(text + len, ": ", 2) == 0)
+                if (s->disabled && !s->message[0] && strncmp(text, s->ops, len) == 0 &&
+                    strncmp(text + len, ": ", 2) == 0)
                         copy(s->message, sizeof(s->message), text + len + 2, strlen(text + len + 2));
                 return;
         }

@@ -2,10 +2,9 @@
 #pragma once
 
 /*
- * The kernel's log, line by line, and what it says about sched_ext. The words are those of kernel/sched/ext.c:
- *   sched_ext: BPF scheduler "NAME" enabled
- *   sched_ext: BPF scheduler "NAME" disabled (REASON)
- *   sched_ext: NAME: MESSAGE          (after "disabled", when there is one)
+ * The kernel's log, line by line, and what it says about sched_ext. The words are those of
+ * kernel/sched/ext.c: sched_ext: BPF scheduler "NAME" enabled sched_ext: BPF scheduler "NAME" disabled
+ * (REASON) sched_ext: NAME: MESSAGE          (after "disabled", when there is one)
  */
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * ktstr-guest: PID 1 of every guest. Takes one job, runs it, reports, and the guest ends with it. PID 1 must never exit: what goes
- * wrong is a RESULT, and then the machine is switched off.
+ * ktstr-guest: PID 1 of every guest. Takes one job, runs it, reports, and the guest ends with it. PID 1 must
+ * never exit: what goes wrong is a RESULT, and then the machine is switched off.
  */
 #include <poll.h>
 #include <sched.h>
@@ -96,7 +96,8 @@ int main(void)
         if (boot_prepare(&err) < 0)
                 fail(&a, &err);
         if (port_open(&a.port, 10000) < 0) {
-                kt_error_set(&err, -1, NULL, "no virtio-serial port to the host; the kernel needs CONFIG_VIRTIO_CONSOLE");
+                kt_error_set(&err, -1, NULL,
+                             "no virtio-serial port to the host; the kernel needs CONFIG_VIRTIO_CONSOLE");
                 fail(&a, &err);
         }
         rise_above();
@@ -114,7 +115,8 @@ int main(void)
         else if (kind && strcmp(kind, "exec") == 0)
                 exec_job(&a, job);
         else {
-                kt_error_set(&err, -1, NULL, "a job of kind '%s' is not known to this agent", kind ? kind : "");
+                kt_error_set(&err, -1, NULL, "a job of kind '%s' is not known to this agent",
+                             kind ? kind : "");
                 fail(&a, &err);
         }
         power_off(&a);

@@ -26,7 +26,8 @@ static int open_by_name(void)
                 _cleanup_free_ char *device = kt_format("/dev/%s", e->d_name);
                 size_t size;
 
-                if (e->d_name[0] == '.' || !path || !device || kt_read_file(AT_FDCWD, path, 256, &name, &size) < 0)
+                if (e->d_name[0] == '.' || !path || !device ||
+                    kt_read_file(AT_FDCWD, path, 256, &name, &size) < 0)
                         continue;
                 name[strcspn(name, "\n")] = '\0';
                 if (strcmp(name, KT_GUEST_PORT_NAME) == 0)
@@ -41,7 +42,8 @@ int port_open(struct port *p, int timeout_ms)
         uint64_t end = agent_now_ns() + (uint64_t)timeout_ms * 1000000ULL;
 
         kt_frame_decoder_init(&p->decoder);
-        /* The port's name comes from the host by a message after the device is there, and nothing can be polled for it. */
+        /* The port's name comes from the host by a message after the device is there, and nothing can be
+         * polled for it. */
         while ((p->fd = open_by_name()) < 0 && agent_now_ns() < end)
                 nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
         return p->fd < 0 ? -ENODEV : 0;

@@ -12,13 +12,16 @@ struct port {
         struct kt_frame_decoder decoder;
 };
 
-/* Find and open the port named KT_GUEST_PORT_NAME; its device may take a moment to appear, at most timeout_ms. -ENODEV. */
+/* Find and open the port named KT_GUEST_PORT_NAME; its device may take a moment to appear, at most
+ * timeout_ms. -ENODEV. */
 int port_open(struct port *p, int timeout_ms);
 
-/* Send one frame, blocking until the host's queue takes it. Failures are ignored: without a host there is nobody to tell. */
+/* Send one frame, blocking until the host's queue takes it. Failures are ignored: without a host there is
+ * nobody to tell. */
 void port_send(struct port *p, uint32_t type, const void *payload, uint32_t size);
 
-/* Read what is there into the decoder: bytes read, 0 when the host has closed, -errno. Blocks when nothing is there. */
+/* Read what is there into the decoder: bytes read, 0 when the host has closed, -errno. Blocks when nothing
+ * is there. */
 int port_receive(struct port *p);
 
 /* The next frame received, as kt_frame_decoder_next(). */

@@ -123,7 +123,8 @@ void report_send(struct agent *a, const struct report *r)
         if (text && strlen(text) <= KT_FRAME_PAYLOAD_MAX)
                 port_send(&a->port, KT_FRAME_RESULT, text, (uint32_t)strlen(text));
         else {
-                static const char too_long[] = "{\"outcome\":\"setup_failed\",\"error\":\"the report of so many workers is too long for one frame\"}";
+                static const char too_long[] = "{\"outcome\":\"setup_failed\",\"error\":\"the report of so "
+                                               "many workers is too long for one frame\"}";
                 port_send(&a->port, KT_FRAME_RESULT, too_long, sizeof(too_long) - 1);
         }
 }

@@ -8,11 +8,11 @@
 #include "worker.h"
 
 struct report {
-        const char *outcome;        /* static */
-        const char *error;          /* for "setup_failed", or NULL */
+        const char *outcome;           /* static */
+        const char *error;             /* for "setup_failed", or NULL */
         const struct scheduler *sched; /* NULL without one */
-        const struct crew *crew;    /* NULL when none ran */
-        const char *const *cgroups; /* names by index */
+        const struct crew *crew;       /* NULL when none ran */
+        const char *const *cgroups;    /* names by index */
         unsigned n_cgroups;
         bool exec;
         int exec_status; /* a wait status */

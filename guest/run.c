@@ -9,7 +9,8 @@
 #include "cgroup.h"
 #include "report.h"
 
-/* A worker without progress for this long looks stuck; a sound scheduler serves a handful of spinning tasks far sooner. */
+/* A worker without progress for this long looks stuck; a sound scheduler serves a handful of spinning tasks
+ * far sooner. */
 #define STUCK_NS 500000000ULL
 #define TICK_MS 10
 
@@ -45,8 +46,8 @@ static bool scheduler_is_well(struct run *r)
         return !r->with_sched || scheduler_look(&r->sched, r->agent);
 }
 
-/* Let the workload run its time. When workers stand still at its end, the scheduler has stalled and the kernel's own watchdog will say so:
- * wait for that. False: the scheduler ended meanwhile. */
+/* Let the workload run its time. When workers stand still at its end, the scheduler has stalled and the
+ * kernel's own watchdog will say so: wait for that. False: the scheduler ended meanwhile. */
 static bool watch_workload(struct run *r)
 {
         uint64_t end = r->crew.started_ns + r->duration_ns, last = end + r->watchdog_ns;
@@ -59,15 +60,17 @@ static bool watch_workload(struct run *r)
                         return false;
                 if (a->cancelled || now >= last)
                         return true;
-                if (now >= end && (!r->with_sched || now < STUCK_NS || crew_progressed_since(&r->crew, now - STUCK_NS)))
+                if (now >= end &&
+                    (!r->with_sched || now < STUCK_NS || crew_progressed_since(&r->crew, now - STUCK_NS)))
                         return true;
                 uint64_t left_ms = now < end ? (end - now) / 1000000 + 1 : TICK_MS;
                 agent_poll(a, left_ms < TICK_MS ? (int)left_ms : TICK_MS);
         }
 }
 
-/* Workers that were killed need a turn to die. Under a scheduler that stalled at the end of the workload they get none before the kernel's
- * own watchdog has thrown it out: wait for either. False: the scheduler ended meanwhile. */
+/* Workers that were killed need a turn to die. Under a scheduler that stalled at the end of the workload
+ * they get none before the kernel's own watchdog has thrown it out: wait for either. False: the scheduler
+ * ended meanwhile. */
 static bool reap_workload(struct run *r)
 {
         uint64_t last = agent_now_ns() + r->watchdog_ns;
@@ -101,7 +104,11 @@ static void end_early(struct run *r)
 {
         scheduler_settle(&r->sched, r->agent);
         crew_reap(&r->crew, 2000);
-        finish(r, !r->sched.attached ? "not_attached" : r->sched.ejected ? "sched_ejected" : "sched_exited", NULL);
+        finish(r,
+               !r->sched.attached ? "not_attached"
+               : r->sched.ejected ? "sched_ejected"
+                                  : "sched_exited",
+               NULL);
 }
 
 static void run_workload(struct run *r, unsigned workers)
@@ -129,7 +136,8 @@ static void run_workload(struct run *r, unsigned workers)
                 scheduler_stop(&r->sched, r->agent);
                 /* It may have been thrown out in the very moment of its end. */
                 agent_poll(r->agent, 0);
-                if (r->agent->kmsg.sched.disabled && strncmp(r->agent->kmsg.sched.reason, "unregistered", 12) != 0) {
+                if (r->agent->kmsg.sched.disabled &&
+                    strncmp(r->agent->kmsg.sched.reason, "unregistered", 12) != 0) {
                         end_early(r);
                         return;
                 }

@@ -12,7 +12,8 @@
 #include "../proto/frame.h"
 #include "../proto/guestmsg.h"
 
-/* The kernel disables a scheduler in a work item and its process then prints a dump: under emulation, seconds. */
+/* The kernel disables a scheduler in a work item and its process then prints a dump: under emulation,
+ * seconds. */
 #define LAST_WORDS_MS 10000
 #define DISABLE_MS 10000
 #define POLL_MS 5
@@ -54,15 +55,17 @@ int scheduler_start(struct scheduler *s, struct agent *a, struct json_object *sp
         s->stop_timeout_ms = (int)kt_json_int(spec, "stop_timeout_ms", 10000);
         scx_state(state);
         if (strcmp(state, "disabled") != 0)
-                return kt_error_set(reterr, -EBUSY, NULL,
-                                    "sched_ext is '%s' before the scheduler was started; it must be 'disabled'", state);
+                return kt_error_set(
+                        reterr, -EBUSY, NULL,
+                        "sched_ext is '%s' before the scheduler was started; it must be 'disabled'", state);
         kmsg_forget(&a->kmsg);
         s->started_ns = agent_now_ns();
         pid = agent_fork(a, KT_OUTPUT_SCHED_STDOUT, KT_OUTPUT_SCHED_STDERR);
         if (pid == 0)
                 run_program(argv);
         if (pid < 0)
-                return kt_error_set(reterr, (int)pid, NULL, "cannot fork the scheduler: %s", strerror((int)-pid));
+                return kt_error_set(reterr, (int)pid, NULL, "cannot fork the scheduler: %s",
+                                    strerror((int)-pid));
         s->pid = s->reported_pid = pid;
         s->started = true;
         agent_event(a, "sched_started", "\"pid\":%d", (int)pid);
@@ -174,7 +177,8 @@ void scheduler_stop(struct scheduler *s, struct agent *a)
                 if (!wait_exit(s, a, s->stop_timeout_ms)) {
                         s->stop_signal = SIGKILL;
                         kill(-s->pid, SIGKILL);
-                        /* Dying takes a turn on a CPU, which one that stalled gets when the watchdog has thrown it out. */
+                        /* Dying takes a turn on a CPU, which one that stalled gets when the watchdog has
+                         * thrown it out. */
                         wait_exit(s, a, s->watchdog_ms + DISABLE_MS);
                 }
                 s->stop_ms = (int64_t)ms_since(start);

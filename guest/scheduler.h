@@ -4,7 +4,8 @@
 /*
  * The life of the scheduler under test: started, attached, watched, stopped – or what came in between.
  *
- *   scheduler_start() → scheduler_wait_attached() → (scheduler_look() while the workload runs) → scheduler_stop() or scheduler_settle()
+ *   scheduler_start() → scheduler_wait_attached() → (scheduler_look() while the workload runs) →
+ * scheduler_stop() or scheduler_settle()
  */
 
 #include <stdbool.h>
@@ -29,8 +30,8 @@ struct scheduler {
         int attach_timeout_ms, stop_timeout_ms, watchdog_ms;
 };
 
-/* spec: the `sched` object of the JOB; watchdog_ms: how long the kernel's own watchdog may take to throw out a scheduler that stalls.
- * -errno when it cannot even be forked or sched_ext is taken already. */
+/* spec: the `sched` object of the JOB; watchdog_ms: how long the kernel's own watchdog may take to throw out
+ * a scheduler that stalls. -errno when it cannot even be forked or sched_ext is taken already. */
 int scheduler_start(struct scheduler *s, struct agent *a, struct json_object *spec, int watchdog_ms,
                     struct kt_error *reterr);
 
@@ -40,7 +41,8 @@ bool scheduler_wait_attached(struct scheduler *s, struct agent *a);
 /* Is it still running and attached? Quick; notes it when not. */
 bool scheduler_look(struct scheduler *s, struct agent *a);
 
-/* It ended by itself: give the kernel and the process time to say their last words, then see that it is gone. */
+/* It ended by itself: give the kernel and the process time to say their last words, then see that it is
+ * gone. */
 void scheduler_settle(struct scheduler *s, struct agent *a);
 
 /* SIGINT, its time, SIGKILL; until sched_ext is disabled, bounded. */

@@ -8,7 +8,8 @@
 
 #define SCX_NAME_MAX 128
 
-/* /sys/kernel/sched_ext/state: "disabled", "enabling", "enabled", "disabling"; "unavailable" when the kernel has no sched_ext. */
+/* /sys/kernel/sched_ext/state: "disabled", "enabling", "enabled", "disabling"; "unavailable" when the kernel
+ * has no sched_ext. */
 void scx_state(char ret[SCX_NAME_MAX]);
 
 /* /sys/kernel/sched_ext/root/ops: the scheduler's name, "" when none is loaded. */

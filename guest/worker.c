@@ -79,7 +79,8 @@ int crew_make(struct crew *c, unsigned n, struct kt_error *reterr)
         memset(c, 0, sizeof(*c));
         c->gate = -1;
         c->workers = calloc(n, sizeof(*c->workers));
-        c->shared = mmap(NULL, n * sizeof(*c->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        c->shared = mmap(NULL, n * sizeof(*c->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                         -1, 0);
         if (!c->workers || c->shared == MAP_FAILED || pipe2(gate, O_CLOEXEC) < 0)
                 return kt_error_set(reterr, -ENOMEM, NULL, "cannot make %u workers: %s", n, strerror(errno));
         c->gate = gate[1];
@@ -93,8 +94,8 @@ int crew_make(struct crew *c, unsigned n, struct kt_error *reterr)
                         worker_main(w->counters, gate[0]);
                 }
                 if (w->pid < 0) {
-                        int r = kt_error_set(reterr, -errno, NULL, "cannot fork worker %u of %u: %s", i + 1, n,
-                                             strerror(errno));
+                        int r = kt_error_set(reterr, -errno, NULL, "cannot fork worker %u of %u: %s", i + 1,
+                                             n, strerror(errno));
                         close(gate[0]);
                         return r;
                 }

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * Workers: processes that spin and keep count of it. Each is forked, waits at a gate until it is in its cgroup, and runs until it is
- * killed. What it measures stands in memory that it shares with the agent, not in a report at its end: a worker that a broken scheduler
- * never runs again cannot report, and its standing still is just what must be seen.
+ * Workers: processes that spin and keep count of it. Each is forked, waits at a gate until it is in its
+ * cgroup, and runs until it is killed. What it measures stands in memory that it shares with the agent, not
+ * in a report at its end: a worker that a broken scheduler never runs again cannot report, and its standing
+ * still is just what must be seen.
  */
 
 #include <stdatomic.h>
@@ -29,8 +30,8 @@ struct worker_counters {
 };
 
 struct worker {
-        pid_t pid; /* -1 once collected */
-        pid_t tid; /* the same, for reports */
+        pid_t pid;  /* -1 once collected */
+        pid_t tid;  /* the same, for reports */
         int cgroup; /* index into the scenario's */
         struct worker_counters *counters;
         bool reaped;

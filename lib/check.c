@@ -48,7 +48,8 @@ static struct kt_check_result *add(struct checker *c, const char *name, enum kt_
         return r;
 }
 
-/* The rule of the host at fault: what was missed, in ns, against how long the host held the vCPUs back meanwhile. */
+/* The rule of the host at fault: what was missed, in ns, against how long the host held the vCPUs back
+ * meanwhile. */
 static enum kt_outcome blame(const struct checker *c, uint64_t from_ns, uint64_t to_ns, uint64_t missed_ns)
 {
         if (c->delay && c->delay(c->userdata, from_ns, to_ns) >= missed_ns)
@@ -78,7 +79,8 @@ static void check_starved(struct checker *c)
                         struct kt_check_result *r =
                                 add(c, "not_starved",
                                     blame(c, w->started_ns, w->stopped_ns, w->stopped_ns - w->started_ns));
-                        snprintf(r->text, sizeof(r->text), "tid %lld starved (0 work units)", (long long)k->tid);
+                        snprintf(r->text, sizeof(r->text), "tid %lld starved (0 work units)",
+                                 (long long)k->tid);
                         say_host(r);
                 }
         if (c->n == before)
@@ -106,10 +108,11 @@ static void check_gap(struct checker *c)
                         r->value = (double)k->max_gap_ns / (double)NS_PER_MS;
                         r->threshold = c->thresholds->gap_ms;
                         r->unit = "ms";
-                        snprintf(r->text, sizeof(r->text), "tid %lld stuck %llums on cpu%lld at +%llums (threshold %.0fms)",
+                        snprintf(r->text, sizeof(r->text),
+                                 "tid %lld stuck %llums on cpu%lld at +%llums (threshold %.0fms)",
                                  (long long)k->tid, (unsigned long long)(k->max_gap_ns / NS_PER_MS),
-                                 (long long)k->max_gap_cpu, (unsigned long long)(k->max_gap_at_ns / NS_PER_MS),
-                                 c->thresholds->gap_ms);
+                                 (long long)k->max_gap_cpu,
+                                 (unsigned long long)(k->max_gap_at_ns / NS_PER_MS), c->thresholds->gap_ms);
                         say_host(r);
                 }
         if (c->n > before)
@@ -152,7 +155,8 @@ unsigned kt_cgroup_cpus_used(const struct kt_cgroup *g)
                         bool seen = false;
 
                         for (size_t k = 0; k <= i && !seen; k++)
-                                for (size_t l = 0; l < (k == i ? j : g->workers[k].n_cpus_used) && !seen; l++)
+                                for (size_t l = 0; l < (k == i ? j : g->workers[k].n_cpus_used) && !seen;
+                                     l++)
                                         seen = g->workers[k].cpus_used[l] == cpu;
                         n += !seen;
                 }
@@ -173,15 +177,16 @@ static void check_spread(struct checker *c)
                 if (spread <= limit)
                         continue;
                 double window = (double)(w->stopped_ns - w->started_ns);
-                struct kt_check_result *r =
-                        add(c, "spread",
-                            blame(c, w->started_ns, w->stopped_ns, (uint64_t)(window * (spread - limit) / 100.0)));
+                struct kt_check_result *r = add(c, "spread",
+                                                blame(c, w->started_ns, w->stopped_ns,
+                                                      (uint64_t)(window * (spread - limit) / 100.0)));
                 r->value = spread;
                 r->threshold = limit;
                 r->unit = "%";
                 snprintf(r->text, sizeof(r->text),
-                         "unfair cgroup: spread=%.0f%% (%.0f-%.0f%%) %zu workers on %u cpus (threshold %.0f%%)", spread,
-                         min, max, g->n_workers, kt_cgroup_cpus_used(g), limit);
+                         "unfair cgroup: spread=%.0f%% (%.0f-%.0f%%) %zu workers on %u cpus (threshold "
+                         "%.0f%%)",
+                         spread, min, max, g->n_workers, kt_cgroup_cpus_used(g), limit);
                 say_host(r);
         }
         if (c->n > before)
@@ -230,8 +235,8 @@ static void check_isolation(struct checker *c)
                          "every worker stayed in its cpuset");
 }
 
-int kt_check_all(const struct kt_workload *w, const struct kt_thresholds *t, kt_host_delay_cb delay, void *userdata,
-                 struct kt_check_result **ret, size_t *ret_n)
+int kt_check_all(const struct kt_workload *w, const struct kt_thresholds *t, kt_host_delay_cb delay,
+                 void *userdata, struct kt_check_result **ret, size_t *ret_n)
 {
         struct checker c = {.workload = w, .thresholds = t, .delay = delay, .userdata = userdata};
 

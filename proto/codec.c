@@ -125,7 +125,8 @@ static int build(const char *text, size_t size, size_t members, struct json_obje
         tok = json_tokener_new_ex(KT_WIRE_DEPTH_MAX + 2);
         if (!tok)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
-        /* Without JSON_TOKENER_STRICT: the scanner is stricter, and json-c 0.18 then refuses all that is not ASCII. */
+        /* Without JSON_TOKENER_STRICT: the scanner is stricter, and json-c 0.18 then refuses all that is not
+         * ASCII. */
         json = json_tokener_parse_ex(tok, text, (int)size);
         problem = json_tokener_get_error(tok);
         /* A top-level number could go on; the terminating NUL tells that it does not. */
@@ -186,8 +187,8 @@ struct kt_wire_decoder *kt_wire_decoder_new(size_t max_message)
 
         if (!d)
                 return NULL;
-        d->max_message = max_message == 0 || max_message > KT_WIRE_MESSAGE_MAX ? KT_WIRE_MESSAGE_MAX
-                                                                               : max_message;
+        d->max_message =
+                max_message == 0 || max_message > KT_WIRE_MESSAGE_MAX ? KT_WIRE_MESSAGE_MAX : max_message;
         kt_json_scan_init(&d->scan, KT_WIRE_DEPTH_MAX);
         return d;
 }
@@ -256,8 +257,8 @@ static size_t run_length(const char *at, size_t size)
         return n;
 }
 
-/* Scan until the message's end: 1 with its size (its terminator stands behind), 0 more bytes needed, -errno.
- */
+/* Scan until the message's end: 1 with its size (its terminator stands behind), 0 more
+ * bytes needed, -errno. */
 static int find_end(struct kt_wire_decoder *d, size_t *ret_size, struct kt_error *reterr)
 {
         const char *message = d->buf + d->start;
@@ -301,9 +302,9 @@ static int take_message(struct kt_wire_decoder *d, struct kt_wire_message *ret, 
         if (r < 0)
                 return r;
         *ret = (struct kt_wire_message){
-                        .json = json,
-                        .terminator = d->buf[d->start + size],
-                        .size = size,
+                .json = json,
+                .terminator = d->buf[d->start + size],
+                .size = size,
         };
         drop(d, size + 1);
         return 1;
@@ -336,7 +337,7 @@ int kt_wire_encode(struct json_object *json, char terminator, char **ret, size_t
         char *copy;
 
         text = json_object_to_json_string_length(
-                        json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
+                json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
         if (!text)
                 return -ENOMEM;
         if (size > KT_WIRE_MESSAGE_MAX)

@@ -11,7 +11,7 @@
 /* --- reading --- */
 
 static int refuse(struct kt_error *reterr, const char *field, const char *fmt, ...)
-                __attribute__((format(printf, 3, 4)));
+        __attribute__((format(printf, 3, 4)));
 
 static int refuse(struct kt_error *reterr, const char *field, const char *fmt, ...)
 {

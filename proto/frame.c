@@ -49,8 +49,8 @@ void kt_frame_decoder_done(struct kt_frame_decoder *d)
         kt_frame_decoder_init(d);
 }
 
-/* Room for size more bytes behind those that are held: first by moving them to the front, then by growing.
- */
+/* Room for size more bytes behind those that are held: first by moving them to the front,
+ * then by growing. */
 static int make_room(struct kt_frame_decoder *d, size_t size)
 {
         size_t want = d->allocated ?: 4096;
@@ -114,9 +114,9 @@ int kt_frame_decoder_next(struct kt_frame_decoder *d, struct kt_frame *ret)
                 return d->failed = -EBADMSG;
 
         *ret = (struct kt_frame){
-                        .type = get_le32(header + 4),
-                        .size = size,
-                        .payload = header + KT_FRAME_HEADER_SIZE,
+                .type = get_le32(header + 4),
+                .size = size,
+                .payload = header + KT_FRAME_HEADER_SIZE,
         };
         d->start += KT_FRAME_HEADER_SIZE + size;
         d->len -= KT_FRAME_HEADER_SIZE + size;

@@ -12,8 +12,9 @@
  *   offset 8   u32  size     bytes of payload, at most KT_FRAME_PAYLOAD_MAX
  *   offset 12  u32  crc      CRC-32 (zlib) of the payload
  *
- * The guest is hostile: a decoder refuses a wrong magic, size or checksum at once, and stays refused, since a
- * byte stream that lost its framing cannot be trusted to find it again. JSON payloads are described in guestmsg.h.
+ * The guest is hostile: a decoder refuses a wrong magic, size or checksum at once, and stays refused, since
+ * a byte stream that lost its framing cannot be trusted to find it again. JSON payloads are described in
+ * guestmsg.h.
  */
 
 #include <stdbool.h>

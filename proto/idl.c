@@ -378,10 +378,10 @@ static int check_type(const struct kt_idl_type *type, struct json_object *value,
 static const struct kt_idl_type *part_type(const struct kt_idl *idl, enum kt_idl_part part, const char *name)
 {
         static const enum kt_idl_member_kind kinds[] = {
-                        [KT_IDL_METHOD_IN] = KT_IDL_MEMBER_METHOD,
-                        [KT_IDL_METHOD_OUT] = KT_IDL_MEMBER_METHOD,
-                        [KT_IDL_ERROR] = KT_IDL_MEMBER_ERROR,
-                        [KT_IDL_TYPE] = KT_IDL_MEMBER_TYPE,
+                [KT_IDL_METHOD_IN] = KT_IDL_MEMBER_METHOD,
+                [KT_IDL_METHOD_OUT] = KT_IDL_MEMBER_METHOD,
+                [KT_IDL_ERROR] = KT_IDL_MEMBER_ERROR,
+                [KT_IDL_TYPE] = KT_IDL_MEMBER_TYPE,
         };
         const struct kt_idl_member *member = kt_idl_find(idl, name);
 

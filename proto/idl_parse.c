@@ -33,7 +33,7 @@ static bool is_alnum(char c)
 }
 
 static int fail_at(struct parser *p, const char *where, const char *fmt, ...)
-                __attribute__((format(printf, 3, 4)));
+        __attribute__((format(printf, 3, 4)));
 
 static int fail_at(struct parser *p, const char *where, const char *fmt, ...)
 {
@@ -262,8 +262,8 @@ static int parse_word_type(struct parser *p, struct kt_idl_type *type)
                 const char *word;
                 enum kt_idl_kind kind;
         } builtin[] = {
-                        {"bool", KT_IDL_BOOL},     {"int", KT_IDL_INT},       {"float", KT_IDL_FLOAT},
-                        {"string", KT_IDL_STRING}, {"object", KT_IDL_OBJECT},
+                {"bool", KT_IDL_BOOL},     {"int", KT_IDL_INT},       {"float", KT_IDL_FLOAT},
+                {"string", KT_IDL_STRING}, {"object", KT_IDL_OBJECT},
         };
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(builtin); i++)

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * What a BPF scheduler needs of sched_ext, from 6.12 to 7.3, and no more: the types by CO-RE (only the members used; libbpf matches them
- * by name against the running kernel's BTF), and the kfuncs with their renames. So nothing of a kernel is needed to build.
+ * What a BPF scheduler needs of sched_ext, from 6.12 to 7.3, and no more: the types by CO-RE (only the
+ * members used; libbpf matches them by name against the running kernel's BTF), and the kfuncs with their
+ * renames. So nothing of a kernel is needed to build.
  *
  * Renames (kernel/sched/ext.c):
  *   6.13  scx_bpf_dispatch           → scx_bpf_dsq_insert
@@ -82,7 +83,8 @@ extern bool bpf_cpumask_test_cpu(u32 cpu, const struct cpumask *cpumask) __ksym;
 
 extern void scx_bpf_dispatch(struct task_struct *p, u64 dsq_id, u64 slice, u64 enq_flags) __ksym __weak;
 extern void scx_bpf_dsq_insert(struct task_struct *p, u64 dsq_id, u64 slice, u64 enq_flags) __ksym __weak;
-extern bool scx_bpf_dsq_insert___v2(struct task_struct *p, u64 dsq_id, u64 slice, u64 enq_flags) __ksym __weak;
+extern bool scx_bpf_dsq_insert___v2(struct task_struct *p, u64 dsq_id, u64 slice,
+                                    u64 enq_flags) __ksym __weak;
 extern bool scx_bpf_consume(u64 dsq_id) __ksym __weak;
 extern bool scx_bpf_dsq_move_to_local(u64 dsq_id) __ksym __weak;
 extern bool scx_bpf_dsq_move_to_local___v2(u64 dsq_id, u64 enq_flags) __ksym __weak;
@@ -107,9 +109,9 @@ static __always_inline bool scx_move_to_local(u64 dsq_id)
 }
 
 /* scx_bpf_error("text") without arguments, scx_dump("format %d", one, two …) with at most three numbers. */
-#define scx_error(text)                                                                                            \
-        ({                                                                                                         \
-                static char _fmt[] = text;                                                                         \
-                unsigned long long _none[1] = {};                                                                  \
-                scx_bpf_error_bstr(_fmt, _none, 0);                                                                \
+#define scx_error(text)                                                                                     \
+        ({                                                                                                  \
+                static char _fmt[] = text;                                                                  \
+                unsigned long long _none[1] = {};                                                           \
+                scx_bpf_error_bstr(_fmt, _none, 0);                                                         \
         })

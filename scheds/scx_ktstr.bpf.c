@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A FIFO scheduler over one shared DSQ, with faults on demand. The faults that strike while it runs are plain ints at the start of .bss,
- * so that user space, and a host that looks into the guest's memory, can set them.
+ * A FIFO scheduler over one shared DSQ, with faults on demand. The faults that strike while it runs are
+ * plain ints at the start of .bss, so that user space, and a host that looks into the guest's memory, can
+ * set them.
  */
 #include "scx.bpf.h"
 

@@ -22,7 +22,7 @@ _Static_assert(offsetof(struct scx_ktstr__bss, stall) == 0, "stall must be first
 _Static_assert(offsetof(struct scx_ktstr__bss, crash) == 4, "crash must be at offset 4 of .bss");
 
 #define POLL_MS 100
-#define DUMP_LEN 32768U /* the kernel's default, SCX_EXIT_DUMP_DFL_LEN */
+#define DUMP_LEN 32768U     /* the kernel's default, SCX_EXIT_DUMP_DFL_LEN */
 #define SCX_EXIT_ERROR 1024 /* enum scx_exit_kind: from here on something went wrong */
 #define DEFAULT_WATCHDOG_MS 4000U
 #define STALL_FILE "/tmp/ktstr_stall"
@@ -66,7 +66,8 @@ static double parse_seconds(const char *option, const char *text)
         double s = strtod(text, &end);
 
         if (end == text || *end || !(s >= 0 && s <= 86400)) {
-                fprintf(stderr, "scx_ktstr: %s: '%s' is no number of seconds from 0 to 86400\n", option, text);
+                fprintf(stderr, "scx_ktstr: %s: '%s' is no number of seconds from 0 to 86400\n", option,
+                        text);
                 exit(2);
         }
         return s;
@@ -86,8 +87,23 @@ static unsigned parse_unsigned(const char *option, const char *text, unsigned mi
 
 static void parse(int argc, char **argv, struct settings *s)
 {
-        enum { STALL = 256, CRASH, DEGRADE, DEGRADE_AFTER, SLOW, SCATTERSHOT, FAIL_VERIFY, VERIFY_LOOP,
-               EXIT_AFTER, EXIT_CODE, KILL_AFTER, WATCHDOG, DUMP, HELP, VERSION };
+        enum {
+                STALL = 256,
+                CRASH,
+                DEGRADE,
+                DEGRADE_AFTER,
+                SLOW,
+                SCATTERSHOT,
+                FAIL_VERIFY,
+                VERIFY_LOOP,
+                EXIT_AFTER,
+                EXIT_CODE,
+                KILL_AFTER,
+                WATCHDOG,
+                DUMP,
+                HELP,
+                VERSION
+        };
         static const struct option options[] = {
                 {"stall-after", required_argument, NULL, STALL},
                 {"crash-after", required_argument, NULL, CRASH},
@@ -108,8 +124,13 @@ static void parse(int argc, char **argv, struct settings *s)
         };
         int opt;
 
-        *s = (struct settings){.stall_after = -1, .crash_after = -1, .degrade_after = -1, .exit_after = -1, .kill_after = -1,
-                               .watchdog_ms = DEFAULT_WATCHDOG_MS, .dump_len = DUMP_LEN};
+        *s = (struct settings){.stall_after = -1,
+                               .crash_after = -1,
+                               .degrade_after = -1,
+                               .exit_after = -1,
+                               .kill_after = -1,
+                               .watchdog_ms = DEFAULT_WATCHDOG_MS,
+                               .dump_len = DUMP_LEN};
         opterr = 0;
         while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1)
                 switch (opt) {
@@ -159,7 +180,8 @@ static void parse(int argc, char **argv, struct settings *s)
                         printf("scx_ktstr %s\n", KT_VERSION);
                         exit(0);
                 default:
-                        fprintf(stderr, "scx_ktstr: option '%s' is unknown or lacks its value; see --help\n", argv[optind - 1]);
+                        fprintf(stderr, "scx_ktstr: option '%s' is unknown or lacks its value; see --help\n",
+                                argv[optind - 1]);
                         exit(2);
                 }
         if (optind < argc) {
@@ -177,7 +199,8 @@ static void announce(const struct settings *s)
         if (s->scattershot)
                 puts("scx-ktstr: scattershot mode enabled");
         if (s->scattershot && (s->degrade || s->slow))
-                puts("scx-ktstr: WARNING: --scattershot bypasses SHARED_DSQ; --degrade and --slow have little to act on");
+                puts("scx-ktstr: WARNING: --scattershot bypasses SHARED_DSQ; --degrade and --slow have "
+                     "little to act on");
 }
 
 static struct scx_ktstr *load(const struct settings *s, struct bpf_link **ret_link)
@@ -258,9 +281,14 @@ static int report(struct scx_ktstr *skel)
         const char *dump = bpf_map__initial_value(skel->maps.data_uei_dump, &size);
 
         if (dump && dump[0]) {
-                fputs("\nDEBUG DUMP\n================================================================================\n\n", stderr);
+                fputs("\nDEBUG "
+                      "DUMP\n==============================================================================="
+                      "=\n\n",
+                      stderr);
                 fputs(dump, stderr);
-                fputs("\n================================================================================\n\n", stderr);
+                fputs("\n================================================================================"
+                      "\n\n",
+                      stderr);
         }
         fprintf(stderr, "EXIT: %s", skel->bss->uei.reason);
         if (skel->bss->uei.msg[0])

@@ -506,8 +506,8 @@ static void send_text(uint32_t type, const char *text)
 /* Takes json. */
 static void send_object(uint32_t type, struct json_object *json)
 {
-        send_text(type, json_object_to_json_string_ext(
-                                        json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        send_text(type, json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN |
+                                                                     JSON_C_TO_STRING_NOSLASHESCAPE));
         json_object_put(json);
 }
 
@@ -776,7 +776,7 @@ static void after_hello(void)
                 send_hello(true);
         if (script_is("garbage_frames"))
                 send_text(KT_FRAME_EVENT, "{}"),
-                                send_bytes(fake.agent_fd, "GET / HTTP/1.1\r\nHost: guest\r\n", 29);
+                        send_bytes(fake.agent_fd, "GET / HTTP/1.1\r\nHost: guest\r\n", 29);
         if (script_is("oversized_frame"))
                 send_bytes(fake.agent_fd, "KTF1\x02\0\0\0\xff\xff\xff\x7f\0\0\0\0", 16);
         if (script_is("host_frame"))

@@ -140,12 +140,9 @@ static inline struct kb kb_elf(const struct kb_kernel *k)
         static const char names[] = "\0.text\0.notes\0.BTF\0.debug_info\0.shstrtab";
         static const struct {
                 uint32_t name, type;
-        } kinds[KB_SECTIONS] = {{0, 0},
-                                {1, SHT_PROGBITS},
-                                {7, SHT_NOTE},
-                                {14, SHT_PROGBITS},
-                                {19, SHT_PROGBITS},
-                                {31, SHT_STRTAB}};
+        } kinds[KB_SECTIONS] = {
+                {0, 0},          {1, SHT_PROGBITS}, {7, SHT_NOTE}, {14, SHT_PROGBITS}, {19, SHT_PROGBITS},
+                {31, SHT_STRTAB}};
         const struct {
                 Elf64_Nhdr n;
                 char name[4];
@@ -191,18 +188,18 @@ static inline struct kb kb_elf(const struct kb_kernel *k)
         }
         kb_align(&b, 8);
         header = (Elf64_Ehdr){
-                        .e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
-                        .e_type = ET_EXEC,
-                        .e_machine = (Elf64_Half)(k->machine ?: EM_X86_64),
-                        .e_version = EV_CURRENT,
-                        .e_phoff = sizeof(header),
-                        .e_shoff = b.size,
-                        .e_ehsize = sizeof(header),
-                        .e_phentsize = sizeof(Elf64_Phdr),
-                        .e_phnum = 2,
-                        .e_shentsize = sizeof(Elf64_Shdr),
-                        .e_shnum = KB_SECTIONS,
-                        .e_shstrndx = KB_NAMES};
+                .e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+                .e_type = ET_EXEC,
+                .e_machine = (Elf64_Half)(k->machine ?: EM_X86_64),
+                .e_version = EV_CURRENT,
+                .e_phoff = sizeof(header),
+                .e_shoff = b.size,
+                .e_ehsize = sizeof(header),
+                .e_phentsize = sizeof(Elf64_Phdr),
+                .e_phnum = 2,
+                .e_shentsize = sizeof(Elf64_Shdr),
+                .e_shnum = KB_SECTIONS,
+                .e_shstrndx = KB_NAMES};
         segments[0] = (Elf64_Phdr){.p_type = PT_LOAD,
                                    .p_offset = sections[KB_TEXT].sh_offset,
                                    .p_filesz = sections[KB_TEXT].sh_size};
@@ -222,8 +219,8 @@ static inline struct kb kb_bzimage(const char *how, const struct kb *content)
 {
         _kb_ struct kb packed = kb_compress(how, content->data, content->size);
         uint8_t setup[KB_PAYLOAD_AT] = {
-                        [0x1f1] = 4,   [0x1fe] = 0x55, [0x1ff] = 0xaa, [0x202] = 'H', [0x203] = 'd',
-                        [0x204] = 'r', [0x205] = 'S',  [0x206] = 0x0f, [0x207] = 2,   [0x248] = 16};
+                [0x1f1] = 4,   [0x1fe] = 0x55, [0x1ff] = 0xaa, [0x202] = 'H', [0x203] = 'd',
+                [0x204] = 'r', [0x205] = 'S',  [0x206] = 0x0f, [0x207] = 2,   [0x248] = 16};
         uint32_t size = (uint32_t)content->size;
         struct kb b = {};
 

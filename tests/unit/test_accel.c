@@ -16,9 +16,9 @@
 static struct accel_report both_usable(void)
 {
         return (struct accel_report){
-                        .of = {[ACCEL_KVM] = {.usable = true, .reason = "fast"},
-                               [ACCEL_TCG] = {.usable = true, .reason = "slow"}},
-                        .chosen = ACCEL_KVM,
+                .of = {[ACCEL_KVM] = {.usable = true, .reason = "fast"},
+                       [ACCEL_TCG] = {.usable = true, .reason = "slow"}},
+                .chosen = ACCEL_KVM,
         };
 }
 
@@ -184,7 +184,8 @@ START_TEST(qemu_before_8_1_has_no_parallel_tcg)
         for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
                 snprintf(script, sizeof(script),
                          "#!/bin/sh\n"
-                         "echo '{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, \"minor\": %d, \"major\": %d}}}}'\n"
+                         "echo '{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, \"minor\": %d, \"major\": "
+                         "%d}}}}'\n"
                          "echo '{\"return\": {\"arch\": \"x86_64\"}}'\n",
                          versions[i].minor, versions[i].major);
                 check_program(script, &check);

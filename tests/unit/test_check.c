@@ -17,12 +17,20 @@ static struct kt_workload load;
 static void set_up(void)
 {
         for (int i = 0; i < 2; i++)
-                workers[i] = (struct kt_worker){.tid = 70 + i, .work_units = 1000, .wall_ns = 5000 * MS, .cpu_ns = 4000 * MS,
-                                                .off_cpu_ns = 1000 * MS, .max_gap_ns = 10 * MS, .max_gap_cpu = 2,
-                                                .max_gap_at_ns = 3200 * MS, .cpus_used = one_cpu, .n_cpus_used = 1,
+                workers[i] = (struct kt_worker){.tid = 70 + i,
+                                                .work_units = 1000,
+                                                .wall_ns = 5000 * MS,
+                                                .cpu_ns = 4000 * MS,
+                                                .off_cpu_ns = 1000 * MS,
+                                                .max_gap_ns = 10 * MS,
+                                                .max_gap_cpu = 2,
+                                                .max_gap_at_ns = 3200 * MS,
+                                                .cpus_used = one_cpu,
+                                                .n_cpus_used = 1,
                                                 .started_ns = 100 * MS};
         group = (struct kt_cgroup){.name = (char *)"cg_0", .workers = workers, .n_workers = 2};
-        load = (struct kt_workload){.started_ns = 100 * MS, .stopped_ns = 5100 * MS, .cgroups = &group, .n_cgroups = 1};
+        load = (struct kt_workload){
+                .started_ns = 100 * MS, .stopped_ns = 5100 * MS, .cgroups = &group, .n_cgroups = 1};
 }
 
 static uint64_t delay_ns, asked_from, asked_to;

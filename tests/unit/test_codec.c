@@ -50,40 +50,40 @@ END_TEST
 START_TEST(what_json_c_would_let_pass_is_refused)
 {
         static const char *const cases[][2] = {
-                        {"", "empty"},
-                        {"  ", "empty"},
-                        {"01", "follows"},
-                        {"1.", "ends too early"},
-                        {".5", "expected a value"},
-                        {"+1", "expected a value"},
-                        {"-", "ends too early"},
-                        {"1e", "ends too early"},
-                        {"0x10", "follows"},
-                        {"NaN", "expected a value"},
-                        {"Infinity", "expected a value"},
-                        {"-Infinity", "malformed number"},
-                        {"1e999", "out of range"},
-                        {"True", "expected a value"},
-                        {"nul", "ends too early"},
-                        {"nulL", "expected a value"},
-                        {"'a'", "expected a value"},
-                        {"[1,]", "expected a value"},
-                        {"[1 2]", "expected ',' or ']'"},
-                        {"[}", "expected a value"},
-                        {"{\"a\":1,}", "key"},
-                        {"{\"a\"}", "':'"},
-                        {"{a:1}", "key"},
-                        {"{\"a\":1]", "expected ',' or '}'"},
-                        {"/* c */ 1", "expected a value"},
-                        {"1 // c", "follows"},
-                        {"{} {}", "follows"},
-                        {"{}}", "follows"},
-                        {"\"\\x41\"", "escape"},
-                        {"\"\\u12g4\"", "hex"},
-                        {"\"a\nb\"", "control character"},
-                        {"\"a\tb\"", "control character"},
-                        {"\"a\\u0000b\"", "NUL"},
-                        {"\"open", "ends too early"},
+                {"", "empty"},
+                {"  ", "empty"},
+                {"01", "follows"},
+                {"1.", "ends too early"},
+                {".5", "expected a value"},
+                {"+1", "expected a value"},
+                {"-", "ends too early"},
+                {"1e", "ends too early"},
+                {"0x10", "follows"},
+                {"NaN", "expected a value"},
+                {"Infinity", "expected a value"},
+                {"-Infinity", "malformed number"},
+                {"1e999", "out of range"},
+                {"True", "expected a value"},
+                {"nul", "ends too early"},
+                {"nulL", "expected a value"},
+                {"'a'", "expected a value"},
+                {"[1,]", "expected a value"},
+                {"[1 2]", "expected ',' or ']'"},
+                {"[}", "expected a value"},
+                {"{\"a\":1,}", "key"},
+                {"{\"a\"}", "':'"},
+                {"{a:1}", "key"},
+                {"{\"a\":1]", "expected ',' or '}'"},
+                {"/* c */ 1", "expected a value"},
+                {"1 // c", "follows"},
+                {"{} {}", "follows"},
+                {"{}}", "follows"},
+                {"\"\\x41\"", "escape"},
+                {"\"\\u12g4\"", "hex"},
+                {"\"a\nb\"", "control character"},
+                {"\"a\tb\"", "control character"},
+                {"\"a\\u0000b\"", "NUL"},
+                {"\"open", "ends too early"},
         };
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(cases); i++)
@@ -112,11 +112,8 @@ END_TEST
 START_TEST(duplicate_keys_are_refused_wherever_and_however_written)
 {
         static const char *const cases[] = {
-                        "{\"a\":1,\"a\":1}",
-                        "{\"a\":1,\"\\u0061\":2}",
-                        "[{\"x\":{\"k\":1,\"l\":2,\"k\":3}}]",
-                        "{\"\":1,\"\":2}",
-                        "{\"a\":{\"b\":1},\"a\":2}",
+                "{\"a\":1,\"a\":1}", "{\"a\":1,\"\\u0061\":2}",   "[{\"x\":{\"k\":1,\"l\":2,\"k\":3}}]",
+                "{\"\":1,\"\":2}",   "{\"a\":{\"b\":1},\"a\":2}",
         };
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(cases); i++)
@@ -131,14 +128,14 @@ END_TEST
 START_TEST(bad_utf8_is_refused)
 {
         static const char *const cases[] = {
-                        "\"\xff\"",
-                        "\"\xc3\"",
-                        "\"\xc0\x80\"",
-                        "\"\xed\xa0\x80\"",
-                        "\"\xe0\x80\xaf\"",
-                        "\"\xf4\x90\x80\x80\"",
-                        "\"\xf0\x80\x80\x80\"",
-                        "{\"\x80\":1}",
+                "\"\xff\"",
+                "\"\xc3\"",
+                "\"\xc0\x80\"",
+                "\"\xed\xa0\x80\"",
+                "\"\xe0\x80\xaf\"",
+                "\"\xf4\x90\x80\x80\"",
+                "\"\xf0\x80\x80\x80\"",
+                "{\"\x80\":1}",
         };
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(cases); i++)
@@ -282,8 +279,8 @@ END_TEST
 START_TEST(newline_ends_a_message_only_after_its_value)
 {
         static const char stream[] =
-                        "\n\n{\n  \"method\": \"a.B\",\n  \"parameters\": {\n    \"x\": \"}\\n\"\n  }\n}\n"
-                        "  \n{\"y\":1}  \t\n\r\n";
+                "\n\n{\n  \"method\": \"a.B\",\n  \"parameters\": {\n    \"x\": \"}\\n\"\n  }\n}\n"
+                "  \n{\"y\":1}  \t\n\r\n";
         _decoder_ struct kt_wire_decoder *d = kt_wire_decoder_new(0);
 
         for (size_t i = 0; i + 1 < sizeof(stream); i++) {
@@ -387,8 +384,8 @@ static struct json_object *parse(const char *text)
 START_TEST(call_is_read)
 {
         _cleanup_json_ struct json_object *json =
-                        parse("{\"method\":\"io.ktstrd.Job.Submit\",\"parameters\":{\"a\":1},\"more\":true,"
-                              "\"oneway\":false}");
+                parse("{\"method\":\"io.ktstrd.Job.Submit\",\"parameters\":{\"a\":1},\"more\":true,"
+                      "\"oneway\":false}");
         _cleanup_json_ struct json_object *bare = parse("{\"method\":\"a.B\",\"parameters\":null}");
         struct kt_wire_call call;
 
@@ -405,18 +402,18 @@ END_TEST
 START_TEST(call_that_is_none_is_refused_with_the_member)
 {
         static const char *const cases[][2] = {
-                        {"[]", ""},
-                        {"{}", "method"},
-                        {"{\"method\":1}", "method"},
-                        {"{\"method\":\"nodot\"}", "method"},
-                        {"{\"method\":\".B\"}", "method"},
-                        {"{\"method\":\"a.\"}", "method"},
-                        {"{\"method\":\"a.B\",\"parameters\":[]}", "parameters"},
-                        {"{\"method\":\"a.B\",\"more\":1}", "more"},
-                        {"{\"method\":\"a.B\",\"oneway\":null}", "oneway"},
-                        {"{\"method\":\"a.B\",\"upgrade\":\"yes\"}", "upgrade"},
-                        {"{\"method\":\"a.B\",\"more\":true,\"oneway\":true}", ""},
-                        {"{\"method\":\"a.B\",\"id\":7}", "id"},
+                {"[]", ""},
+                {"{}", "method"},
+                {"{\"method\":1}", "method"},
+                {"{\"method\":\"nodot\"}", "method"},
+                {"{\"method\":\".B\"}", "method"},
+                {"{\"method\":\"a.\"}", "method"},
+                {"{\"method\":\"a.B\",\"parameters\":[]}", "parameters"},
+                {"{\"method\":\"a.B\",\"more\":1}", "more"},
+                {"{\"method\":\"a.B\",\"oneway\":null}", "oneway"},
+                {"{\"method\":\"a.B\",\"upgrade\":\"yes\"}", "upgrade"},
+                {"{\"method\":\"a.B\",\"more\":true,\"oneway\":true}", ""},
+                {"{\"method\":\"a.B\",\"id\":7}", "id"},
         };
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(cases); i++) {
@@ -459,13 +456,13 @@ END_TEST
 START_TEST(reply_that_is_none_is_refused)
 {
         static const char *const cases[] = {
-                        "[]",
-                        "{\"error\":1}",
-                        "{\"error\":\"nodot\"}",
-                        "{\"continues\":1}",
-                        "{\"parameters\":7}",
-                        "{\"extra\":7}",
-                        "{\"error\":\"a.B\",\"continues\":true}",
+                "[]",
+                "{\"error\":1}",
+                "{\"error\":\"nodot\"}",
+                "{\"continues\":1}",
+                "{\"parameters\":7}",
+                "{\"extra\":7}",
+                "{\"error\":\"a.B\",\"continues\":true}",
         };
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(cases); i++) {
@@ -480,7 +477,7 @@ END_TEST
 START_TEST(getters_give_defaults_and_never_coerce)
 {
         _cleanup_json_ struct json_object *o =
-                        parse("{\"s\":\"5\",\"i\":5,\"d\":2.5,\"b\":true,\"n\":null}");
+                parse("{\"s\":\"5\",\"i\":5,\"d\":2.5,\"b\":true,\"n\":null}");
 
         ck_assert_str_eq(kt_json_str(o, "s"), "5");
         ck_assert_ptr_null(kt_json_str(o, "i"));

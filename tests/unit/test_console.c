@@ -82,19 +82,18 @@ END_TEST
 static const struct {
         const char *text, *line;
 } tellings[] = {
-                {"", ""},
-                {"one\ntwo\r\n\r\n", "two"},
-                {"[    0.1] Run /init\n", "Run /init"},
-                {"[    1.5] Kernel panic - not syncing: no root\n[    1.6] CPU: 0\n",
-                 "Kernel panic - not syncing: no root"},
-                {"[    1.4] BUG: kernel NULL pointer dereference\n[ 1.5] Kernel panic - not syncing: Fatal "
-                 "exception\n[1.6] x\n",
-                 "Kernel panic - not syncing: Fatal exception"},
-                {"[    1.4] BUG: kernel NULL pointer dereference, address: 0\n[    1.5] RIP: 0010:x\n",
-                 "BUG: kernel NULL pointer dereference, address: 0"},
-                {"Kernel panic - not syncing: a\nKernel panic - not syncing: b\n",
-                 "Kernel panic - not syncing: b"},
-                {"ktstr-guest: cannot mount /proc\nand more\n", "ktstr-guest: cannot mount /proc"},
+        {"", ""},
+        {"one\ntwo\r\n\r\n", "two"},
+        {"[    0.1] Run /init\n", "Run /init"},
+        {"[    1.5] Kernel panic - not syncing: no root\n[    1.6] CPU: 0\n",
+         "Kernel panic - not syncing: no root"},
+        {"[    1.4] BUG: kernel NULL pointer dereference\n[ 1.5] Kernel panic - not syncing: Fatal "
+         "exception\n[1.6] x\n",
+         "Kernel panic - not syncing: Fatal exception"},
+        {"[    1.4] BUG: kernel NULL pointer dereference, address: 0\n[    1.5] RIP: 0010:x\n",
+         "BUG: kernel NULL pointer dereference, address: 0"},
+        {"Kernel panic - not syncing: a\nKernel panic - not syncing: b\n", "Kernel panic - not syncing: b"},
+        {"ktstr-guest: cannot mount /proc\nand more\n", "ktstr-guest: cannot mount /proc"},
 };
 
 START_TEST(the_telling_line)

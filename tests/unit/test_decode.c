@@ -20,9 +20,9 @@ static const struct {
         const char *base64, *bytes;
         size_t size;
 } good[] = {
-                {"", "", 0},        {"Zg==", "f", 1},        {"Zm8=", "fo", 2},
-                {"Zm9v", "foo", 3}, {"Zm9vYg==", "foob", 4}, {"AAAA", "\0\0\0", 3},
-                {"AA==", "\0", 1},  {"/+8=", "\377\357", 2}, {"Cg==", "\n", 1},
+        {"", "", 0},        {"Zg==", "f", 1},        {"Zm8=", "fo", 2},
+        {"Zm9v", "foo", 3}, {"Zm9vYg==", "foob", 4}, {"AAAA", "\0\0\0", 3},
+        {"AA==", "\0", 1},  {"/+8=", "\377\357", 2}, {"Cg==", "\n", 1},
 };
 
 START_TEST(base64_becomes_its_bytes)
@@ -37,9 +37,9 @@ START_TEST(base64_becomes_its_bytes)
 END_TEST
 
 static const char *const bad[] = {
-                "Z",    "Zg",       "Zg=",      "Zg===", "=",          "==",       "====",  "=AAA",
-                "Z===", "Zm9v=",    "Zm9vZg",   "Zm=v",  "Zm9v\n",     " Zm9v",    "Zm9v ", "Zm 9v",
-                "Z-_v", "Zm9v====", "Zm9vAA=A", "Zm9*",  "\303\244AA", "Zm9v=AAA",
+        "Z",    "Zg",       "Zg=",      "Zg===", "=",          "==",       "====",  "=AAA",
+        "Z===", "Zm9v=",    "Zm9vZg",   "Zm=v",  "Zm9v\n",     " Zm9v",    "Zm9v ", "Zm 9v",
+        "Z-_v", "Zm9v====", "Zm9vAA=A", "Zm9*",  "\303\244AA", "Zm9v=AAA",
 };
 
 START_TEST(what_is_no_base64_is_refused)

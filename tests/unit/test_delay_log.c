@@ -4,7 +4,8 @@
 
 #define MS 1000000ULL
 
-/* A sample every 100 ms of host time from 1 s on; the vCPUs wait only between 1500 and 1700 ms, all of it. The guest's clock is 1 s behind. */
+/* A sample every 100 ms of host time from 1 s on; the vCPUs wait only between 1500 and 1700 ms, all of it.
+ * The guest's clock is 1 s behind. */
 static struct delay_log a_stop_of_200_ms(void)
 {
         struct delay_log log = {0};
@@ -68,5 +69,6 @@ START_TEST(without_a_tie_or_samples_nothing_is_excused)
 }
 END_TEST
 
-UNIT_MAIN("delay_log", a_window_around_the_stop_has_it_all, a_window_elsewhere_has_nothing, a_window_is_widened_by_one_interval,
-          a_window_beyond_the_samples_takes_what_there_is, without_a_tie_or_samples_nothing_is_excused)
+UNIT_MAIN("delay_log", a_window_around_the_stop_has_it_all, a_window_elsewhere_has_nothing,
+          a_window_is_widened_by_one_interval, a_window_beyond_the_samples_takes_what_there_is,
+          without_a_tie_or_samples_nothing_is_excused)

@@ -10,19 +10,19 @@ static const struct {
         const char *a, *b;
         unsigned distance;
 } cases[] = {
-                {"", "", 0},
-                {"submit", "submit", 0},
-                {"", "abc", 3},
-                {"submt", "submit", 1},
-                {"submiit", "submit", 1},
-                {"submis", "submit", 1},
-                {"usbmit", "submit", 2},
-                {"kitten", "sitting", 3},
-                {"flaw", "lawn", 2},
-                {"abc", "xyz", 3},
-                {"list", "info", 4},
-                {"kernel", "Kernel", 1},
-                {"ab", "ba", 2},
+        {"", "", 0},
+        {"submit", "submit", 0},
+        {"", "abc", 3},
+        {"submt", "submit", 1},
+        {"submiit", "submit", 1},
+        {"submis", "submit", 1},
+        {"usbmit", "submit", 2},
+        {"kitten", "sitting", 3},
+        {"flaw", "lawn", 2},
+        {"abc", "xyz", 3},
+        {"list", "info", 4},
+        {"kernel", "Kernel", 1},
+        {"ab", "ba", 2},
 };
 
 START_TEST(it_is_the_number_of_letters_to_change)

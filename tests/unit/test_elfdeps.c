@@ -65,24 +65,24 @@ static void add_dynamic_string(struct image *image, size_t *used, Elf64_Sxword t
 static struct image make_elf(const struct recipe *recipe)
 {
         struct image image = {
-                        .header = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
-                                               EV_CURRENT},
-                                   .e_type = (Elf64_Half)(recipe->type ?: ET_DYN),
-                                   .e_machine = (Elf64_Half)(recipe->machine ?: NATIVE),
-                                   .e_version = EV_CURRENT,
-                                   .e_ehsize = sizeof(Elf64_Ehdr),
-                                   .e_phoff = offsetof(struct image, phdr),
-                                   .e_phentsize = sizeof(Elf64_Phdr),
-                                   .e_phnum = 1,
-                                   .e_shentsize = sizeof(Elf64_Shdr)},
-                        .phdr = {{.p_type = PT_LOAD,
-                                  .p_vaddr = LOAD_ADDRESS,
-                                  .p_filesz = sizeof(image),
-                                  .p_memsz = sizeof(image)},
-                                 {.p_type = PT_DYNAMIC,
-                                  .p_offset = offsetof(struct image, dynamic),
-                                  .p_filesz = sizeof(image.dynamic)},
-                                 {.p_type = PT_INTERP, .p_offset = offsetof(struct image, interpreter)}},
+                .header = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+                                       EV_CURRENT},
+                           .e_type = (Elf64_Half)(recipe->type ?: ET_DYN),
+                           .e_machine = (Elf64_Half)(recipe->machine ?: NATIVE),
+                           .e_version = EV_CURRENT,
+                           .e_ehsize = sizeof(Elf64_Ehdr),
+                           .e_phoff = offsetof(struct image, phdr),
+                           .e_phentsize = sizeof(Elf64_Phdr),
+                           .e_phnum = 1,
+                           .e_shentsize = sizeof(Elf64_Shdr)},
+                .phdr = {{.p_type = PT_LOAD,
+                          .p_vaddr = LOAD_ADDRESS,
+                          .p_filesz = sizeof(image),
+                          .p_memsz = sizeof(image)},
+                         {.p_type = PT_DYNAMIC,
+                          .p_offset = offsetof(struct image, dynamic),
+                          .p_filesz = sizeof(image.dynamic)},
+                         {.p_type = PT_INTERP, .p_offset = offsetof(struct image, interpreter)}},
         };
         size_t used = 1;
 
@@ -444,7 +444,7 @@ START_TEST(flipped_bytes_never_crash)
 
         for (size_t at = 4; at < sizeof(struct image); at += at < offsetof(struct image, strings) ? 1 : 7) {
                 struct image image = make_elf(&(struct recipe){
-                                .interpreter = loader, .runpath = "$ORIGIN/$LIB", .needed = {"libc.so.6"}});
+                        .interpreter = loader, .runpath = "$ORIGIN/$LIB", .needed = {"libc.so.6"}});
                 _cleanup_(kt_elf_deps_done) struct kt_elf_deps deps = {.program.fd = -1};
 
                 ((unsigned char *)&image)[at] ^= 0xff;
@@ -479,12 +479,12 @@ START_TEST(cache_is_read_within_its_bounds)
         _cleanup_free_ char *path = kt_path_join(dir.path, "cache");
         uint32_t strings = offsetof(struct cache_file, strings);
         struct cache_file file = {
-                        .magic = "glibc-ld.so.cache1.",
-                        .n = 3,
-                        .entries = {{.key = strings, .value = strings + 5, .hwcap = 1},
-                                    {.key = strings, .value = strings + 5},
-                                    {.key = 0xffffffff, .value = 0x7fffffff}},
-                        .strings = "a.so\0/lib/a.so",
+                .magic = "glibc-ld.so.cache1.",
+                .n = 3,
+                .entries = {{.key = strings, .value = strings + 5, .hwcap = 1},
+                            {.key = strings, .value = strings + 5},
+                            {.key = 0xffffffff, .value = 0x7fffffff}},
+                .strings = "a.so\0/lib/a.so",
         };
         struct kt_ld_cache cache;
         size_t at = 0;

@@ -8,8 +8,8 @@ static const struct {
         const char *verdict;
         int status;
 } verdicts[] = {
-                {"pass", 0},        {"skip", 0}, {"fail", 1}, {"inconclusive", 2}, {"error", 3},
-                {"cancelled", 130}, {"", 3},     {"Pass", 3}, {"new", 3},
+        {"pass", 0},        {"skip", 0}, {"fail", 1}, {"inconclusive", 2}, {"error", 3},
+        {"cancelled", 130}, {"", 3},     {"Pass", 3}, {"new", 3},
 };
 
 START_TEST(each_verdict_has_its_status)
@@ -22,37 +22,37 @@ static const struct {
         const char *name;
         int status;
 } errors[] = {
-                /* what was typed */
-                {KT_E_INVALID_PARAMETER, 64},
-                {KT_E_PERMISSION_DENIED, 64},
-                {KT_E_NO_SUCH_KERNEL, 64},
-                {KT_E_BAD_KERNEL, 64},
-                {KT_E_KERNEL_UNSUITABLE, 64},
-                {KT_E_NO_SUCH_JOB, 64},
-                {KT_E_BAD_TOPOLOGY, 64},
-                {KT_E_NEVER_FITS, 64},
-                {KT_E_UNKNOWN_SCENARIO, 64},
-                {KT_E_BAD_SCHEDULER, 64},
-                {KT_E_LIBRARY_NOT_FOUND, 64},
-                {KT_E_BAD_FILE, 64},
-                {KT_E_ACCEL_UNUSABLE, 64},
-                /* nobody who would do it now */
-                {KT_E_BUSY, 69},
-                {KT_E_SHUTTING_DOWN, 69},
-                /* ours */
-                {KT_E_INTERNAL, 3},
-                {KT_E_IO, 3},
-                {KT_E_GUEST_START, 3},
-                {KT_E_GUEST_BOOT, 3},
-                {KT_E_GUEST_DIED, 3},
-                {KT_E_GUEST_PROTOCOL, 3},
-                {KT_E_TIMEOUT, 3},
-                {KT_E_METHOD_NOT_FOUND, 3},
-                {KT_E_INTERFACE_NOT_FOUND, 3},
-                {KT_E_METHOD_NOT_IMPLEMENTED, 3},
-                {KT_E_EXPECTED_MORE, 3},
-                {"io.example.Unknown", 3},
-                {"", 3},
+        /* what was typed */
+        {KT_E_INVALID_PARAMETER, 64},
+        {KT_E_PERMISSION_DENIED, 64},
+        {KT_E_NO_SUCH_KERNEL, 64},
+        {KT_E_BAD_KERNEL, 64},
+        {KT_E_KERNEL_UNSUITABLE, 64},
+        {KT_E_NO_SUCH_JOB, 64},
+        {KT_E_BAD_TOPOLOGY, 64},
+        {KT_E_NEVER_FITS, 64},
+        {KT_E_UNKNOWN_SCENARIO, 64},
+        {KT_E_BAD_SCHEDULER, 64},
+        {KT_E_LIBRARY_NOT_FOUND, 64},
+        {KT_E_BAD_FILE, 64},
+        {KT_E_ACCEL_UNUSABLE, 64},
+        /* nobody who would do it now */
+        {KT_E_BUSY, 69},
+        {KT_E_SHUTTING_DOWN, 69},
+        /* ours */
+        {KT_E_INTERNAL, 3},
+        {KT_E_IO, 3},
+        {KT_E_GUEST_START, 3},
+        {KT_E_GUEST_BOOT, 3},
+        {KT_E_GUEST_DIED, 3},
+        {KT_E_GUEST_PROTOCOL, 3},
+        {KT_E_TIMEOUT, 3},
+        {KT_E_METHOD_NOT_FOUND, 3},
+        {KT_E_INTERFACE_NOT_FOUND, 3},
+        {KT_E_METHOD_NOT_IMPLEMENTED, 3},
+        {KT_E_EXPECTED_MORE, 3},
+        {"io.example.Unknown", 3},
+        {"", 3},
 };
 
 START_TEST(each_error_has_its_status)

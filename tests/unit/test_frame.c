@@ -26,23 +26,23 @@ static void expect_frame(struct kt_frame_decoder *d, uint32_t type, const void *
 START_TEST(header_is_laid_out_as_documented)
 {
         static const uint8_t expected[] = {
-                        'K',
-                        'T',
-                        'F',
-                        '1',
-                        2,
-                        0,
-                        0,
-                        0,
-                        5,
-                        0,
-                        0,
-                        0,
-                        /* CRC-32 of "hello" is 0x3610a686 */
-                        0x86,
-                        0xa6,
-                        0x10,
-                        0x36,
+                'K',
+                'T',
+                'F',
+                '1',
+                2,
+                0,
+                0,
+                0,
+                5,
+                0,
+                0,
+                0,
+                /* CRC-32 of "hello" is 0x3610a686 */
+                0x86,
+                0xa6,
+                0x10,
+                0x36,
         };
         uint8_t header[KT_FRAME_HEADER_SIZE];
 

@@ -260,8 +260,8 @@ END_TEST
 START_TEST(path_join_has_one_slash)
 {
         static const char *const cases[][3] = {
-                        {"a", "b", "a/b"}, {"a/", "b", "a/b"},      {"a//", "//b", "a/b"},
-                        {"/", "b", "/b"},  {"/x", "y/z", "/x/y/z"},
+                {"a", "b", "a/b"}, {"a/", "b", "a/b"},      {"a//", "//b", "a/b"},
+                {"/", "b", "/b"},  {"/x", "y/z", "/x/y/z"},
         };
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(cases); i++) {

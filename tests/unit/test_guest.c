@@ -143,17 +143,17 @@ static void setup(void)
         setenv("FAKE_QEMU_LOG", f.log_path, 1);
         f.kernel = (struct kernel){.image_path = f.kernel_path, .devmem = true};
         f.params = (struct guest_params){
-                        .shape = {.topology = {1, 1, 2, 1},
-                                  .memory_mib = 256,
-                                  .accel = ACCEL_TCG,
-                                  .kernel = &f.kernel,
-                                  .initramfs_path = f.initramfs_path},
-                        .qemu_path = getenv("KTSTR_TEST_FAKE_QEMU"),
-                        .exec_helper = getenv("KTSTR_TEST_EXEC_HELPER"),
-                        .run_dir = f.dir,
-                        .id = "j1",
-                        .boot_timeout_ms = 20000,
-                        .console_path = f.console_path,
+                .shape = {.topology = {1, 1, 2, 1},
+                          .memory_mib = 256,
+                          .accel = ACCEL_TCG,
+                          .kernel = &f.kernel,
+                          .initramfs_path = f.initramfs_path},
+                .qemu_path = getenv("KTSTR_TEST_FAKE_QEMU"),
+                .exec_helper = getenv("KTSTR_TEST_EXEC_HELPER"),
+                .run_dir = f.dir,
+                .id = "j1",
+                .boot_timeout_ms = 20000,
+                .console_path = f.console_path,
         };
         f.ops = (struct guest_ops){on_paused, on_frame, on_console, on_gone};
         loop_test_begin(&f.t, 60000);
@@ -331,9 +331,8 @@ static char *prepare_items(struct guest_item items[static 4], size_t large_size)
         uLong empty_crc, large_crc;
 
         items[0] = (struct guest_item){.json = RUN_JOB, .fd = -1};
-        items[1] = (struct guest_item){.guest_path = "/ktstr/lib/empty",
-                                       .fd = make_file("empty", 0, &empty_crc),
-                                       .mode = 0644};
+        items[1] = (struct guest_item){
+                .guest_path = "/ktstr/lib/empty", .fd = make_file("empty", 0, &empty_crc), .mode = 0644};
         items[2] = (struct guest_item){.guest_path = "/ktstr/bin/x",
                                        .fd = make_file("large", large_size, &large_crc),
                                        .size = large_size,
@@ -466,29 +465,28 @@ static const struct failure {
         const char *name, *message;
         unsigned hellos;
 } failures[] = {
-                {"refuse_args", GUEST_END_START, KT_E_GUEST_START,
-                 "Property 'pc-q35-1.2-machine.smbus' not found", 0},
-                {"broken_qmp", GUEST_END_START, KT_E_GUEST_START, "does not speak QMP", 0},
-                {"die_paused", GUEST_END_START, KT_E_GUEST_START, "exited with code 4", 0},
-                {"refuse_cont", GUEST_END_BOOT, KT_E_GUEST_BOOT, "QEMU refused cont: not today", 0},
-                {"die_before_hello", GUEST_END_BOOT, KT_E_GUEST_BOOT,
-                 "QEMU exited with code 3: fake-qemu: the tape ran out", 0},
-                {"panic", GUEST_END_BOOT, KT_E_GUEST_BOOT,
-                 "the guest died while it booted: Kernel panic - not syncing: VFS: Unable to mount root fs "
-                 "on unknown-block(0,0)",
-                 0},
-                {"panic_running", GUEST_END_DIED, KT_E_GUEST_DIED,
-                 "the guest died while it ran: Kernel panic - not syncing: sysrq triggered crash", 1},
-                {"die_after_hello", GUEST_END_DIED, KT_E_GUEST_DIED, "QEMU crashed with signal 11", 1},
-                {"poweroff_early", GUEST_END_DIED, KT_E_GUEST_DIED, "powered off before its result", 1},
-                {"kvm_error", GUEST_END_DIED, KT_E_GUEST_DIED,
-                 "KVM internal error. Suberror: 3; --accel tcg", 1},
-                {"early_frame", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "first frame is no HELLO", 0},
-                {"two_hellos", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "a frame that no guest may send", 1},
-                {"bad_hello", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "HELLO is no JSON", 0},
-                {"host_frame", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "a frame that no guest may send", 1},
-                {"garbage_frames", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "bytes that are no frames", 1},
-                {"oversized_frame", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "larger than any may be", 1},
+        {"refuse_args", GUEST_END_START, KT_E_GUEST_START, "Property 'pc-q35-1.2-machine.smbus' not found",
+         0},
+        {"broken_qmp", GUEST_END_START, KT_E_GUEST_START, "does not speak QMP", 0},
+        {"die_paused", GUEST_END_START, KT_E_GUEST_START, "exited with code 4", 0},
+        {"refuse_cont", GUEST_END_BOOT, KT_E_GUEST_BOOT, "QEMU refused cont: not today", 0},
+        {"die_before_hello", GUEST_END_BOOT, KT_E_GUEST_BOOT,
+         "QEMU exited with code 3: fake-qemu: the tape ran out", 0},
+        {"panic", GUEST_END_BOOT, KT_E_GUEST_BOOT,
+         "the guest died while it booted: Kernel panic - not syncing: VFS: Unable to mount root fs "
+         "on unknown-block(0,0)",
+         0},
+        {"panic_running", GUEST_END_DIED, KT_E_GUEST_DIED,
+         "the guest died while it ran: Kernel panic - not syncing: sysrq triggered crash", 1},
+        {"die_after_hello", GUEST_END_DIED, KT_E_GUEST_DIED, "QEMU crashed with signal 11", 1},
+        {"poweroff_early", GUEST_END_DIED, KT_E_GUEST_DIED, "powered off before its result", 1},
+        {"kvm_error", GUEST_END_DIED, KT_E_GUEST_DIED, "KVM internal error. Suberror: 3; --accel tcg", 1},
+        {"early_frame", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "first frame is no HELLO", 0},
+        {"two_hellos", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "a frame that no guest may send", 1},
+        {"bad_hello", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "HELLO is no JSON", 0},
+        {"host_frame", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "a frame that no guest may send", 1},
+        {"garbage_frames", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "bytes that are no frames", 1},
+        {"oversized_frame", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "larger than any may be", 1},
 };
 
 START_TEST(each_failure_has_its_words)

@@ -57,10 +57,8 @@ static void start(int flags)
 static void setup(void)
 {
         memset(&f, 0, sizeof(f));
-        f.layout = (struct memory_layout){.size = 20 * MIB,
-                                          .low_size = 16 * MIB,
-                                          .n_nodes = 2,
-                                          .node_size = {12 * MIB, 8 * MIB}};
+        f.layout = (struct memory_layout){
+                .size = 20 * MIB, .low_size = 16 * MIB, .n_nodes = 2, .node_size = {12 * MIB, 8 * MIB}};
         for (int i = 0; i < 2; i++) {
                 struct stat st;
 
@@ -69,8 +67,8 @@ static void setup(void)
                 ck_assert_int_eq(ftruncate(f.fds[i], (off_t)f.layout.node_size[i]), 0);
                 ck_assert_int_eq(fstat(f.fds[i], &st), 0);
                 f.files[i] = (struct guest_memory_file){st.st_dev, st.st_ino};
-                f.node[i] = mmap(NULL, f.layout.node_size[i], PROT_READ | PROT_WRITE, MAP_SHARED, f.fds[i],
-                                 0);
+                f.node[i] =
+                        mmap(NULL, f.layout.node_size[i], PROT_READ | PROT_WRITE, MAP_SHARED, f.fds[i], 0);
                 ck_assert_ptr_ne(f.node[i], MAP_FAILED);
         }
 }

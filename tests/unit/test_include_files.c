@@ -146,11 +146,11 @@ END_TEST
 static const struct {
         const char *what, *message;
 } wrong[] = {
-                {"./missing", "-i ./missing: not found"},
-                {"missing", "-i missing: not found in filesystem or PATH"},
-                {"fifo", "-i fifo is neither a file nor a folder"},
-                {"twice", "duplicate"},
-                {"", "not found"},
+        {"./missing", "-i ./missing: not found"},
+        {"missing", "-i missing: not found in filesystem or PATH"},
+        {"fifo", "-i fifo is neither a file nor a folder"},
+        {"twice", "duplicate"},
+        {"", "not found"},
 };
 
 START_TEST(what_is_wrong_is_named)

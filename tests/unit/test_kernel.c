@@ -15,17 +15,17 @@
 static const struct {
         const char *release, *version;
 } releases[] = {
-                {"6.18.15+deb13-cloud-amd64", "6.18.15"},
-                {"6.15-rc3-foo", "6.15-rc3"},
-                {"6.15.0-rc3", "6.15.0-rc3"},
-                {"6.15.0-rc12+", "6.15.0-rc12"},
-                {"7.3.4", "7.3.4"},
-                {"6.18.", "6.18"},
-                {"6.18.x", "6.18"},
-                {"6.18-rc", "6.18"},
-                {"6.18-rcs1", "6.18"},
-                {"6.12.0-55.el10.x86_64", "6.12.0"},
-                {"next", ""},
+        {"6.18.15+deb13-cloud-amd64", "6.18.15"},
+        {"6.15-rc3-foo", "6.15-rc3"},
+        {"6.15.0-rc3", "6.15.0-rc3"},
+        {"6.15.0-rc12+", "6.15.0-rc12"},
+        {"7.3.4", "7.3.4"},
+        {"6.18.", "6.18"},
+        {"6.18.x", "6.18"},
+        {"6.18-rc", "6.18"},
+        {"6.18-rcs1", "6.18"},
+        {"6.12.0-55.el10.x86_64", "6.12.0"},
+        {"next", ""},
 };
 
 START_TEST(a_version_is_how_a_release_begins)
@@ -38,19 +38,19 @@ END_TEST
 
 /* In ascending order; those of one row are equal. */
 static const char *const ascending[][3] = {
-                {"", "x", "-"},
-                {"5.19"},
-                {"6.2"},
-                {"6.10"},
-                {"6.15-rc3", "6.15.0-rc3"},
-                {"6.15-rc10", "6.15.0-rc10"},
-                {"6.15", "6.15.0", "6.15.0.0"},
-                {"6.15.0.1"},
-                {"6.15.1-rc1"},
-                {"6.15.1"},
-                {"6.15.10", "6.15.10-rc", "6.15.10-"},
-                {"6.180"},
-                {"7"},
+        {"", "x", "-"},
+        {"5.19"},
+        {"6.2"},
+        {"6.10"},
+        {"6.15-rc3", "6.15.0-rc3"},
+        {"6.15-rc10", "6.15.0-rc10"},
+        {"6.15", "6.15.0", "6.15.0.0"},
+        {"6.15.0.1"},
+        {"6.15.1-rc1"},
+        {"6.15.1"},
+        {"6.15.10", "6.15.10-rc", "6.15.10-"},
+        {"6.180"},
+        {"7"},
 };
 
 START_TEST(versions_are_ordered_as_people_mean_them)
@@ -71,30 +71,30 @@ static const struct {
         const char *version, *wanted;
         bool matches;
 } matches[] = {
-                {"6.18.15", "6.18", true},
-                {"6.18.15", "6.18.15", true},
-                {"6.18", "6.18", true},
-                {"6.18", "6.18.0", true},
-                {"6.18.0", "6.18", true},
-                {"6.18.15", "6", true},
-                {"6.180.1", "6.18", false},
-                {"6.18.15", "6.18.1", false},
-                {"6.18.1", "6.18.15", false},
-                {"6.1.8", "6.18", false},
-                {"6.15-rc3", "6.15-rc3", true},
-                {"6.15.0-rc3", "6.15-rc3", true},
-                {"6.15-rc3", "6.15.0-rc3", true},
-                {"6.15-rc3", "6.15", false},
-                {"6.15.0-rc3", "6.15", false},
-                {"6.15.0-rc3", "6.15.0", false},
-                {"6.15", "6.15-rc3", false},
-                {"6.15-rc30", "6.15-rc3", false},
-                {"6.15.1-rc3", "6.15-rc3", false},
-                {"6.15-rc3", "6.15-rc4", false},
-                {"", "6.15", false},
-                {"6.15", "", false},
-                {"x", "x", false},
-                {"6.18.15", "5.18.15", false},
+        {"6.18.15", "6.18", true},
+        {"6.18.15", "6.18.15", true},
+        {"6.18", "6.18", true},
+        {"6.18", "6.18.0", true},
+        {"6.18.0", "6.18", true},
+        {"6.18.15", "6", true},
+        {"6.180.1", "6.18", false},
+        {"6.18.15", "6.18.1", false},
+        {"6.18.1", "6.18.15", false},
+        {"6.1.8", "6.18", false},
+        {"6.15-rc3", "6.15-rc3", true},
+        {"6.15.0-rc3", "6.15-rc3", true},
+        {"6.15-rc3", "6.15.0-rc3", true},
+        {"6.15-rc3", "6.15", false},
+        {"6.15.0-rc3", "6.15", false},
+        {"6.15.0-rc3", "6.15.0", false},
+        {"6.15", "6.15-rc3", false},
+        {"6.15-rc30", "6.15-rc3", false},
+        {"6.15.1-rc3", "6.15-rc3", false},
+        {"6.15-rc3", "6.15-rc4", false},
+        {"", "6.15", false},
+        {"6.15", "", false},
+        {"x", "x", false},
+        {"6.18.15", "5.18.15", false},
 };
 
 START_TEST(a_wanted_version_stands_for_its_patch_releases_and_no_candidate)
@@ -108,9 +108,9 @@ START_TEST(a_version_is_told_from_a_key)
 {
         static const char *const are[] = {"6", "6.18", "6.18.15", "6.15-rc3", "6.15.0-rc3", "10.0"};
         static const char *const are_not[] = {
-                        "",          "6.",    "6..18",  "6.15-rc", "6.15-rc3-foo",   "6.18.15.1",
-                        "v6.18",     ".6",    "newest", "6.18 ",   "6.18.15-x86_64", " 6.18",
-                        "6.15-rc3x", "-6.18", "+6.18",  "6.18-",   "6.18.15+deb13",  "6,18"};
+                "",          "6.",    "6..18",  "6.15-rc", "6.15-rc3-foo",   "6.18.15.1",
+                "v6.18",     ".6",    "newest", "6.18 ",   "6.18.15-x86_64", " 6.18",
+                "6.15-rc3x", "-6.18", "+6.18",  "6.18-",   "6.18.15+deb13",  "6,18"};
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(are); i++)
                 ck_assert_msg(kernel_version_is(are[i]), "%s", are[i]);
@@ -239,10 +239,9 @@ END_TEST
 static const struct {
         const char *text, *kind;
 } metadatas[] = {
-                {NULL, "missing"},        {"not json", "malformed"}, {"{]", "malformed"},
-                {"{} {}", "malformed"},   {"{", "truncated"},        {"", "truncated"},
-                {"{}", "schema_drift"},   {"[]", "schema_drift"},    {"1", "schema_drift"},
-                {"null", "schema_drift"}, {"\"x\"", "schema_drift"},
+        {NULL, "missing"},     {"not json", "malformed"}, {"{]", "malformed"},       {"{} {}", "malformed"},
+        {"{", "truncated"},    {"", "truncated"},         {"{}", "schema_drift"},    {"[]", "schema_drift"},
+        {"1", "schema_drift"}, {"null", "schema_drift"},  {"\"x\"", "schema_drift"},
 };
 
 START_TEST(what_is_wrong_with_the_metadata_has_its_kind)

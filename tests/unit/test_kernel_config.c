@@ -23,10 +23,10 @@ static const struct {
         const char *name;
         char value;
 } cases[] = {
-                {"FIRST", 'y'},    {"VIRTIO", 'm'},   {"VIRTIO_PCI", 'y'}, {"VIRTIO_CONSOLE", 'n'},
-                {"EXPLICIT", 'n'}, {"HZ", 'y'},       {"LAST", 'y'},       {"LOCALVERSION", 'y'},
-                {"CRLF", 'm'},     {"INDENTED", 'n'}, {"PREFIXED", 'n'},   {"VIRTIO_", 'n'},
-                {"VIRT", 'n'},     {"NOWHERE", 'n'},  {"", 'n'},
+        {"FIRST", 'y'},    {"VIRTIO", 'm'},   {"VIRTIO_PCI", 'y'}, {"VIRTIO_CONSOLE", 'n'},
+        {"EXPLICIT", 'n'}, {"HZ", 'y'},       {"LAST", 'y'},       {"LOCALVERSION", 'y'},
+        {"CRLF", 'm'},     {"INDENTED", 'n'}, {"PREFIXED", 'n'},   {"VIRTIO_", 'n'},
+        {"VIRT", 'n'},     {"NOWHERE", 'n'},  {"", 'n'},
 };
 
 START_TEST(each_option_has_its_value)

@@ -25,7 +25,7 @@ static struct kernel_elf read_kernel(const struct kb_kernel *k)
 START_TEST(what_a_kernel_is_is_read)
 {
         struct kernel_elf e = read_kernel(
-                        &(struct kb_kernel){.release = "6.18.15+deb13-cloud-amd64", .ikconfig = KB_CONFIG});
+                &(struct kb_kernel){.release = "6.18.15+deb13-cloud-amd64", .ikconfig = KB_CONFIG});
 
         ck_assert_str_eq(e.release, "6.18.15+deb13-cloud-amd64");
         ck_assert_str_eq(e.config, KB_CONFIG);
@@ -56,18 +56,18 @@ END_TEST
 static const struct {
         const char *text, *release, *found;
 } banners[] = {
-                {"Linux version %s (%s@%s) ", "6.18.1-x", "6.18.1-x"},
-                {"Linux version 6.1 Linux version ", "6.18.1-x", "6.1"},
-                {"Linux version x.y ", "6.18.1-x", "6.18.1-x"},
-                {"Linux version 9.9.9\n", "6.18.1-x", "6.18.1-x"},
-                {NULL, "next-20260101", NULL},
-                {NULL, "7", NULL},
+        {"Linux version %s (%s@%s) ", "6.18.1-x", "6.18.1-x"},
+        {"Linux version 6.1 Linux version ", "6.18.1-x", "6.1"},
+        {"Linux version x.y ", "6.18.1-x", "6.18.1-x"},
+        {"Linux version 9.9.9\n", "6.18.1-x", "6.18.1-x"},
+        {NULL, "next-20260101", NULL},
+        {NULL, "7", NULL},
 };
 
 START_TEST(the_release_is_that_of_the_banner)
 {
-        struct kernel_elf e = read_kernel(
-                        &(struct kb_kernel){.text = banners[_i].text, .release = banners[_i].release});
+        struct kernel_elf e =
+                read_kernel(&(struct kb_kernel){.text = banners[_i].text, .release = banners[_i].release});
 
         ck_assert_pstr_eq(e.release, banners[_i].found);
         kernel_elf_done(&e);

@@ -109,13 +109,13 @@ static const struct {
         uint8_t value;
         const char *message;
 } headers[] = {
-                {0x206, 0x07, "boot protocol"},
-                {0x202, 'X', "is no kernel"},
-                {0x1fe, 0, "is no kernel"},
-                {0x1f1, 64, "beyond its end"},
-                {0x24b, 0x7f, "beyond its end"},
-                {0x24f, 0xff, "beyond its end"},
-                {KB_PAYLOAD_AT, 'P', "no compression"},
+        {0x206, 0x07, "boot protocol"},
+        {0x202, 'X', "is no kernel"},
+        {0x1fe, 0, "is no kernel"},
+        {0x1f1, 64, "beyond its end"},
+        {0x24b, 0x7f, "beyond its end"},
+        {0x24f, 0xff, "beyond its end"},
+        {KB_PAYLOAD_AT, 'P', "no compression"},
 };
 
 START_TEST(what_is_wrong_with_the_header_is_named)

@@ -48,24 +48,23 @@ END_TEST
 static const struct {
         const char *path, *to;
 } places[] = {
-                {"./boot/vmlinuz-6.18.1", "vmlinuz"},
-                {"boot/vmlinuz-6.18.1", "vmlinuz"},
-                {"./usr/lib/modules/6.19/vmlinuz", "vmlinuz"},
-                {"./lib/modules/6.19/vmlinuz", "vmlinuz"},
-                {"./usr/lib/modules/6.19/config", "config"},
-                {"./boot/config-6.18.1", "config"},
-                {"./lib/modules/6.18/kernel/drivers/virtio/virtio_pci.ko", "modules/virtio_pci.ko"},
-                {"./usr/lib/modules/6.18/kernel/drivers/char/virtio_console.ko",
-                 "modules/virtio_console.ko"},
-                {"./lib/modules/6.18/kernel/drivers/char/hw_random/virtio-rng.ko", "modules/virtio_rng.ko"},
-                {"./lib/modules/6.18/kernel/net/virtio_x.ko", NULL},
-                {"./lib/modules/6.18/kernel/drivers/virtio/virtio_pci.txt", NULL},
-                {"./lib/modules/6.18/kernel/drivers/net/tun.ko", NULL},
-                {"./etc/boot/vmlinuz-6.18.1", NULL},
-                {"./boot/../../evil/vmlinuz", NULL},
-                {"./lib/modules/vmlinuz", NULL},
-                {"./lib/modules/6.18/extra/vmlinuz", NULL},
-                {"./usr/lib/modules/6.19/build/config", NULL},
+        {"./boot/vmlinuz-6.18.1", "vmlinuz"},
+        {"boot/vmlinuz-6.18.1", "vmlinuz"},
+        {"./usr/lib/modules/6.19/vmlinuz", "vmlinuz"},
+        {"./lib/modules/6.19/vmlinuz", "vmlinuz"},
+        {"./usr/lib/modules/6.19/config", "config"},
+        {"./boot/config-6.18.1", "config"},
+        {"./lib/modules/6.18/kernel/drivers/virtio/virtio_pci.ko", "modules/virtio_pci.ko"},
+        {"./usr/lib/modules/6.18/kernel/drivers/char/virtio_console.ko", "modules/virtio_console.ko"},
+        {"./lib/modules/6.18/kernel/drivers/char/hw_random/virtio-rng.ko", "modules/virtio_rng.ko"},
+        {"./lib/modules/6.18/kernel/net/virtio_x.ko", NULL},
+        {"./lib/modules/6.18/kernel/drivers/virtio/virtio_pci.txt", NULL},
+        {"./lib/modules/6.18/kernel/drivers/net/tun.ko", NULL},
+        {"./etc/boot/vmlinuz-6.18.1", NULL},
+        {"./boot/../../evil/vmlinuz", NULL},
+        {"./lib/modules/vmlinuz", NULL},
+        {"./lib/modules/6.18/extra/vmlinuz", NULL},
+        {"./usr/lib/modules/6.19/build/config", NULL},
 };
 
 START_TEST(each_path_goes_to_its_place)
@@ -163,8 +162,8 @@ END_TEST
 START_TEST(no_flipped_byte_leads_astray)
 {
         static const struct kb_member members[] = {
-                        {"./boot/vmlinuz-6.18", "image", 5},
-                        {"./lib/modules/6.18/kernel/drivers/virtio/virtio_pci.ko", "module", 6}};
+                {"./boot/vmlinuz-6.18", "image", 5},
+                {"./lib/modules/6.18/kernel/drivers/virtio/virtio_pci.ko", "module", 6}};
         _kb_ struct kb deb = kb_deb(packings[_i], members, 2);
 
         for (size_t at = 0; at < deb.size && at < 1500; at++) {

@@ -76,9 +76,9 @@ START_TEST(the_least_that_is_said_to_be_enough_is)
         ck_assert_ptr_nonnull(text);
         ck_assert_int_eq(memory_layout_make(&t, (unsigned)atoi(text + 15), KERNEL_END, MIB, true, &l, NULL),
                          0);
-        ck_assert_int_eq(memory_layout_make(&t, (unsigned)atoi(text + 15) - 1, KERNEL_END, MIB, true, &l,
-                                            NULL),
-                         -ENOSPC);
+        ck_assert_int_eq(
+                memory_layout_make(&t, (unsigned)atoi(text + 15) - 1, KERNEL_END, MIB, true, &l, NULL),
+                -ENOSPC);
         kt_error_done(&err);
 }
 END_TEST

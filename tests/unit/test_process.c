@@ -45,11 +45,11 @@ static int start_with(const char *helper, const char *const *argv, const int *fd
                       struct kt_error *reterr)
 {
         const struct process_params params = {
-                        .exec_helper = helper,
-                        .argv = (char *const *)argv,
-                        .fds = fds,
-                        .n_fds = n_fds,
-                        .oom_score_adj = 123,
+                .exec_helper = helper,
+                .argv = (char *const *)argv,
+                .fds = fds,
+                .n_fds = n_fds,
+                .oom_score_adj = 123,
         };
 
         return process_start(&f.t.loop, &params, on_process_exit, &f, &f.process, reterr);
@@ -147,7 +147,7 @@ START_TEST(a_helper_that_is_not_there_is_an_error)
 
         ck_assert_int_eq(start_with("/nonexistent/ktstrd-exec", argv, NULL, 0, &err), -ENOENT);
         ck_assert_ptr_nonnull(
-                        strstr(err.message, "cannot start /bin/true through /nonexistent/ktstrd-exec"));
+                strstr(err.message, "cannot start /bin/true through /nonexistent/ktstrd-exec"));
         kt_error_done(&err);
         uv_run(&f.t.loop, UV_RUN_DEFAULT);
         ck_assert_uint_eq(f.exits, 0);
@@ -205,7 +205,8 @@ START_TEST(the_helper_does_not_run_for_somebody_else)
 {
         char command[512];
 
-        snprintf(command, sizeof(command), "'%s' 1 0 3 /bin/echo ran 2>&1", getenv("KTSTR_TEST_EXEC_HELPER"));
+        snprintf(command, sizeof(command), "'%s' 1 0 3 /bin/echo ran 2>&1",
+                 getenv("KTSTR_TEST_EXEC_HELPER"));
         run_shell(command);
         ck_assert_int_eq(f.status, 70);
 }

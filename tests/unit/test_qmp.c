@@ -211,14 +211,14 @@ START_TEST(events_are_told)
 END_TEST
 
 static const char *const broken[] = {
-                "this is no JSON\r\n",
-                "[]\r\n",
-                "{\"hello\": 1}\r\n",
-                GREETING GREETING,
-                GREETING "{\"return\": {}, \"id\": 7}\r\n",
-                GREETING "{\"return\": {}}\r\n",
-                GREETING "{\"id\": 1}\r\n",
-                "{\"QMP\": {\"version\": {\"qemu\": {}}, \"QMP\": 1, \"QMP\": 2}}\r\n",
+        "this is no JSON\r\n",
+        "[]\r\n",
+        "{\"hello\": 1}\r\n",
+        GREETING GREETING,
+        GREETING "{\"return\": {}, \"id\": 7}\r\n",
+        GREETING "{\"return\": {}}\r\n",
+        GREETING "{\"id\": 1}\r\n",
+        "{\"QMP\": {\"version\": {\"qemu\": {}}, \"QMP\": 1, \"QMP\": 2}}\r\n",
 };
 
 START_TEST(what_is_not_qmp_fails_it)

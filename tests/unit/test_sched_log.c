@@ -12,26 +12,28 @@ static struct sched_log extract(const char *text)
 
 /* As libbpf prints it on 6.18. */
 #define VERIFIER_LOG                                                                                        \
-        "libbpf: prog 'ktstr_enqueue': BPF program load failed: Permission denied\n"                          \
-        "libbpf: prog 'ktstr_enqueue': -- BEGIN PROG LOAD LOG --\n"                                           \
+        "libbpf: prog 'ktstr_enqueue': BPF program load failed: Permission denied\n"                        \
+        "libbpf: prog 'ktstr_enqueue': -- BEGIN PROG LOAD LOG --\n"                                         \
         "0: R1=ctx() R10=fp0\n"                                                                             \
-        "; if (fail_verify) @ scx_ktstr.bpf.c:67\n"                                                          \
-        "4: (71) r1 = *(u8 *)(r1 +0)           ; R1=1\n"                                                      \
-        "; *(volatile int *)0 = 1; @ scx_ktstr.bpf.c:34\n"                                                   \
-        "8: (63) *(u32 *)(r1 +0) = r2\n"                                                                     \
+        "; if (fail_verify) @ scx_ktstr.bpf.c:67\n"                                                         \
+        "4: (71) r1 = *(u8 *)(r1 +0)           ; R1=1\n"                                                    \
+        "; *(volatile int *)0 = 1; @ scx_ktstr.bpf.c:34\n"                                                  \
+        "8: (63) *(u32 *)(r1 +0) = r2\n"                                                                    \
         "R1 invalid mem access 'scalar'\n"
 
 #define VERIFIER_END                                                                                        \
-        "processed 8 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0\n"  \
-        "-- END PROG LOAD LOG --\n"                                                                          \
-        "libbpf: prog 'ktstr_enqueue': failed to load: -13\n"                                                 \
+        "processed 8 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read "   \
+        "0\n"                                                                                               \
+        "-- END PROG LOAD LOG --\n"                                                                         \
+        "libbpf: prog 'ktstr_enqueue': failed to load: -13\n"                                               \
         "scx_ktstr: cannot load: Permission denied\n"
 
 START_TEST(the_verifiers_complaint_comes_with_its_place)
 {
         struct sched_log log = extract(VERIFIER_LOG VERIFIER_END);
 
-        ck_assert_str_eq(log.error_text, "R1 invalid mem access 'scalar' (in ktstr_enqueue, scx_ktstr.bpf.c:34)");
+        ck_assert_str_eq(log.error_text,
+                         "R1 invalid mem access 'scalar' (in ktstr_enqueue, scx_ktstr.bpf.c:34)");
         ck_assert(strncmp(log.verifier_log, "0: R1=ctx()", 11) == 0);
         ck_assert_ptr_null(strstr(log.verifier_log, "END PROG"));
         ck_assert_ptr_null(log.dump);
@@ -41,12 +43,14 @@ END_TEST
 
 START_TEST(the_report_of_newer_kernels_does_not_hide_the_complaint)
 {
-        struct sched_log log = extract(VERIFIER_LOG "\nVerification failed: Register Type Safety: Invalid dereference\n\n"
-                                                    "At:\n  ktstr_enqueue @ scx_ktstr.bpf.c:34:28\n\nSuggestion:\n"
-                                                    "  arithmetic, helper calls, or other operations that can invalidate it.\n"
-                                                    "\n" VERIFIER_END);
+        struct sched_log log = extract(
+                VERIFIER_LOG "\nVerification failed: Register Type Safety: Invalid dereference\n\n"
+                             "At:\n  ktstr_enqueue @ scx_ktstr.bpf.c:34:28\n\nSuggestion:\n"
+                             "  arithmetic, helper calls, or other operations that can invalidate it.\n"
+                             "\n" VERIFIER_END);
 
-        ck_assert_str_eq(log.error_text, "R1 invalid mem access 'scalar' (in ktstr_enqueue, scx_ktstr.bpf.c:34)");
+        ck_assert_str_eq(log.error_text,
+                         "R1 invalid mem access 'scalar' (in ktstr_enqueue, scx_ktstr.bpf.c:34)");
         ck_assert_ptr_nonnull(strstr(log.verifier_log, "Suggestion:"));
         sched_log_done(&log);
 }
@@ -54,7 +58,8 @@ END_TEST
 
 START_TEST(a_log_that_is_cut_off_still_counts)
 {
-        struct sched_log log = extract("libbpf: prog 'p': -- BEGIN PROG LOAD LOG --\n0: R1=ctx()\nback-edge from insn 4 to 3");
+        struct sched_log log = extract(
+                "libbpf: prog 'p': -- BEGIN PROG LOAD LOG --\n0: R1=ctx()\nback-edge from insn 4 to 3");
 
         ck_assert_str_eq(log.error_text, "back-edge from insn 4 to 3 (in p)");
         sched_log_done(&log);
@@ -66,12 +71,14 @@ END_TEST
 
 START_TEST(libbpfs_first_real_complaint_is_the_reason)
 {
-        struct sched_log log = extract("libbpf: struct_ops x: member y not found in kernel, skipping it as it's set to zero\n"
-                                       "libbpf: extern (func ksym) 'scx_bpf_consume': not found in kernel or module BTFs\n"
-                                       "libbpf: failed to load object 'scx_simple'\n"
-                                       "scx_simple: exit\n");
+        struct sched_log log = extract(
+                "libbpf: struct_ops x: member y not found in kernel, skipping it as it's set to zero\n"
+                "libbpf: extern (func ksym) 'scx_bpf_consume': not found in kernel or module BTFs\n"
+                "libbpf: failed to load object 'scx_simple'\n"
+                "scx_simple: exit\n");
 
-        ck_assert_str_eq(log.error_text, "libbpf: extern (func ksym) 'scx_bpf_consume': not found in kernel or module BTFs");
+        ck_assert_str_eq(log.error_text,
+                         "libbpf: extern (func ksym) 'scx_bpf_consume': not found in kernel or module BTFs");
         ck_assert_ptr_null(log.verifier_log);
         sched_log_done(&log);
 }
@@ -122,7 +129,7 @@ START_TEST(exit_kinds_are_the_kernels)
 }
 END_TEST
 
-UNIT_MAIN("sched_log", the_verifiers_complaint_comes_with_its_place, the_report_of_newer_kernels_does_not_hide_the_complaint,
-          a_log_that_is_cut_off_still_counts, libbpfs_first_real_complaint_is_the_reason,
-          the_kernels_words_weigh_more_than_a_warning, a_proper_farewell_is_no_complaint, bytes_that_are_no_text_do_no_harm,
-          exit_kinds_are_the_kernels)
+UNIT_MAIN("sched_log", the_verifiers_complaint_comes_with_its_place,
+          the_report_of_newer_kernels_does_not_hide_the_complaint, a_log_that_is_cut_off_still_counts,
+          libbpfs_first_real_complaint_is_the_reason, the_kernels_words_weigh_more_than_a_warning,
+          a_proper_farewell_is_no_complaint, bytes_that_are_no_text_do_no_harm, exit_kinds_are_the_kernels)

@@ -59,7 +59,8 @@ START_TEST(each_end_of_a_scheduler_has_its_words)
         judged(VERDICT_FAIL, "scx_x exited with status 7 before the workload ended: no luck");
         v.sched.outcome = SCHED_KILLED;
         v.sched.exit_signal = 11;
-        judged(VERDICT_FAIL, "scx_x was killed by signal 11 (Segmentation fault) before the workload ended: no luck");
+        judged(VERDICT_FAIL,
+               "scx_x was killed by signal 11 (Segmentation fault) before the workload ended: no luck");
         v.sched.outcome = SCHED_NOT_ATTACHED;
         v.sched.exit_signal = -1;
         judged(VERDICT_FAIL, "scx_x never attached, it exited with status 7: no luck");
@@ -80,7 +81,8 @@ START_TEST(a_crash_on_the_way_out_is_a_fail)
         v.sched.stopping = true;
         v.sched.outcome = SCHED_KILLED;
         v.sched.exit_signal = 11;
-        judged(VERDICT_FAIL, "scx_x was killed by signal 11 (Segmentation fault) while it was being stopped");
+        judged(VERDICT_FAIL,
+               "scx_x was killed by signal 11 (Segmentation fault) while it was being stopped");
 }
 END_TEST
 
@@ -135,4 +137,5 @@ END_TEST
 
 UNIT_MAIN("verdict", all_well_is_a_pass, the_worst_check_decides, each_end_of_a_scheduler_has_its_words,
           a_crash_on_the_way_out_is_a_fail, how_it_left_is_noted,
-          the_schedulers_end_weighs_before_the_checks, no_report_is_the_harnesss_fault, an_error_keeps_its_name)
+          the_schedulers_end_weighs_before_the_checks, no_report_is_the_harnesss_fault,
+          an_error_keeps_its_name)
