@@ -34,6 +34,10 @@ static int connect_named(const char *path, const char *how, int *ret, struct kt_
 {
         int r = try_connect(path, ret);
 
+        if (r == -EACCES)
+                return kt_error_set(reterr, r, KT_E_SHUTTING_DOWN,
+                                    "you may not connect to %s (from %s): it is for its owner and its group",
+                                    path, how);
         if (r < 0)
                 return kt_error_set(reterr, r, KT_E_SHUTTING_DOWN, "no daemon at %s (from %s): %s", path,
                                     how, strerror(-r));

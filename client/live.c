@@ -43,14 +43,15 @@ static int fitting(const char *text, unsigned columns)
         return (int)n;
 }
 
-/* A line that wraps could not be overwritten: the message gives way. */
-static void draw(const struct live *l)
+/* A line that wraps could not be overwritten: the message gives way as long as the line is alive. */
+static void draw(const struct live *l, bool last)
 {
         struct winsize size;
         unsigned columns =
                 ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 40 ? size.ws_col : 80;
 
-        printf("\r\033[K%7.2fs  %.*s  %.1f s", l->began_s, fitting(l->message, columns - 22), l->message,
+        printf("\r\033[K%7.2fs  %.*s  %.1f s", l->began_s,
+               last ? (int)strlen(l->message) : fitting(l->message, columns - 22), l->message,
                seconds_since(&l->began));
         fflush(stdout);
 }
@@ -58,13 +59,13 @@ static void draw(const struct live *l)
 void live_tick(struct live *l)
 {
         if (l->line_open)
-                draw(l);
+                draw(l, false);
 }
 
 void live_end(struct live *l)
 {
         if (l->line_open) {
-                draw(l);
+                draw(l, true);
                 fputc('\n', stdout);
                 l->line_open = false;
         }
@@ -94,7 +95,7 @@ void live_event(struct live *l, struct json_object *event)
         snprintf(l->message, sizeof(l->message), "%s", message);
         if (l->terminal) {
                 l->line_open = true;
-                draw(l);
+                draw(l, false);
         } else
                 printf("%7.2fs  %s\n", l->began_s, l->message);
         fflush(stdout);
