@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+/* clang-format off */
 /*
- * A job: what somebody asked for, what has happened to it so far (its events), and how it ended (its
- * verdict). Apart from any connection: connections watch jobs, they do not own them.
+ * A job: what somebody asked for, what has happened to it so far (its events), and how it ended (its verdict). Apart from any connection:
+ * connections watch jobs, they do not own them.
  *
  *   QUEUED ──▶ BOOTING ──▶ RUNNING ──▶ ENDED
  *     └───────────┴─────────────────────▲      (cancelled, or failed on the way)
  *
  * The verdict is set once, on the way into ENDED; the event that carries it is the last one.
  */
+/* clang-format on */
 
 #include <uv.h>
 

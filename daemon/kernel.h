@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+/* clang-format off */
 /*
- * One kernel of the cache, as read from its metadata.json: a value, owned by whoever asked for it. Immutable
- * once published.
+ * One kernel of the cache, as read from its metadata.json: a value, owned by whoever asked for it. Immutable once published.
  *
  * On disk (below the cache's root):
  *   KEY/metadata.json   what this struct says
  *   KEY/vmlinux         the ELF that is booted (PVH), symbols kept, debug sections dropped
  *   KEY/btf             raw .BTF
  *   KEY/config          the kernel's configuration, when known
- *   KEY/modules/NN-name.ko  uncompressed, in the order in which the agent loads them; only those that the
- * agent needs
+ *   KEY/modules/NN-name.ko  uncompressed, in the order in which the agent loads them; only those that the agent needs
  */
+/* clang-format on */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+/* clang-format off */
 /*
- * The kernel's log, line by line, and what it says about sched_ext. The words are those of
- * kernel/sched/ext.c: sched_ext: BPF scheduler "NAME" enabled sched_ext: BPF scheduler "NAME" disabled
- * (REASON) sched_ext: NAME: MESSAGE          (after "disabled", when there is one)
+ * The kernel's log, line by line, and what it says about sched_ext. The words are those of kernel/sched/ext.c:
+ *   sched_ext: BPF scheduler "NAME" enabled
+ *   sched_ext: BPF scheduler "NAME" disabled (REASON)
+ *   sched_ext: NAME: MESSAGE          (after "disabled", when there is one)
  */
+/* clang-format on */
 
 #include <stdbool.h>
 #include <stddef.h>

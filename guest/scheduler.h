@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+/* clang-format off */
 /*
  * The life of the scheduler under test: started, attached, watched, stopped – or what came in between.
  *
- *   scheduler_start() → scheduler_wait_attached() → (scheduler_look() while the workload runs) →
- * scheduler_stop() or scheduler_settle()
+ *   scheduler_start() → scheduler_wait_attached() → (scheduler_look() while the workload runs) → scheduler_stop() or scheduler_settle()
  */
+/* clang-format on */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+/* clang-format off */
 /*
  * The frames that host and guest exchange: over the virtio-serial port, and, host to guest only, laid end
  * to end in the mailbox (mailbox.h). Both sides link this file; it does no I/O.
@@ -12,10 +13,10 @@
  *   offset 8   u32  size     bytes of payload, at most KT_FRAME_PAYLOAD_MAX
  *   offset 12  u32  crc      CRC-32 (zlib) of the payload
  *
- * The guest is hostile: a decoder refuses a wrong magic, size or checksum at once, and stays refused, since
- * a byte stream that lost its framing cannot be trusted to find it again. JSON payloads are described in
- * guestmsg.h.
+ * The guest is hostile: a decoder refuses a wrong magic, size or checksum at once, and stays refused, since a
+ * byte stream that lost its framing cannot be trusted to find it again. JSON payloads are described in guestmsg.h.
  */
+/* clang-format on */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+/* clang-format off */
 /*
- * The JSON payloads of the frames between host and guest. Times ending in _ns are the guest's
- * CLOCK_MONOTONIC unless the name says otherwise; a field that does not apply is absent.
+ * The JSON payloads of the frames between host and guest. Times ending in _ns are the guest's CLOCK_MONOTONIC
+ * unless the name says otherwise; a field that does not apply is absent.
  *
  * HELLO (guest to host, once, when the agent is up)
  *   agent      string  agent version (KT_VERSION)
@@ -21,10 +22,14 @@
  *     scenario     string  "steady"
  *     duration_ms  int
  *     workers      int     per cgroup
- *     watchdog_ms  int     how long to wait for the kernel's word after the workload when the scheduler
- * seems stuck sched        object  absent: EEVDF name              string    label, for messages argv
- * []string  argv[0] is the program's path in the guest attach_timeout_ms int stop_timeout_ms   int from
- * SIGINT to SIGKILL exec       object  for "exec": command    string  run by /bin/sh -c
+ *     watchdog_ms  int     how long to wait for the kernel's word after the workload when the scheduler seems stuck
+ *     sched        object  absent: EEVDF
+ *       name              string    label, for messages
+ *       argv              []string  argv[0] is the program's path in the guest
+ *       attach_timeout_ms int
+ *       stop_timeout_ms   int       from SIGINT to SIGKILL
+ *   exec       object  for "exec":
+ *     command    string  run by /bin/sh -c
  *
  * FILE (host to guest)
  *   path       string  absolute, normalised path in the guest; parents are made
@@ -80,13 +85,14 @@
  *         max_gap_at_ns                       int   its end, from the worker's start
  *         run_delay_ns, run_count             int   /proc/self/schedstat, over the worker's life
  *         started_ns                          int
- *         exit                                string  absent: it reported; else "signal 9", "exit 1", "no
- * report" exec       object  for "exec" exit_code | exit_signal  int
+ *         exit                                string  absent: it reported; else "signal 9", "exit 1", "no report"
+ *   exec       object  for "exec"
+ *     exit_code | exit_signal  int
  */
+/* clang-format on */
 
 #define KT_GUEST_PORT_NAME "io.ktstrd.agent" /* /dev/virtio-ports/… and /sys/class/virtio-ports/… /name */
 #define KT_GUEST_BIN_DIR "/ktstr/bin"        /* where the scheduler is put */
-#define KT_GUEST_LIB_DIR                                                                                    \
-        "/ktstr/lib" /* its libraries, by DT_NEEDED name; LD_LIBRARY_PATH of what is run                    \
-                      */
+/* Its libraries, by DT_NEEDED name; LD_LIBRARY_PATH of what is run. */
+#define KT_GUEST_LIB_DIR "/ktstr/lib"
 #define KT_GUEST_INCLUDE_DIR "/include-files"

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+/* clang-format off */
 /*
- * The mailbox: a range of guest memory that the guest's kernel leaves alone (memmap=SIZE$ADDR), which the
- * host writes while the guest is paused and the agent maps from /dev/mem. It carries host-to-guest frames,
- * so that a job is there before the guest wakes.
+ * The mailbox: a range of guest memory that the guest's kernel leaves alone (memmap=SIZE$ADDR), which the host
+ * writes while the guest is paused and the agent maps from /dev/mem. It carries host-to-guest frames, so that a
+ * job is there before the guest wakes.
  *
  * The agent learns where it is from its kernel command line: ktstr.mailbox=0xADDR,0xSIZE.
  *
@@ -13,9 +14,10 @@
  *   offset 8    u64  size    bytes of frames that follow the header
  *   offset 16   u32  flags   KT_MAILBOX_MORE: the rest of the frames comes over the virtio-serial port
  *   offset 20   u32  crc     CRC-32 (zlib) of the 20 bytes before
- *   offset 64        frames, end to end; the last may be cut when KT_MAILBOX_MORE is set, its remainder is
- * then the first thing on the port
+ *   offset 64        frames, end to end; the last may be cut when KT_MAILBOX_MORE is set, its remainder is then the
+ *                    first thing on the port
  */
+/* clang-format on */
 
 #include <stdint.h>
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #pragma once
 
+/* clang-format off */
 /*
- * What a BPF scheduler needs of sched_ext, from 6.12 to 7.3, and no more: the types by CO-RE (only the
- * members used; libbpf matches them by name against the running kernel's BTF), and the kfuncs with their
- * renames. So nothing of a kernel is needed to build.
+ * What a BPF scheduler needs of sched_ext, from 6.12 to 7.3, and no more: the types by CO-RE (only the members used; libbpf matches them
+ * by name against the running kernel's BTF), and the kfuncs with their renames. So nothing of a kernel is needed to build.
  *
  * Renames (kernel/sched/ext.c):
  *   6.13  scx_bpf_dispatch           → scx_bpf_dsq_insert
@@ -12,6 +12,7 @@
  *   6.19  scx_bpf_dsq_insert         → scx_bpf_dsq_insert___v2, which says whether it did
  *   7.1   scx_bpf_dsq_move_to_local  → …___v2, which takes flags
  */
+/* clang-format on */
 
 #include <stdbool.h>
 #include <linux/types.h>
