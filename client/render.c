@@ -35,7 +35,7 @@ static void print_tail(FILE *f, const char *title, const char *text)
         const char *p = text + strlen(text);
         unsigned lines = 0;
 
-        while (p > text && lines <= LOG_LINES_SHOWN)
+        while (p > text && lines < LOG_LINES_SHOWN)
                 if (*--p == '\n' && p[1])
                         lines++;
         if (p > text)

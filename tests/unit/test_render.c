@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "../../client/render.h"
+#include "../../proto/codec.h"
+#include "unit.h"
+
+static char *render(const char *verdict, bool colours)
+{
+        _cleanup_json_ struct json_object *v = NULL;
+        char *text = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+
+        ck_assert_int_eq(kt_json_parse(verdict, strlen(verdict), &v, NULL), 0);
+        render_verdict(f, v, "scx_mine", colours);
+        fclose(f);
+        return text;
+}
+
+START_TEST(the_reason_comes_first_then_the_error_then_the_rest)
+{
+        _cleanup_free_ char *text = render(
+                "{\"verdict\":\"fail\",\"reason\":\"scx_mine never attached: R1 "
+                "invalid\",\"elapsed_ms\":1234,\"details\":[\"a note\"],"
+                "\"scheduler\":{\"outcome\":\"not_attached\",\"error_text\":\"R1 invalid\",\"exit_code\":1,"
+                "\"verifier_log\":\"first\\nlast\\n\"},\"checks\":[],\"cgroups\":[],\"workers\":[],\"result_"
+                "dir\":\"/r\"}",
+                false);
+
+        ck_assert_str_eq(text, "FAIL scx_mine: scx_mine never attached: R1 invalid (1.2 s)\n"
+                               "  error:     R1 invalid\n"
+                               "  scheduler: not_attached, exit status 1\n"
+                               "  verifier log:\n"
+                               "    first\n"
+                               "    last\n"
+                               "  note:      a note\n"
+                               "  logs:      /r\n");
+}
+END_TEST
+
+START_TEST(of_a_long_log_the_end_is_shown)
+{
+        _cleanup_free_ char *log = NULL, *json = NULL, *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&log, &size);
+
+        for (int i = 0; i < 100; i++)
+                fprintf(f, "line %d\\n", i);
+        fclose(f);
+        json = kt_format("{\"verdict\":\"fail\",\"reason\":\"r\",\"details\":[],\"scheduler\":{\"outcome\":"
+                         "\"ejected\",\"dump\":\"%s\"}}",
+                         log);
+        text = render(json, false);
+        ck_assert_ptr_nonnull(strstr(text, "  debug dump (its end):\n    line 60\n"));
+        ck_assert_ptr_nonnull(strstr(text, "    line 99\n"));
+        ck_assert_ptr_null(strstr(text, "line 59\n"));
+}
+END_TEST
+
+START_TEST(what_went_well_shows_no_logs)
+{
+        _cleanup_free_ char *text = render("{\"verdict\":\"pass\",\"reason\":\"fine\",\"details\":[],"
+                                           "\"scheduler\":{\"outcome\":\"stopped\","
+                                           "\"error_text\":\"e\",\"verifier_log\":\"v\",\"dump\":\"d\"}}",
+                                           false);
+
+        ck_assert_str_eq(text, "PASS scx_mine: fine (0.0 s)\n  scheduler: stopped\n");
+}
+END_TEST
+
+START_TEST(colours_are_only_around_the_verdict)
+{
+        _cleanup_free_ char *text =
+                render("{\"verdict\":\"pass\",\"reason\":\"fine\",\"details\":[]}", true);
+
+        ck_assert_str_eq(text, "\033[1;32mPASS\033[0m scx_mine: fine (0.0 s)\n");
+}
+END_TEST
+
+UNIT_MAIN("render", the_reason_comes_first_then_the_error_then_the_rest, of_a_long_log_the_end_is_shown,
+          what_went_well_shows_no_logs, colours_are_only_around_the_verdict)
