@@ -166,6 +166,15 @@ static void explain_death(const struct guest *g, struct kt_error *err)
                              line ?: "");
 }
 
+/* Was it what runs in the guest that ended it, and not the host? */
+static bool own_doing(const struct guest *g)
+{
+        _cleanup_free_ char *line = console_telling_line(&g->console);
+
+        return strncmp(g->shutdown_reason, "guest-", 6) == 0 ||
+               (line && strncmp(line, "Kernel panic", strlen("Kernel panic")) == 0);
+}
+
 void guest_conclude(struct guest *g)
 {
         struct kt_error err = KT_ERROR_INIT;
@@ -184,7 +193,11 @@ void guest_conclude(struct guest *g)
         case GUEST_RUNNING:
                 if (!g->poweroff_expected)
                         explain_death(g, &err);
-                guest_end(g, g->poweroff_expected ? GUEST_END_POWEROFF : GUEST_END_DIED, &err);
+                guest_end(g,
+                          g->poweroff_expected ? GUEST_END_POWEROFF
+                          : own_doing(g)       ? GUEST_END_CRASHED
+                                               : GUEST_END_DIED,
+                          &err);
                 break;
         default:
                 break;

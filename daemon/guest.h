@@ -54,7 +54,8 @@ enum guest_end {
         GUEST_END_START,    /* QEMU refused its command line or ended early, or the job could not be put in
                                (KT_E_BAD_FILE) */
         GUEST_END_BOOT,     /* no HELLO within the boot timeout, or it died before */
-        GUEST_END_DIED,     /* QEMU exited, or the guest's kernel panicked or reset, while it had work */
+        GUEST_END_CRASHED,  /* its own kernel panicked, reset or powered off while it had work */
+        GUEST_END_DIED,     /* QEMU ended while it had work */
         GUEST_END_PROTOCOL, /* bytes that are no frames */
 };
 

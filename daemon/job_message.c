@@ -11,10 +11,6 @@
  * 3 s on an idle host. */
 #define ATTACH_TIMEOUT_MS 60000
 #define STOP_TIMEOUT_MS 10000
-/* The kernel's watchdog fires after the scheduler's own timeout, at most 30 s (SCX_WATCHDOG_MAX_TIMEOUT),
- * checked twice in it. */
-#define WATCHDOG_MS 40000
-
 char *job_message(const struct job_spec *spec, const char *id, const char *sched_guest_path)
 {
         _cleanup_json_ struct json_object *o = json_object_new_object();
@@ -35,7 +31,7 @@ char *job_message(const struct job_spec *spec, const char *id, const char *sched
                 kt_json_add_str(run, "scenario", spec->scenario);
                 kt_json_add_int(run, "duration_ms", (int64_t)spec->duration_ms);
                 kt_json_add_int(run, "workers", spec->workers);
-                kt_json_add_int(run, "watchdog_ms", WATCHDOG_MS);
+                kt_json_add_int(run, "watchdog_ms", JOB_WATCHDOG_MS);
                 if (spec->sched_name) {
                         struct json_object *sched = json_object_new_object(),
                                            *argv = json_object_new_array();

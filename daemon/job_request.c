@@ -41,8 +41,9 @@ static int take_number(struct call *call, const char *key, int64_t dflt, int64_t
 
         if (n < min || n > max)
                 return kt_error_set_field(reterr, -ERANGE, KT_E_INVALID_PARAMETER, key,
-                                          "%s must be from %lld to %lld, not %lld", key, (long long)min,
-                                          (long long)max, (long long)n);
+                                          "%s (--%.*s) must be from %lld to %lld, not %lld", key,
+                                          (int)strcspn(key, "_"), key, (long long)min, (long long)max,
+                                          (long long)n);
         *ret = n;
         return 0;
 }
@@ -207,6 +208,12 @@ static int take_common(struct call *call, struct job_spec *spec, struct kt_error
         if (r < 0)
                 return r;
         spec->timeout_ms = (uint64_t)timeout;
+        if (spec->timeout_ms <= spec->duration_ms)
+                return kt_error_set_field(
+                        reterr, -EINVAL, KT_E_INVALID_PARAMETER, "timeout_ms",
+                        "a timeout of %llu ms is over before a workload of %llu ms is; give it more "
+                        "with --timeout, or less with --duration",
+                        (unsigned long long)spec->timeout_ms, (unsigned long long)spec->duration_ms);
         r = take_str(call, "kernel", &spec->kernel, reterr);
         return r < 0 ? r : take_str(call, "accel", &spec->accel, reterr);
 }

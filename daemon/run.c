@@ -39,6 +39,7 @@ struct run {
         bool have_report;
         struct guest_report report;
         bool timed_out;
+        uint64_t workload_ms;    /* uv_now when it started; 0: it did not */
         struct kt_error failure; /* why we ended the guest, when it was not its job's end */
         struct delay_log delays;
 
@@ -109,6 +110,9 @@ static enum sched_outcome sched_outcome_of(const struct guest_report *r)
         case REPORT_SCHED_EJECTED:
                 return SCHED_EJECTED;
         case REPORT_SCHED_EXITED:
+                /* Told to go because it had let go, and it was still there. */
+                if (r->sched.stop_signal > 0)
+                        return SCHED_RELEASED;
                 if (r->sched.exit_signal >= 0)
                         return SCHED_KILLED;
                 return r->sched.exit_code == 0 ? SCHED_EXITED : SCHED_FAILED;
@@ -215,6 +219,14 @@ static void judge_report(struct run *run)
         }
 }
 
+/* Has the agent had the workload's time and that of the kernel's watchdog, and said nothing? Before that it
+ * is only we who did not wait. */
+static bool overdue(const struct run *run)
+{
+        return run->workload_ms > 0 && uv_now(&run->job->server->loop) - run->workload_ms >=
+                                               run->job->spec.duration_ms + JOB_WATCHDOG_MS;
+}
+
 /* The guest is gone without a word. With a scheduler attached that is the scheduler's doing until shown
  * otherwise. */
 static void judge_silence(struct run *run, enum guest_end end, const struct kt_error *err)
@@ -222,23 +234,20 @@ static void judge_silence(struct run *run, enum guest_end end, const struct kt_e
         struct verdict *v = &run->job->verdict;
         struct kt_error late = KT_ERROR_INIT;
 
-        if (run->timed_out) {
-                if (run->attached)
-                        verdict_set(
-                                v, VERDICT_FAIL, "with %s attached the guest came to no end within %llu ms",
-                                run->job->spec.sched_name, (unsigned long long)run->job->spec.timeout_ms);
-                else {
-                        kt_error_set(&late, -ETIMEDOUT, KT_E_TIMEOUT,
-                                     "the job came to no end within %llu ms; give it more with --timeout",
-                                     (unsigned long long)run->job->spec.timeout_ms);
-                        verdict_set_error(v, &late);
-                        kt_error_done(&late);
-                }
+        if (run->timed_out && run->attached && overdue(run))
+                verdict_set(v, VERDICT_FAIL, "with %s attached the guest came to no end within %llu ms",
+                            run->job->spec.sched_name, (unsigned long long)run->job->spec.timeout_ms);
+        else if (run->timed_out) {
+                kt_error_set(&late, -ETIMEDOUT, KT_E_TIMEOUT,
+                             "the job came to no end within %llu ms; give it more with --timeout",
+                             (unsigned long long)run->job->spec.timeout_ms);
+                verdict_set_error(v, &late);
+                kt_error_done(&late);
         } else if (kt_error_isset(&run->failure))
                 verdict_set_error(v, &run->failure);
-        else if (end == GUEST_END_DIED && run->attached)
-                verdict_set(v, VERDICT_FAIL, "with %s attached the guest died: %s",
-                            run->job->spec.sched_name, kt_error_text(err));
+        else if (end == GUEST_END_CRASHED && run->attached)
+                verdict_set(v, VERDICT_FAIL, "with %s attached %s", run->job->spec.sched_name,
+                            kt_error_text(err));
         else if (err && kt_error_isset(err))
                 verdict_set_error(v, err);
         else {
@@ -367,6 +376,8 @@ static void on_agent_event(struct run *run, const struct kt_frame *frame)
         } else if (strcmp(e.kind, "workload_started") == 0 || strcmp(e.kind, "workload_stopped") == 0) {
                 bool begin = strcmp(e.kind, "workload_started") == 0;
 
+                if (begin)
+                        run->workload_ms = uv_now(&run->job->server->loop);
                 if (begin && e.t_ns > 0)
                         delay_log_tie(&run->delays, host_ns(), (uint64_t)e.t_ns);
                 on_sample(&run->sample);

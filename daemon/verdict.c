@@ -26,10 +26,11 @@ const char *verdict_kind_name(enum verdict_kind kind)
 const char *sched_outcome_name(enum sched_outcome outcome)
 {
         static const char *const names[] = {
-                [SCHED_STOPPED] = "stopped", [SCHED_EXITED] = "exited",
-                [SCHED_FAILED] = "failed",   [SCHED_KILLED] = "killed",
-                [SCHED_EJECTED] = "ejected", [SCHED_NOT_ATTACHED] = "not_attached",
-                [SCHED_STUCK] = "stuck",     [SCHED_UNKNOWN] = "unknown",
+                [SCHED_STOPPED] = "stopped",   [SCHED_EXITED] = "exited",
+                [SCHED_FAILED] = "failed",     [SCHED_KILLED] = "killed",
+                [SCHED_EJECTED] = "ejected",   [SCHED_NOT_ATTACHED] = "not_attached",
+                [SCHED_RELEASED] = "released", [SCHED_STUCK] = "stuck",
+                [SCHED_UNKNOWN] = "unknown",
         };
 
         return names[outcome];
@@ -147,6 +148,12 @@ static bool judge_scheduler(struct verdict *v, const char *name)
                             (long long)s->exit_signal, strsignal((int)s->exit_signal),
                             s->stopping ? "while it was being stopped" : "before the workload ended", colon,
                             why);
+                return true;
+        case SCHED_RELEASED:
+                verdict_set(
+                        v, VERDICT_FAIL,
+                        "%s let go of sched_ext by itself before the workload ended, and did not exit%s%s",
+                        name, colon, why);
                 return true;
         case SCHED_STUCK:
                 verdict_set(v, VERDICT_FAIL,

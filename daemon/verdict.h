@@ -27,6 +27,7 @@ enum sched_outcome {
         SCHED_KILLED,
         SCHED_NOT_ATTACHED,
         SCHED_EJECTED,
+        SCHED_RELEASED,
         SCHED_STUCK,
         SCHED_UNKNOWN,
 };

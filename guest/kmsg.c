@@ -20,6 +20,11 @@ void kmsg_forget(struct kmsg *k)
         memset(&k->sched, 0, sizeof(k->sched));
 }
 
+bool kmsg_ejected(const struct kmsg_sched *s)
+{
+        return s->disabled && strcmp(s->reason, "unregistered from user space") != 0;
+}
+
 static void copy(char *to, size_t size, const char *from, size_t len)
 {
         len = len < size - 1 ? len : size - 1;

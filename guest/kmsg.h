@@ -34,6 +34,10 @@ size_t kmsg_next(struct kmsg *k, char *buf, size_t size);
 
 void kmsg_forget(struct kmsg *k);
 
+/* Was it disabled by the kernel's decision? "unregistered from user space" are its words for a scheduler
+ * that was taken down properly. */
+bool kmsg_ejected(const struct kmsg_sched *s);
+
 /* One record's text, for tests: note what it says about sched_ext. */
 void kmsg_note(struct kmsg_sched *s, const char *text);
 

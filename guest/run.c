@@ -3,15 +3,17 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../common/cleanup.h"
 #include "../proto/codec.h"
 #include "cgroup.h"
 #include "report.h"
 
-/* A worker without progress for this long looks stuck; a sound scheduler serves a handful of spinning tasks
- * far sooner. */
+/* A worker without progress for this long looks stuck: five rounds of those that share its CPU with
+ * sched_ext's slice of 20 ms, and never less than half a second. */
 #define STUCK_NS 500000000ULL
+#define STUCK_NS_PER_WORKER 100000000ULL
 #define TICK_MS 10
 
 /* steady: two cgroups of equally spinning workers, no cpusets. */
@@ -46,12 +48,23 @@ static bool scheduler_is_well(struct run *r)
         return !r->with_sched || scheduler_look(&r->sched, r->agent);
 }
 
+/* So many spinning workers on so few CPUs may be waiting for their turn. */
+static uint64_t stuck_ns(const struct run *r)
+{
+        long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+        uint64_t fair = STUCK_NS_PER_WORKER * ((r->crew.n + (unsigned)cpus - 1) / (unsigned)cpus);
+
+        return fair > STUCK_NS ? fair : STUCK_NS;
+}
+
 /* Let the workload run its time. When workers stand still at its end, the scheduler has stalled and the
  * kernel's own watchdog will say so: wait for that. False: the scheduler ended meanwhile. */
 static bool watch_workload(struct run *r)
 {
         uint64_t end = r->crew.started_ns + r->duration_ns, last = end + r->watchdog_ns;
+        const uint64_t stuck = stuck_ns(r);
         struct agent *a = r->agent;
+        bool waiting = false;
 
         for (;;) {
                 uint64_t now = agent_now_ns();
@@ -61,8 +74,14 @@ static bool watch_workload(struct run *r)
                 if (a->cancelled || now >= last)
                         return true;
                 if (now >= end &&
-                    (!r->with_sched || now < STUCK_NS || crew_progressed_since(&r->crew, now - STUCK_NS)))
+                    (!r->with_sched || now < stuck || crew_progressed_since(&r->crew, now - stuck)))
                         return true;
+                if (now >= end && !waiting) {
+                        waiting = true;
+                        agent_event(a, "note",
+                                    "\"text\":\"workers stand still at the workload's end: waiting for the "
+                                    "kernel's watchdog\"");
+                }
                 uint64_t left_ms = now < end ? (end - now) / 1000000 + 1 : TICK_MS;
                 agent_poll(a, left_ms < TICK_MS ? (int)left_ms : TICK_MS);
         }
@@ -136,8 +155,7 @@ static void run_workload(struct run *r, unsigned workers)
                 scheduler_stop(&r->sched, r->agent);
                 /* It may have been thrown out in the very moment of its end. */
                 agent_poll(r->agent, 0);
-                if (r->agent->kmsg.sched.disabled &&
-                    strncmp(r->agent->kmsg.sched.reason, "unregistered", 12) != 0) {
+                if (kmsg_ejected(&r->agent->kmsg.sched)) {
                         end_early(r);
                         return;
                 }

@@ -130,14 +130,13 @@ static bool is_disabled(void)
         return strcmp(state, "disabled") == 0;
 }
 
-/* Whose decision was it? "unregistered …" are the words for a scheduler that was taken down properly. */
 static void take_kernels_words(struct scheduler *s, const struct kmsg_sched *k)
 {
         if (!k->disabled)
                 return;
         snprintf(s->reason, sizeof(s->reason), "%s", k->reason);
         snprintf(s->message, sizeof(s->message), "%s", k->message);
-        s->ejected = strncmp(k->reason, "unregistered from user", 22) != 0;
+        s->ejected = kmsg_ejected(k);
 }
 
 void scheduler_settle(struct scheduler *s, struct agent *a)
@@ -164,6 +163,21 @@ static bool wait_exit(struct scheduler *s, struct agent *a, int timeout_ms)
         return s->exited;
 }
 
+/* A wrapper may be gone before its child, the scheduler, which has its time too. */
+static void wait_disabled(struct scheduler *s, struct agent *a)
+{
+        uint64_t start = agent_now_ns();
+        bool killed = false;
+
+        while (!is_disabled() && ms_since(start) < (uint64_t)(s->watchdog_ms + DISABLE_MS)) {
+                if (s->exited && !killed && ms_since(start) >= (uint64_t)s->stop_timeout_ms) {
+                        kill(-s->reported_pid, SIGKILL);
+                        killed = true;
+                }
+                agent_poll(a, POLL_MS);
+        }
+}
+
 void scheduler_stop(struct scheduler *s, struct agent *a)
 {
         uint64_t start = agent_now_ns();
@@ -173,7 +187,8 @@ void scheduler_stop(struct scheduler *s, struct agent *a)
         if (!has_exited(s)) {
                 agent_event(a, "sched_stopping", NULL);
                 s->stop_signal = SIGINT;
-                kill(s->pid, SIGINT);
+                /* To its group, as a terminal's Ctrl-C: it may be a wrapper's child that has attached. */
+                kill(-s->pid, SIGINT);
                 if (!wait_exit(s, a, s->stop_timeout_ms)) {
                         s->stop_signal = SIGKILL;
                         kill(-s->pid, SIGKILL);
@@ -183,9 +198,10 @@ void scheduler_stop(struct scheduler *s, struct agent *a)
                 }
                 s->stop_ms = (int64_t)ms_since(start);
         }
-        start = agent_now_ns();
-        while (!is_disabled() && ms_since(start) < (uint64_t)(s->watchdog_ms + DISABLE_MS))
-                agent_poll(a, POLL_MS);
+        wait_disabled(s, a);
+        /* What has left a child behind is not waited for. */
+        if (s->exited)
+                kill(-s->reported_pid, SIGKILL);
         agent_drain(a, 2000);
         scx_state(s->state_after);
 }

@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -59,66 +62,78 @@ static void spin(struct worker_counters *k)
         }
 }
 
-static void worker_main(struct worker_counters *k, int gate)
+/* When memory runs out the workload goes first: the scheduler is what is looked at. */
+static void be_the_first_to_go(void)
+{
+        _cleanup_close_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+        if (fd >= 0)
+                (void)kt_write_all(fd, "1000", 4);
+}
+
+static void worker_main(struct worker_counters *k, _Atomic uint32_t *gate)
 {
         struct sched_param param = {};
-        char byte;
 
         setpgid(0, 0);
         sched_setscheduler(0, SCHED_OTHER, &param);
-        /* The gate opens by being closed: read returns at its end. */
-        while (read(gate, &byte, 1) < 0 && errno == EINTR)
-                ;
+        be_the_first_to_go();
+        /* A futex, and not the end of a pipe: woken readers take a pipe's lock one after the other, and
+         * those that spin already keep those that hold it from running, so that of hundreds many would never
+         * begin. */
+        while (atomic_load(gate) == 0)
+                syscall(SYS_futex, gate, FUTEX_WAIT, 0, NULL, NULL, 0);
         spin(k);
 }
 
 int crew_make(struct crew *c, unsigned n, struct kt_error *reterr)
 {
-        int gate[2];
+        const size_t shared_size = n * sizeof(*c->shared) + sizeof(*c->gate);
 
         memset(c, 0, sizeof(*c));
-        c->gate = -1;
         c->workers = calloc(n, sizeof(*c->workers));
-        c->shared = mmap(NULL, n * sizeof(*c->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                         -1, 0);
-        if (!c->workers || c->shared == MAP_FAILED || pipe2(gate, O_CLOEXEC) < 0)
+        c->shared = mmap(NULL, shared_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (!c->workers || c->shared == MAP_FAILED)
                 return kt_error_set(reterr, -ENOMEM, NULL, "cannot make %u workers: %s", n, strerror(errno));
-        c->gate = gate[1];
+        c->gate = (_Atomic uint32_t *)(c->shared + n);
         for (unsigned i = 0; i < n; i++) {
                 struct worker *w = &c->workers[i];
 
                 w->counters = &c->shared[i];
                 w->pid = fork();
-                if (w->pid == 0) {
-                        close(gate[1]);
-                        worker_main(w->counters, gate[0]);
-                }
-                if (w->pid < 0) {
-                        int r = kt_error_set(reterr, -errno, NULL, "cannot fork worker %u of %u: %s", i + 1,
-                                             n, strerror(errno));
-                        close(gate[0]);
-                        return r;
-                }
+                if (w->pid == 0)
+                        worker_main(w->counters, c->gate);
+                if (w->pid < 0)
+                        return kt_error_set(
+                                reterr, -errno, NULL,
+                                "cannot fork worker %u of %u: %s; give the guest more with --memory", i + 1,
+                                n, strerror(errno));
                 setpgid(w->pid, w->pid);
                 w->tid = w->pid;
                 c->n = i + 1;
         }
-        close(gate[0]);
         return 0;
 }
 
 void crew_go(struct crew *c)
 {
         c->started_ns = agent_now_ns();
-        kt_closep(&c->gate);
-        c->gate = -1;
+        atomic_store(c->gate, 1);
+        syscall(SYS_futex, c->gate, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 bool crew_progressed_since(const struct crew *c, uint64_t since_ns)
 {
-        for (unsigned i = 0; i < c->n; i++)
-                if (c->workers[i].counters->last_ns < since_ns)
+        for (unsigned i = 0; i < c->n; i++) {
+                siginfo_t ended = {};
+
+                if (c->workers[i].counters->last_ns >= since_ns)
+                        continue;
+                /* One that ended by itself is left to crew_stop(). */
+                waitid(P_PID, (id_t)c->workers[i].pid, &ended, WEXITED | WNOHANG | WNOWAIT);
+                if (ended.si_pid == 0)
                         return false;
+        }
         return true;
 }
 

@@ -45,7 +45,7 @@ struct crew {
         struct worker *workers;
         unsigned n;
         struct worker_counters *shared;
-        int gate; /* closing it lets all go */
+        _Atomic uint32_t *gate; /* in the shared memory, behind the counters: 1 lets all go */
         uint64_t started_ns, stopped_ns;
 };
 
@@ -55,7 +55,7 @@ int crew_make(struct crew *c, unsigned n, struct kt_error *reterr);
 /* Open the gate. */
 void crew_go(struct crew *c);
 
-/* Has every worker made progress since `since_ns`? */
+/* Has every worker that is still there made progress since `since_ns`? */
 bool crew_progressed_since(const struct crew *c, uint64_t since_ns);
 
 /* The end of the measuring: take the kernel's figures, account for those that stand still, kill all. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,14 +43,18 @@ static const char usage[] =
         "  --exit-after S            detach and exit at second S, as if told to\n"
         "  --exit-code N             with this status (default 0)\n"
         "  --kill-after S            be killed by SIGKILL at second S\n"
+        "  --release-after S         let go of sched_ext at second S and stay, whatever signal but SIGKILL "
+        "comes\n"
+        "  --wrapped                 be a child of a process that does nothing but wait for it\n"
         "  --watchdog-timeout-ms N   the kernel's watchdog fires after N ms (default 4000, at most 30000)\n"
         "  --exit-dump-len N         bytes of debug dump (default 32768)\n"
         "  --help, --version\n";
 
 struct settings {
-        double stall_after, crash_after, degrade_after, exit_after, kill_after; /* negative: never */
+        double stall_after, crash_after, degrade_after, exit_after, kill_after,
+                release_after; /* negative: never */
         unsigned exit_code;
-        bool degrade, slow, scattershot, fail_verify, verify_loop;
+        bool degrade, slow, scattershot, fail_verify, verify_loop, wrapped;
         unsigned watchdog_ms, dump_len;
 };
 
@@ -99,6 +104,8 @@ static void parse(int argc, char **argv, struct settings *s)
                 EXIT_AFTER,
                 EXIT_CODE,
                 KILL_AFTER,
+                RELEASE_AFTER,
+                WRAPPED,
                 WATCHDOG,
                 DUMP,
                 HELP,
@@ -116,6 +123,8 @@ static void parse(int argc, char **argv, struct settings *s)
                 {"exit-after", required_argument, NULL, EXIT_AFTER},
                 {"exit-code", required_argument, NULL, EXIT_CODE},
                 {"kill-after", required_argument, NULL, KILL_AFTER},
+                {"release-after", required_argument, NULL, RELEASE_AFTER},
+                {"wrapped", no_argument, NULL, WRAPPED},
                 {"watchdog-timeout-ms", required_argument, NULL, WATCHDOG},
                 {"exit-dump-len", required_argument, NULL, DUMP},
                 {"help", no_argument, NULL, HELP},
@@ -129,6 +138,7 @@ static void parse(int argc, char **argv, struct settings *s)
                                .degrade_after = -1,
                                .exit_after = -1,
                                .kill_after = -1,
+                               .release_after = -1,
                                .watchdog_ms = DEFAULT_WATCHDOG_MS,
                                .dump_len = DUMP_LEN};
         opterr = 0;
@@ -160,6 +170,12 @@ static void parse(int argc, char **argv, struct settings *s)
                         break;
                 case EXIT_AFTER:
                         s->exit_after = parse_seconds("--exit-after", optarg);
+                        break;
+                case RELEASE_AFTER:
+                        s->release_after = parse_seconds("--release-after", optarg);
+                        break;
+                case WRAPPED:
+                        s->wrapped = true;
                         break;
                 case EXIT_CODE:
                         s->exit_code = parse_unsigned("--exit-code", optarg, 0, 255);
@@ -268,7 +284,8 @@ static void run(struct scx_ktstr *skel, const struct settings *s)
                 trigger(&skel->bss->degrade_rt, s->degrade_after, elapsed, DEGRADE_FILE, "degrade");
                 if (s->kill_after >= 0 && elapsed >= s->kill_after)
                         raise(SIGKILL);
-                if (s->exit_after >= 0 && elapsed >= s->exit_after)
+                if ((s->exit_after >= 0 && elapsed >= s->exit_after) ||
+                    (s->release_after >= 0 && elapsed >= s->release_after))
                         return;
                 nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
         }
@@ -297,6 +314,18 @@ static int report(struct scx_ktstr *skel)
         return skel->bss->uei.kind >= SCX_EXIT_ERROR ? 1 : 0;
 }
 
+/* In the child. The parent dies of what comes to it, as a wrapper's shell or sudo may. */
+static void become_child(void)
+{
+        int status;
+        pid_t pid = fork();
+
+        if (pid == 0)
+                return;
+        waitpid(pid, &status, 0);
+        _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
 int main(int argc, char **argv)
 {
         struct sigaction sa = {.sa_handler = on_signal};
@@ -307,6 +336,8 @@ int main(int argc, char **argv)
 
         setvbuf(stdout, NULL, _IOLBF, 0);
         parse(argc, argv, &s);
+        if (s.wrapped)
+                become_child();
         sigaction(SIGINT, &sa, NULL);
         sigaction(SIGTERM, &sa, NULL);
         announce(&s);
@@ -316,6 +347,8 @@ int main(int argc, char **argv)
         run(skel, &s);
         bpf_link__destroy(link);
         status = report(skel);
+        while (s.release_after >= 0)
+                pause();
         if (status == 0 && s.exit_after >= 0)
                 status = (int)s.exit_code;
         scx_ktstr__destroy(skel);

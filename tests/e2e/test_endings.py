@@ -2,6 +2,7 @@
 """Jobs that are ended from outside: nothing may be left running."""
 
 import json
+import os
 import pathlib
 import signal
 import time
@@ -82,12 +83,26 @@ class Endings(unittest.TestCase):
 
     def test_a_job_has_its_time(self):
         started = time.monotonic()
-        result = self.daemon.ctl("submit", "--json", "--duration", "60s", "--timeout", "5s")
-        self.assertEqual(result.status, 3, result)
+        result = self.daemon.ctl("shell", "--exec", "sleep 60", "--timeout", "5s")
+        self.assertEqual(result.status, 255, result)
         self.assertLess(time.monotonic() - started, 30)
+        self.assertIn("came to no end within 5000 ms", result.err)
+        # A healthy scheduler that was given too little time has not failed.
+        result = self.daemon.ctl("submit", "--json", "--sched", kt.SCX_KTSTR, "--duration", "7s", "--timeout", "8s")
         verdict = result.verdict()
-        self.assertEqual((verdict["verdict"], verdict["error"]), ("error", "io.ktstrd.Job.Timeout"))
-        self.assertIn("5", verdict["reason"])
+        self.assertEqual((result.status, verdict["verdict"], verdict["error"]), (3, "error", "io.ktstrd.Job.Timeout"), result)
+        result = self.daemon.ctl("submit", "--duration", "10s", "--timeout", "10s")
+        self.assertEqual(result.status, 64, result)
+        self.assertIn("over before a workload", result.err)
+
+    def test_a_killed_qemu_is_the_hosts_fault(self):
+        client = self.running_submit()
+        for pid in self.daemon.children():
+            os.kill(pid, signal.SIGKILL)
+        out, err = client.communicate(timeout=60)
+        verdict = json.loads(out.splitlines()[-1])["verdict"]
+        self.assertEqual((client.returncode, verdict["verdict"], verdict["error"]), (3, "error", "io.ktstrd.Job.GuestDied"), out)
+        self.assertIn("QEMU was killed", verdict["reason"])
 
 
 if __name__ == "__main__":

@@ -77,6 +77,17 @@ class Faults(unittest.TestCase):
         result = self.submit("--sched", kt.SCX_KTSTR, "--", "--kill-after", "1")
         self.assertEqual(self.fail(result, "killed", "killed by signal 9 (Killed) before the workload ended")["exit_signal"], 9)
 
+    def test_one_that_lets_go_and_stays_is_told_from_one_that_was_killed(self):
+        result = self.submit("--sched", kt.SCX_KTSTR, "--", "--release-after", "1")
+        self.fail(result, "released", "let go of sched_ext by itself before the workload ended, and did not exit")
+
+    def test_a_wrappers_child_is_stopped_as_well(self):
+        result = self.submit("--sched", kt.SCX_KTSTR, "--duration", "1s", "--", "--wrapped")
+        verdict = result.verdict()
+        self.assertEqual((result.status, verdict["scheduler"]["outcome"]), (0, "stopped"), result)
+        begin = next(e["elapsed_ms"] for e in result.events() if e.get("state") == "stopping")
+        self.assertLess(result.events()[-1]["elapsed_ms"] - begin, 8000)
+
     def test_bad_arguments_of_a_scheduler_are_its_own_words(self):
         result = self.submit("--sched", kt.SCX_KTSTR, "--", "--no-such-option")
         self.fail(result, "not_attached", "exited with status 2", "option '--no-such-option' is unknown")

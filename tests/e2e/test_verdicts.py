@@ -88,6 +88,15 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(verdict["scheduler"]["args"], ["--watchdog-timeout-ms", "9000", "--exit-dump-len", "4096"])
         self.assertEqual([g["workers"] for g in verdict["cgroups"]], [3, 3])
 
+    def test_many_workers_are_all_let_go_and_nobody_waits_for_them(self):
+        result = self.daemon.ctl("submit", "--json", "--workers", "60", "--duration", "3s", "--memory", "512M")
+        verdict = result.verdict()
+        self.assertEqual(len(verdict["workers"]), 120)
+        self.assertEqual([w["tid"] for w in verdict["workers"] if w["work_units"] == 0], [], result.out[-3000:])
+        result = self.daemon.ctl("submit", "--json", "--sched", kt.SCX_KTSTR, "--workers", "60", "--duration", "3s", "--memory", "512M")
+        begin, end = (e["elapsed_ms"] for e in result.events() if e["kind"] == "step")
+        self.assertLess(end - begin, 20000)
+
     def test_the_faults_that_stay_attached_announce_themselves(self):
         for fault in ("degrade", "slow", "scattershot"):
             with self.subTest(fault=fault):

@@ -476,10 +476,10 @@ static const struct failure {
          "the guest died while it booted: Kernel panic - not syncing: VFS: Unable to mount root fs "
          "on unknown-block(0,0)",
          0},
-        {"panic_running", GUEST_END_DIED, KT_E_GUEST_DIED,
+        {"panic_running", GUEST_END_CRASHED, KT_E_GUEST_DIED,
          "the guest died while it ran: Kernel panic - not syncing: sysrq triggered crash", 1},
         {"die_after_hello", GUEST_END_DIED, KT_E_GUEST_DIED, "QEMU crashed with signal 11", 1},
-        {"poweroff_early", GUEST_END_DIED, KT_E_GUEST_DIED, "powered off before its result", 1},
+        {"poweroff_early", GUEST_END_CRASHED, KT_E_GUEST_DIED, "powered off before its result", 1},
         {"kvm_error", GUEST_END_DIED, KT_E_GUEST_DIED, "KVM internal error. Suberror: 3; --accel tcg", 1},
         {"early_frame", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "first frame is no HELLO", 0},
         {"two_hellos", GUEST_END_PROTOCOL, KT_E_GUEST_PROTOCOL, "a frame that no guest may send", 1},

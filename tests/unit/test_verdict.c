@@ -70,6 +70,9 @@ START_TEST(each_end_of_a_scheduler_has_its_words)
         v.sched.exit_reason = strdup("runnable task stall");
         v.sched.exit_message = strdup("x[1] failed to run for 5.0s");
         judged(VERDICT_FAIL, "the kernel threw scx_x out: runnable task stall: x[1] failed to run for 5.0s");
+        v.sched.outcome = SCHED_RELEASED;
+        judged(VERDICT_FAIL,
+               "scx_x let go of sched_ext by itself before the workload ended, and did not exit: no luck");
         v.sched.outcome = SCHED_STUCK;
         judged(VERDICT_FAIL, "scx_x did not let go: sched_ext is not disabled after it was stopped");
 }
