@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* ktstrctl: the thin client. */
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -181,7 +182,11 @@ int main(int argc, char **argv)
                 return unknown_verb(argv[at]);
         optind = 0; /* glibc: begin anew, with another argv */
         status = v->run(argc - at, argv + at, &g);
-        if (fflush(stdout) != 0 || ferror(stdout))
+        /* Whoever closed the pipe knows; a full disk is news. */
+        if ((fflush(stdout) != 0 || ferror(stdout)) && errno != EPIPE) {
+                fprintf(stderr, "ktstrctl: %s: cannot write to standard output: %s\n", v->name,
+                        strerror(errno));
                 return status ? status : EXIT_STATUS_HARNESS;
+        }
         return status;
 }

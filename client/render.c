@@ -111,6 +111,19 @@ static void print_guest(FILE *f, struct json_object *g)
         fputc('\n', f);
 }
 
+/* Its further lines, of a console for instance, stand under the first. */
+static void print_note(FILE *f, const char *text)
+{
+        const char *lead = "note:";
+
+        for (const char *p = text; *p; lead = "") {
+                size_t len = strcspn(p, "\n");
+
+                fprintf(f, "  %-10s %.*s\n", lead, (int)len, p);
+                p += len + (p[len] == '\n');
+        }
+}
+
 void render_verdict(FILE *f, struct json_object *v, const char *what, bool colours)
 {
         struct json_object *scheduler = kt_json_get(v, "scheduler"), *guest = kt_json_get(v, "guest"),
@@ -128,8 +141,7 @@ void render_verdict(FILE *f, struct json_object *v, const char *what, bool colou
                         (long long)kt_json_int(host, "run_delay_ms", 0),
                         (long long)kt_json_int(host, "window_ms", 0));
         for (size_t i = 0; details && i < json_object_array_length(details); i++)
-                fprintf(f, "  note:      %s\n",
-                        json_object_get_string(json_object_array_get_idx(details, i)));
+                print_note(f, json_object_get_string(json_object_array_get_idx(details, i)));
         if (kt_json_str(v, "result_dir"))
                 fprintf(f, "  logs:      %s\n", kt_json_str(v, "result_dir"));
         fflush(f);

@@ -55,8 +55,9 @@ static int send_all(int fd, const char *data, size_t size, const int *fds, size_
                 ssize_t n = sendmsg(fd, &msg, MSG_NOSIGNAL);
                 if (n < 0 && errno == EINTR)
                         continue;
+                /* It may have said why before it hung up: whoever receives will see. */
                 if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
-                        return gone(reterr);
+                        return 0;
                 if (n < 0)
                         return kt_error_set(reterr, -errno, KT_E_IO, "cannot write to the daemon: %s",
                                             strerror(errno));

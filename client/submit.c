@@ -7,6 +7,7 @@
 
 #include "../common/fsutil.h"
 #include "../proto/errors.h"
+#include "../proto/guestmsg.h"
 #include "bundle.h"
 #include "connect.h"
 #include "exit_status.h"
@@ -98,6 +99,7 @@ static int add_scheduler(struct submission *s, int argc, char **argv, struct kt_
         struct json_object *sched = json_object_new_object(), *args;
         _cleanup_free_ char *path = NULL;
         struct kt_elf_deps deps = {};
+        char interpreter[KT_SCRIPT_LINE_MAX];
         const char *base;
         int r;
 
@@ -109,6 +111,15 @@ static int add_scheduler(struct submission *s, int argc, char **argv, struct kt_
                                 &deps, reterr);
         if (r < 0)
                 return r;
+        kt_script_interpreter(deps.program.fd, interpreter);
+        if (interpreter[0] && strcmp(interpreter, KT_GUEST_SHELL) != 0) {
+                r = kt_error_set(reterr, -ENOEXEC, KT_E_BAD_SCHEDULER,
+                                 "%s is a script for %s, and a guest has only " KT_GUEST_SHELL
+                                 " (busybox): write it for that, or give a program",
+                                 path, interpreter);
+                kt_elf_deps_done(&deps);
+                return r;
+        }
         base = strrchr(path, '/');
         kt_json_add_str(sched, "name", base ? base + 1 : path);
         args = json_object_new_array();

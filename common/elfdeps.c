@@ -579,3 +579,22 @@ int kt_elf_deps_collect(const char *path, const char *ld_library_path, const cha
         collector_done(c);
         return r;
 }
+
+void kt_script_interpreter(int fd, char ret[KT_SCRIPT_LINE_MAX])
+{
+        char line[KT_SCRIPT_LINE_MAX], *save = NULL;
+        ssize_t n = pread(fd, line, sizeof(line) - 1, 0);
+        const char *program, *name;
+
+        ret[0] = '\0';
+        line[n < 0 ? 0 : n] = '\0';
+        if (strncmp(line, "#!", 2) != 0)
+                return;
+        line[strcspn(line, "\n")] = '\0';
+        program = strtok_r(line + 2, " \t\r", &save);
+        name = program && strcmp(program, "/usr/bin/env") == 0 ? strtok_r(NULL, " \t\r", &save) : NULL;
+        if (name && !strchr(name, '/'))
+                snprintf(ret, KT_SCRIPT_LINE_MAX, "/bin/%.200s", name);
+        else if (name || program)
+                snprintf(ret, KT_SCRIPT_LINE_MAX, "%s", name ? name : program);
+}

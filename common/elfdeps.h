@@ -14,6 +14,9 @@
 
 #include "error.h"
 
+/* What the kernel looks at (BINPRM_BUF_SIZE). */
+#define KT_SCRIPT_LINE_MAX 256
+
 struct kt_elf_file {
         char *name; /* DT_NEEDED name ("libelf.so.1"), or the absolute path from PT_INTERP for the
                        interpreter */
@@ -38,3 +41,7 @@ struct kt_elf_deps {
 int kt_elf_deps_collect(const char *path, const char *ld_library_path, const char *error_name,
                         const char *library_error_name, struct kt_elf_deps *ret, struct kt_error *reterr);
 void kt_elf_deps_done(struct kt_elf_deps *deps);
+
+/* The interpreter of a script ("#!/bin/sh"), and of one by env(1) the program's name in /bin; "" when fd is
+ * none. */
+void kt_script_interpreter(int fd, char ret[KT_SCRIPT_LINE_MAX]);

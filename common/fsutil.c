@@ -49,14 +49,12 @@ static bool is_dir_at(int dir_fd, const char *path)
 
 static int mkdir_one(int dir_fd, const char *path, mode_t mode)
 {
-        if (mkdirat(dir_fd, path, mode) >= 0)
-                return 0;
-        if (errno == EEXIST)
+        int r = mkdirat(dir_fd, path, mode) < 0 ? -errno : 0;
+
+        if (r == -EEXIST)
                 return is_dir_at(dir_fd, path) ? 0 : -ENOTDIR;
         /* A read-only file system says so before it says that the folder is there. */
-        if (errno == EROFS && is_dir_at(dir_fd, path))
-                return 0;
-        return -errno;
+        return r == -EROFS && is_dir_at(dir_fd, path) ? 0 : r;
 }
 
 int kt_mkdir_p(int dir_fd, const char *path, mode_t mode)

@@ -239,14 +239,15 @@ static int fill_folders(struct config *c, struct kt_error *reterr)
         dir = getenv("RUNTIME_DIRECTORY");
         if (dir)
                 runtime = strdup(dir);
-        else if (!c->run_dir || !c->socket_path)
+        else if (!c->socket_path)
                 r = kt_user_runtime_dir(true, &runtime, reterr);
         if (r < 0)
                 return r;
-        if (!c->run_dir)
-                c->run_dir = kt_path_join(runtime, "guests");
         if (!c->socket_path)
                 c->socket_path = kt_path_join(runtime, KT_SOCKET_NAME);
+        /* Of one daemon, as the socket is. */
+        if (!c->run_dir && c->socket_path)
+                c->run_dir = kt_format("%s.guests", c->socket_path);
         return c->cache_dir && c->state_dir && c->run_dir && c->socket_path ? 0 : -ENOMEM;
 }
 

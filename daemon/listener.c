@@ -87,6 +87,27 @@ static void on_readable(uv_poll_t *handle, int status, int events)
         }
 }
 
+/* What a daemon that was killed has left: a socket that refuses. Anything else that has this name is
+ * somebody's. */
+static int remove_stale(int fd, const struct sockaddr_un *addr, struct kt_error *reterr)
+{
+        struct stat st = {};
+
+        if (lstat(addr->sun_path, &st) < 0 && errno == ENOENT)
+                return 0;
+        if (!S_ISSOCK(st.st_mode) || connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) >= 0 ||
+            errno != ECONNREFUSED)
+                return kt_error_set(
+                        reterr, -EEXIST, KT_E_IO,
+                        "%s is there already and is no socket that a daemon has left; choose another "
+                        "--socket, or remove it",
+                        addr->sun_path);
+        if (unlink(addr->sun_path) < 0)
+                return kt_error_set(reterr, -errno, KT_E_IO, "cannot replace the stale socket %s: %s",
+                                    addr->sun_path, strerror(errno));
+        return 0;
+}
+
 static int make_socket(const char *path, int *ret, struct kt_error *reterr)
 {
         struct sockaddr_un addr = {.sun_family = AF_UNIX};
@@ -95,10 +116,10 @@ static int make_socket(const char *path, int *ret, struct kt_error *reterr)
         int r;
 
         if (strlen(path) >= sizeof(addr.sun_path))
-                return kt_error_set(
-                        reterr, -ENAMETOOLONG, KT_E_IO,
-                        "socket path %s is longer than %zu bytes; choose a shorter one with --socket", path,
-                        sizeof(addr.sun_path) - 1);
+                return kt_error_set(reterr, -ENAMETOOLONG, KT_E_IO,
+                                    "socket path %s is longer than %zu bytes; choose a shorter --socket, or "
+                                    "XDG_RUNTIME_DIR",
+                                    path, sizeof(addr.sun_path) - 1);
         strcpy(addr.sun_path, path);
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
@@ -107,10 +128,9 @@ static int make_socket(const char *path, int *ret, struct kt_error *reterr)
         if (kt_socket_alive(path))
                 return kt_error_set(reterr, -EADDRINUSE, KT_E_IO, "another daemon listens on %s already",
                                     path);
-        /* Nobody serves it: what is there was left by a daemon that was killed. */
-        if (unlink(path) < 0 && errno != ENOENT)
-                return kt_error_set(reterr, -errno, KT_E_IO, "cannot replace the stale socket %s: %s", path,
-                                    strerror(errno));
+        r = remove_stale(fd, &addr, reterr);
+        if (r < 0)
+                return r;
         old = umask(0177);
         r = bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ? -errno : 0;
         umask(old);

@@ -79,6 +79,7 @@ static int add_scheduler_by_path(struct prepared *p, struct kt_error *reterr)
 {
         _cleanup_free_ char *guest_path = NULL;
         struct kt_elf_deps deps = {};
+        char interpreter[KT_SCRIPT_LINE_MAX];
         const char *base = strrchr(p->spec->sched_path, '/');
         int r;
 
@@ -86,6 +87,15 @@ static int add_scheduler_by_path(struct prepared *p, struct kt_error *reterr)
                                 reterr);
         if (r < 0)
                 return r;
+        kt_script_interpreter(deps.program.fd, interpreter);
+        if (interpreter[0] && strcmp(interpreter, KT_GUEST_SHELL) != 0) {
+                r = kt_error_set(reterr, -ENOEXEC, KT_E_BAD_SCHEDULER,
+                                 "%s is a script for %s, and a guest has only " KT_GUEST_SHELL
+                                 " (busybox): write it for that, or give a program",
+                                 p->spec->sched_path, interpreter);
+                kt_elf_deps_done(&deps);
+                return r;
+        }
         guest_path = kt_path_join(KT_GUEST_BIN_DIR, base ? base + 1 : p->spec->sched_path);
         r = guest_path ? add_file(p, guest_path, TAKE_FD(deps.program.fd), 0755, p->spec->sched_path, reterr)
                        : oom(reterr);

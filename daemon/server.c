@@ -17,6 +17,7 @@
 #include "conn.h"
 #include "guest.h"
 #include "listener.h"
+#include "run_dir.h"
 #include "worker.h"
 
 #include <build_config.h>
@@ -204,21 +205,17 @@ static void raise_descriptor_limit(void)
         }
 }
 
-static int make_folders(const struct config *c, struct kt_error *reterr)
+static int make_state_dir(const struct config *c, struct kt_error *reterr)
 {
-        const char *const dirs[] = {c->run_dir, c->state_dir};
+        int r = kt_mkdir_p(AT_FDCWD, c->state_dir, 0755);
 
-        for (size_t i = 0; i < KT_ARRAY_SIZE(dirs); i++) {
-                int r = kt_mkdir_p(AT_FDCWD, dirs[i], i == 0 ? 0700 : 0755);
-                if (r < 0)
-                        return kt_error_set(reterr, r, KT_E_IO, "cannot make %s: %s", dirs[i], strerror(-r));
-        }
-        return 0;
+        return r < 0 ? kt_error_set(reterr, r, KT_E_IO, "cannot make %s: %s", c->state_dir, strerror(-r))
+                     : 0;
 }
 
 static int start_parts(struct server *s, struct kt_error *reterr)
 {
-        int r = make_folders(s->config, reterr);
+        int r = make_state_dir(s->config, reterr);
 
         if (r >= 0)
                 r = kt_interfaces_load(&s->interfaces, reterr);
@@ -226,6 +223,8 @@ static int start_parts(struct server *s, struct kt_error *reterr)
                 r = kcache_open(s->config->cache_dir, &s->kcache, reterr);
         if (r >= 0)
                 r = listener_start(s, s->config->socket_path, &s->listener, reterr);
+        if (r >= 0)
+                r = run_dir_take(s->config->run_dir, &s->run_dir_fd, reterr);
         if (r >= 0)
                 guest_sweep(s->config->run_dir);
         return r < 0 ? r : worker_run(&s->loop, probe_work, probe_done, s);
@@ -235,7 +234,7 @@ int server_start(struct server *s, const struct config *config, struct kt_error 
 {
         int r;
 
-        *s = (struct server){.config = config};
+        *s = (struct server){.config = config, .run_dir_fd = -1};
         kt_list_init(&s->conns);
         jobs_init(&s->jobs, s);
         raise_descriptor_limit();
@@ -274,7 +273,7 @@ int server_run(struct server *s)
         r = uv_loop_close(&s->loop);
         assert(r == 0);
         (void)r;
-        (void)rmdir(s->config->run_dir); /* empty: the guests are gone */
+        run_dir_leave(s->config->run_dir, s->run_dir_fd);
         jobs_done(&s->jobs);
         kcache_free(s->kcache);
         kt_interfaces_free(s->interfaces);

@@ -29,6 +29,7 @@ struct server {
         uint64_t start_ms; /* uv_now at start */
         struct kt_interfaces *interfaces;
         struct kcache *kcache;
+        int run_dir_fd; /* held: ours alone */
 
         bool accel_known;
         struct accel_report accel;

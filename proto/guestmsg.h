@@ -95,4 +95,6 @@
 #define KT_GUEST_BIN_DIR "/ktstr/bin"        /* where the scheduler is put */
 /* Its libraries, by DT_NEEDED name; LD_LIBRARY_PATH of what is run. */
 #define KT_GUEST_LIB_DIR "/ktstr/lib"
+/* The one interpreter that a guest has: busybox's. */
+#define KT_GUEST_SHELL "/bin/sh"
 #define KT_GUEST_INCLUDE_DIR "/include-files"

@@ -45,7 +45,7 @@ apt_keyring()
 apt_private()
 {
         local mirror keyring suite
-        command -v apt-get >/dev/null || die "no apt here; get the packages by hand, see README"
+        command -v apt-get >/dev/null || die "no apt here; get the packages by hand"
         mirror=$(apt_mirror)
         [ -n "$mirror" ] || die "apt knows no Debian mirror yet; run apt-get update first"
         keyring=$(apt_keyring "$mirror")

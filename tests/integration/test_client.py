@@ -93,6 +93,20 @@ class Client(unittest.TestCase):
         (self.dir / "libgone_for_good.so").unlink()
         self.refused("submit", "--sched", self.dir / "scx_lacking", words=["scx_lacking", "libgone_for_good.so", "LD_LIBRARY_PATH"])
 
+    def test_a_script_for_an_interpreter_that_no_guest_has(self):
+        script = self.dir / "scx_script"
+        for line, status in (("#!/usr/bin/python3", 64), ("#!/usr/bin/env bash", 64), ("#! /bin/bash -e", 64), ("#!/usr/bin/env sh", 0),
+                             ("#!/bin/sh -e", 0)):
+            with self.subTest(line=line):
+                script.write_text(line + "\n")
+                script.chmod(0o755)
+                if status:
+                    self.refused("submit", "--sched", script, words=[str(script), "a script for /", "only /bin/sh"])
+                    reply = self.daemon.call("io.ktstrd.Job.Submit", scheduler={"name": "x", "path": str(script)})
+                    self.assertEqual(reply["parameters"]["event"]["verdict"]["error"], "io.ktstrd.Job.BadScheduler")
+                else:
+                    self.assertEqual(self.daemon.ctl("submit", "--sched", script, "--duration", "1s").status, 0)
+
     # --- the kernel ---
 
     def test_an_unknown_kernel_is_never_replaced(self):
@@ -160,6 +174,15 @@ class Client(unittest.TestCase):
         (self.dir / "empty").mkdir()
         result = self.daemon.ctl("shell", "-i", self.dir / "empty", "--exec", "true")
         self.assertIn("directory contains no regular files", result.err)
+
+    def test_an_output_that_takes_nothing_is_told(self):
+        with open("/dev/full", "wb") as full:
+            p = subprocess.run([kt.KTSTRCTL, "kernel", "list"], env=self.daemon.client_env(), stdout=full, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(p.returncode, 3)
+        self.assertIn("cannot write to standard output: No space left on device", p.stderr)
+
+    def test_a_timeout_that_is_over_before_the_workload(self):
+        self.refused("submit", "--duration", "10s", "--timeout", "10s", words=["over before a workload", "--timeout"])
 
     def test_help_is_on_stdout_and_no_error(self):
         for args in (["--help"], ["-h"], ["help"], ["submit", "--help"], ["jobs", "-h"], ["help", "shell"], ["--version"]):

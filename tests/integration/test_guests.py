@@ -71,15 +71,15 @@ class Guests(unittest.TestCase):
                 ("die_after_hello", "GuestDied", "signal"),
                 ("poweroff_early", "GuestDied", "power"),
                 ("kvm_error", "GuestDied", "KVM internal error"),
-                ("die_paused", "GuestStart", ""),
+                ("die_paused", "GuestStart", "QEMU exited with code 4"),
                 ("broken_qmp", "GuestStart", "QMP"),
                 ("refuse_cont", "GuestBoot", "cont"),
-                ("early_frame", "GuestProtocol", ""),
-                ("two_hellos", "GuestProtocol", ""),
-                ("bad_hello", "GuestProtocol", ""),
-                ("host_frame", "GuestProtocol", ""),
-                ("garbage_frames", "GuestProtocol", ""),
-                ("oversized_frame", "GuestProtocol", "")):
+                ("early_frame", "GuestProtocol", "first frame is no HELLO"),
+                ("two_hellos", "GuestProtocol", "no guest may send"),
+                ("bad_hello", "GuestProtocol", "HELLO is no JSON object"),
+                ("host_frame", "GuestProtocol", "no guest may send"),
+                ("garbage_frames", "GuestProtocol", "an event has no kind"),
+                ("oversized_frame", "GuestProtocol", "larger than any may be")):
             with self.subTest(script=script):
                 self.daemon.play(script)
                 result = self.submit()
@@ -103,7 +103,9 @@ class Guests(unittest.TestCase):
             with self.subTest(script=script):
                 self.daemon.play(script)
                 result = self.submit("--sched", "/bin/ls")
-                self.assertIn("mailbox", " ".join(result.verdict()["details"]), result)
+                self.assertEqual(result.status, 0, result)
+                self.assertIn("cannot read its mailbox", result.verdict()["details"][0])
+                self.assertIn("/ls ", self.daemon.handed.read_text())
 
     def test_output_that_never_ends_is_bounded(self):
         self.daemon.play("flood")

@@ -140,6 +140,49 @@ class AsAService(unittest.TestCase):
             self.assertIn(f"another daemon listens on {daemon.socket} already", p.stderr)
             self.assertEqual(daemon.call("io.ktstrd.Daemon.Ping"), {"parameters": {}})
 
+    def test_what_is_no_stale_socket_is_left_alone(self):
+        with tempfile.TemporaryDirectory() as name:
+            precious = pathlib.Path(name) / "precious"
+            precious.write_text("important")
+            datagrams = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            datagrams.bind(str(pathlib.Path(name) / "theirs"))
+            stale = socket.socket(socket.AF_UNIX)
+            stale.bind(str(pathlib.Path(name) / "stale"))
+            stale.close()
+            for path in ("precious", "theirs"):
+                p = subprocess.run([kt.KTSTRD, "--socket", f"{name}/{path}", "--cache-dir", f"{name}/cache", "--state-dir", f"{name}/state"],
+                                   capture_output=True, text=True, timeout=kt.PATIENCE_S)
+                self.assertEqual(p.returncode, 1)
+                self.assertIn(f"{name}/{path} is there already", p.stderr)
+            self.assertEqual(precious.read_text(), "important")
+            datagrams.close()
+            daemon = kt.Daemon(fake="ok")
+            daemon.socket = pathlib.Path(name) / "stale"
+            with daemon:
+                self.assertEqual(daemon.call("io.ktstrd.Daemon.Ping"), {"parameters": {}})
+
+    def test_two_daemons_leave_each_others_guests_alone(self):
+        with kt.Daemon("--agent", "/bin/true", "--busybox", "/bin/true", fake="wait_for_cancel") as daemon:
+            image = daemon.dir / "vmlinux"
+            image.write_bytes(kernel_files.elf(config=kernel_files.CONFIG))
+            daemon.ctl("kernel", "import", image)
+            wire = daemon.connect()
+            wire.send("io.ktstrd.Job.Submit", {}, more=True)
+            kt.wait_until(lambda: any(j["state"] == "running" for j in daemon.jobs()), "the job to run")
+            p = subprocess.run([kt.KTSTRD, "--socket", f"{daemon.dir}/other", "--run-dir", daemon.run, "--cache-dir", daemon.kernels,
+                                "--state-dir", daemon.state], capture_output=True, text=True, timeout=kt.PATIENCE_S)
+            self.assertEqual(p.returncode, 1)
+            self.assertIn(f"another daemon has its guests in {daemon.run}", p.stderr)
+            other = kt.Daemon(fake="ok", kernels=daemon.kernels)
+            other.run = pathlib.Path(f"{other.socket}.guests")  # its default
+            with other:
+                pass
+            self.assertEqual([j["state"] for j in daemon.jobs()], ["running"])
+            wire.socket.close()
+            kt.wait_until(lambda: daemon.jobs()[0]["state"] == "ended", "the cancellation")
+            daemon.play("ok")
+            self.assertEqual(daemon.ctl("submit", "--duration", "1s").status, 0)
+
     def test_log_lines_name_the_job_and_its_user(self):
         with kt.Daemon("--agent", "/bin/true", "--busybox", "/bin/true", fake="ok") as daemon:
             image = daemon.dir / "vmlinux"

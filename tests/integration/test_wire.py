@@ -192,6 +192,10 @@ class Wire(unittest.TestCase):
                     break
             else:
                 self.fail("3000 connections and no limit")
+            # The client hears it too, though what it sends comes too late.
+            result = self.daemon.ctl("ping")
+            self.assertEqual(result.status, 69)
+            self.assertIn("connections open already", result.err)
         finally:
             for wire in wires:
                 wire.socket.close()

@@ -117,6 +117,20 @@ START_TEST(test_spread_is_of_off_cpu_shares)
 }
 END_TEST
 
+START_TEST(test_spread_of_a_moment_cannot_be_told)
+{
+        struct kt_thresholds t = kt_thresholds_default(true);
+
+        workers[0].off_cpu_ns = 400 * MS;
+        workers[1].off_cpu_ns = 2500 * MS;
+        load.stopped_ns = load.started_ns + 999 * MS;
+        struct kt_check_result r = check("spread", &t, NULL);
+        ck_assert_int_eq(r.outcome, KT_INCONCLUSIVE);
+        ck_assert_str_eq(r.text,
+                         "spread=42% (threshold 35%), but a workload of 999 ms is too short to tell");
+}
+END_TEST
+
 START_TEST(test_isolation_needs_a_cpuset_and_names_the_cpu)
 {
         struct kt_thresholds t = kt_thresholds_default(false);
@@ -143,6 +157,7 @@ int main(void)
         tcase_add_test(tc, test_host_at_fault_is_inconclusive_from_the_missed_time_on);
         tcase_add_test(tc, test_starved_worker_fails);
         tcase_add_test(tc, test_spread_is_of_off_cpu_shares);
+        tcase_add_test(tc, test_spread_of_a_moment_cannot_be_told);
         tcase_add_test(tc, test_isolation_needs_a_cpuset_and_names_the_cpu);
         suite_add_tcase(s, tc);
 

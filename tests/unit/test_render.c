@@ -39,6 +39,15 @@ START_TEST(the_reason_comes_first_then_the_error_then_the_rest)
 }
 END_TEST
 
+START_TEST(a_note_of_several_lines_is_one_block)
+{
+        _cleanup_free_ char *text =
+                render("{\"verdict\":\"pass\",\"reason\":\"fine\",\"details\":[\"one\\ntwo\\n\"]}", false);
+
+        ck_assert_str_eq(text, "PASS scx_mine: fine (0.0 s)\n  note:      one\n             two\n");
+}
+END_TEST
+
 START_TEST(of_a_long_log_the_end_is_shown)
 {
         _cleanup_free_ char *log = NULL, *json = NULL, *text = NULL;
@@ -78,5 +87,6 @@ START_TEST(colours_are_only_around_the_verdict)
 }
 END_TEST
 
-UNIT_MAIN("render", the_reason_comes_first_then_the_error_then_the_rest, of_a_long_log_the_end_is_shown,
+UNIT_MAIN("render", a_note_of_several_lines_is_one_block,
+          the_reason_comes_first_then_the_error_then_the_rest, of_a_long_log_the_end_is_shown,
           what_went_well_shows_no_logs, colours_are_only_around_the_verdict)

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "run_dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../common/fsutil.h"
+#include "../proto/errors.h"
+
+/* One that leaves removes the folder while it has the lock, so that a lock may be had of a folder that is
+ * gone. */
+static bool is_still_there(const char *path, int fd)
+{
+        struct stat by_name, by_fd;
+
+        return stat(path, &by_name) == 0 && fstat(fd, &by_fd) == 0 && by_name.st_dev == by_fd.st_dev &&
+               by_name.st_ino == by_fd.st_ino;
+}
+
+int run_dir_take(const char *path, int *ret_fd, struct kt_error *reterr)
+{
+        for (;;) {
+                _cleanup_close_ int fd = -1;
+                int r = kt_mkdir_p(AT_FDCWD, path, 0700);
+
+                if (r >= 0) {
+                        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                        r = fd < 0 ? -errno : 0;
+                }
+                if (r == -ENOENT)
+                        continue; /* removed in between */
+                if (r < 0)
+                        return kt_error_set(reterr, r, KT_E_IO, "cannot make %s: %s", path, strerror(-r));
+                if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+                        return kt_error_set(reterr, -EBUSY, KT_E_IO,
+                                            "another daemon has its guests in %s; choose another --run-dir",
+                                            path);
+                if (is_still_there(path, fd)) {
+                        *ret_fd = TAKE_FD(fd);
+                        return 0;
+                }
+        }
+}
+
+void run_dir_leave(const char *path, int fd)
+{
+        if (fd < 0)
+                return;
+        (void)rmdir(path);
+        close(fd);
+}
