@@ -164,10 +164,10 @@ static int write_archive(const struct inputs *in, int fd)
         return r;
 }
 
-/* Malloced. Beside the root: it outlives a restart, and is no kernel. */
+/* Malloced. In the root, which alone is ours: what lies beside it may be anybody's. */
 static char *folder_of(const struct kcache *c)
 {
-        return kt_format("%.*s/initramfs", (int)(strrchr(c->root, '/') - c->root), c->root);
+        return kt_path_join(c->root, ".initramfs");
 }
 
 static int make_archive(const struct inputs *in, const char *dir, const char *path)

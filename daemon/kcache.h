@@ -82,7 +82,7 @@ int kcache_lease(struct kcache *c, const char *key, int *ret_fd, struct kt_error
 
 /*
  * The initramfs of a kernel: the agent as /init, busybox as /bin/busybox, the kernel's modules under
- * /modules/NN-name.ko, its configuration as /boot/config-RELEASE. Kept as {root}/../initramfs/{key}-{hash of
+ * /modules/NN-name.ko, its configuration as /boot/config-RELEASE. Kept as {root}/.initramfs/{key}-{hash of
  * all inputs}.cpio (uncompressed newc), made when missing. busybox may be NULL.
  */
 int initramfs_ensure(struct kcache *c, const struct kernel *k, const char *agent_path,

@@ -85,9 +85,9 @@ class KernelTest(unittest.TestCase):
         return self.daemon.ctl("kernel", "resolve", *spec, **options)
 
     def assert_whole(self):
-        """Nothing but entries, all of them good, and .locks."""
+        """Nothing but entries, all of them good, and what begins with a dot."""
         self.assertEqual([e for e in self.entries() if "error" in e], [])
-        self.assertEqual({p.name for p in self.cache.iterdir()} - {".locks"}, set(self.keys()))
+        self.assertEqual({p.name for p in self.cache.iterdir()} - {".locks", ".initramfs"}, set(self.keys()))
         self.assertEqual([p for p in self.cache.rglob("*") if p.name.startswith(".tmp-")], [])
         for key in self.keys():
             self.assertLessEqual({p.name for p in (self.cache / key).iterdir()}, {"metadata.json", "vmlinux", "btf", "config", "modules"})
@@ -791,7 +791,7 @@ class AtOnce(KernelTest):
                 pass
         kt.wait_until(lambda: self.daemon.ctl("kernel", "remove", key).status == 0, "the lease to end")
         self.assertEqual(self.keys(), [])
-        self.assertEqual(list((self.cache.parent / "initramfs").iterdir()), [], "what was made of it goes with it")
+        self.assertEqual(list((self.cache / ".initramfs").iterdir()), [], "what was made of it goes with it")
 
     def kill_and_start(self):
         """As after a crash. Returns whether something half-done was there to be swept."""
@@ -848,12 +848,12 @@ class AtOnce(KernelTest):
         for name in (".tmp-abcdef", ".tmp-gone-000000"):
             (self.cache / name / "modules").mkdir(parents=True)
             (self.cache / name / "vmlinux").write_bytes(b"x")
-        (self.cache.parent / "initramfs").mkdir(exist_ok=True)
-        (self.cache.parent / "initramfs/.tmp-abcdef").write_bytes(b"x")
+        (self.cache / ".initramfs").mkdir(exist_ok=True)
+        (self.cache / ".initramfs/.tmp-abcdef").write_bytes(b"x")
         os.mkfifo(self.cache / ".tmp-fifo")
         self.daemon.start()
-        self.assertEqual({p.name for p in self.cache.iterdir()} - {".locks"}, {".tmp-fifo"})
-        self.assertEqual(list((self.cache.parent / "initramfs").iterdir()), [])
+        self.assertEqual({p.name for p in self.cache.iterdir()} - {".locks", ".initramfs"}, {".tmp-fifo"})
+        self.assertEqual(list((self.cache / ".initramfs").iterdir()), [])
 
 
 class Stages(KernelTest):

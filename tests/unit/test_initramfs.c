@@ -140,7 +140,7 @@ END_TEST
 START_TEST(it_lies_beside_the_kernels_and_names_its_own)
 {
         _setting_ struct setting s = set_up();
-        _cleanup_free_ char *path = ensure(&s, true), *begin = kt_path_join(s.dir.path, "initramfs/key-");
+        _cleanup_free_ char *path = ensure(&s, true), *begin = kt_path_join(s.dir.path, "kernels/.initramfs/key-");
 
         ck_assert_mem_eq(path, begin, strlen(begin));
         ck_assert_str_eq(path + strlen(path) - 5, ".cpio");
@@ -188,7 +188,7 @@ END_TEST
 START_TEST(a_file_that_cannot_be_read_is_named_and_nothing_is_left)
 {
         _setting_ struct setting s = set_up();
-        _cleanup_free_ char *folder = kt_path_join(s.dir.path, "initramfs");
+        _cleanup_free_ char *folder = kt_path_join(s.dir.path, "kernels/.initramfs");
         struct kt_error err = KT_ERROR_INIT;
         char *path = NULL;
 
@@ -232,13 +232,13 @@ START_TEST(what_is_removed_takes_its_own_with_it)
         _cleanup_free_ char *path = ensure(&s, true);
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(others); i++) {
-                _cleanup_free_ char *other = kt_format("initramfs/%s", others[i]);
+                _cleanup_free_ char *other = kt_format("kernels/.initramfs/%s", others[i]);
                 put(&s.dir, other, "x");
         }
         ck_assert_int_eq(kcache_remove(s.c, "key", NULL), 0);
         ck_assert_int_lt(access(path, F_OK), 0);
         for (size_t i = 0; i < KT_ARRAY_SIZE(others); i++) {
-                _cleanup_free_ char *other = kt_format("%s/initramfs/%s", s.dir.path, others[i]);
+                _cleanup_free_ char *other = kt_format("%s/kernels/.initramfs/%s", s.dir.path, others[i]);
                 ck_assert_msg(access(other, F_OK) == 0, "%s", other);
         }
 }
@@ -248,10 +248,10 @@ START_TEST(what_a_killed_writer_left_is_swept)
 {
         _setting_ struct setting s = set_up();
         _cleanup_free_ char *path = ensure(&s, true),
-                            *left = kt_path_join(s.dir.path, "initramfs/.tmp-abcdef");
+                            *left = kt_path_join(s.dir.path, "kernels/.initramfs/.tmp-abcdef");
         struct kcache *again;
 
-        put(&s.dir, "initramfs/.tmp-abcdef", "half");
+        put(&s.dir, "kernels/.initramfs/.tmp-abcdef", "half");
         ck_assert_int_eq(kcache_open(kcache_root(s.c), &again, NULL), 0);
         kcache_free(again);
         ck_assert_int_lt(access(left, F_OK), 0);
