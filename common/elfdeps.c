@@ -221,6 +221,17 @@ static char *real_origin(const struct kt_elf_file *file)
         return folder_of(path);
 }
 
+/* Takes *f over on success. */
+static int keep_found(struct collector *c, struct found **f)
+{
+        int r = add_found(c, *f);
+
+        if (r < 0)
+                return r;
+        TAKE_PTR(*f);
+        return 0;
+}
+
 static bool is_script(int fd)
 {
         char start[2];
@@ -263,11 +274,7 @@ static int open_program(struct collector *c, const char *path)
                 if (r < 0)
                         return r;
         }
-        r = add_found(c, f);
-        if (r < 0)
-                return r;
-        TAKE_PTR(f);
-        return 0;
+        return keep_found(c, &f);
 }
 
 /* --- where libraries are --- */
@@ -477,12 +484,7 @@ static int find_library(struct collector *c, const char *name, const struct foun
                                     "library %s, needed by %s, is not found: install the package that has "
                                     "it, or put its folder into LD_LIBRARY_PATH",
                                     name, loader->file.path);
-        if (r > 0)
-                r = add_found(c, f);
-        if (r < 0)
-                return r;
-        TAKE_PTR(f);
-        return 0;
+        return r < 0 ? r : keep_found(c, &f);
 }
 
 static int find_interpreter(struct collector *c)
@@ -507,12 +509,7 @@ static int find_interpreter(struct collector *c)
                                     "loader %s, needed by %s, is not found: install the C library that it "
                                     "was built for",
                                     path, program->file.path);
-        if (r > 0)
-                r = add_found(c, f);
-        if (r < 0)
-                return r;
-        TAKE_PTR(f);
-        return 0;
+        return r < 0 ? r : keep_found(c, &f);
 }
 
 static int find_all(struct collector *c)

@@ -84,9 +84,11 @@ int accel_pick(const struct accel_report *report, const char *asked, enum accel 
                 if (strcmp(asked, names[a]) != 0)
                         continue;
                 if (!report->of[a].usable)
-                        return kt_error_set_field(reterr, -ENODEV, KT_E_ACCEL_UNUSABLE, "accel",
-                                                  "%s cannot run a guest here: %s", names[a],
-                                                  report->of[a].reason);
+                        return kt_error_set_field(
+                                reterr, -ENODEV, KT_E_ACCEL_UNUSABLE, "accel",
+                                "%s cannot run a guest here: %s; take --accel auto, and see "
+                                "`ktstrctl doctor`",
+                                names[a], report->of[a].reason);
                 *ret = a;
                 return 0;
         }
