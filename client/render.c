@@ -29,8 +29,19 @@ static void print_head(FILE *f, struct json_object *v, const char *what, bool co
                 (double)kt_json_int(v, "elapsed_ms", 0) / 1000);
 }
 
-/* The end of a long text, where the point of a verifier log is; indented. */
-static void print_tail(FILE *f, const char *title, const char *text)
+static void print_block(FILE *f, const char *title, const char *part, const char *text, unsigned lines)
+{
+        fprintf(f, "  %s%s:\n", title, part);
+        while (*text && lines-- > 0) {
+                size_t len = strcspn(text, "\n");
+
+                fprintf(f, "    %.*s\n", (int)len, text);
+                text += len + (text[len] == '\n');
+        }
+}
+
+/* Where the point of a verifier log is. */
+static void print_end(FILE *f, const char *title, const char *text)
 {
         const char *p = text + strlen(text);
         unsigned lines = 0;
@@ -40,13 +51,21 @@ static void print_tail(FILE *f, const char *title, const char *text)
                         lines++;
         if (p > text)
                 p++;
-        fprintf(f, "  %s%s:\n", title, p > text ? " (its end)" : "");
-        while (*p) {
-                size_t len = strcspn(p, "\n");
+        print_block(f, title, p > text ? " (its end)" : "", p, LOG_LINES_SHOWN);
+}
 
-                fprintf(f, "    %.*s\n", (int)len, p);
-                p += len + (p[len] == '\n');
+/* Where the point of a debug dump is: what triggered it, and the runqueues; counters come last. */
+static void print_beginning(FILE *f, const char *title, const char *text)
+{
+        const char *p = text;
+        unsigned lines = 0;
+
+        while (*p && lines < LOG_LINES_SHOWN) {
+                p += strcspn(p, "\n");
+                p += *p == '\n';
+                lines++;
         }
+        print_block(f, title, *p ? " (its beginning)" : "", text, LOG_LINES_SHOWN);
 }
 
 static void print_scheduler(FILE *f, struct json_object *s)
@@ -71,9 +90,9 @@ static void print_scheduler(FILE *f, struct json_object *s)
                 fprintf(f, ", signal %lld", (long long)kt_json_int(s, "exit_signal", 0));
         fputc('\n', f);
         if (verifier && !well)
-                print_tail(f, "verifier log", verifier);
+                print_end(f, "verifier log", verifier);
         if (dump && !well)
-                print_tail(f, "debug dump", dump);
+                print_beginning(f, "debug dump", dump);
 }
 
 static void print_checks(FILE *f, struct json_object *checks)

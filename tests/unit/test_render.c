@@ -48,22 +48,38 @@ START_TEST(a_note_of_several_lines_is_one_block)
 }
 END_TEST
 
-START_TEST(of_a_long_log_the_end_is_shown)
+static char *hundred_lines(const char *member)
 {
-        _cleanup_free_ char *log = NULL, *json = NULL, *text = NULL;
+        _cleanup_free_ char *log = NULL, *json = NULL;
         size_t size;
         FILE *f = open_memstream(&log, &size);
 
         for (int i = 0; i < 100; i++)
                 fprintf(f, "line %d\\n", i);
         fclose(f);
-        json = kt_format("{\"verdict\":\"fail\",\"reason\":\"r\",\"details\":[],\"scheduler\":{\"outcome\":"
-                         "\"ejected\",\"dump\":\"%s\"}}",
-                         log);
-        text = render(json, false);
-        ck_assert_ptr_nonnull(strstr(text, "  debug dump (its end):\n    line 60\n"));
+        json = kt_format("{\"verdict\":\"fail\",\"reason\":\"r\",\"details\":[],"
+                         "\"scheduler\":{\"outcome\":\"ejected\",\"%s\":\"%s\"}}",
+                         member, log);
+        return render(json, false);
+}
+
+START_TEST(of_a_long_log_the_end_is_shown)
+{
+        _cleanup_free_ char *text = hundred_lines("verifier_log");
+
+        ck_assert_ptr_nonnull(strstr(text, "  verifier log (its end):\n    line 60\n"));
         ck_assert_ptr_nonnull(strstr(text, "    line 99\n"));
         ck_assert_ptr_null(strstr(text, "line 59\n"));
+}
+END_TEST
+
+START_TEST(of_a_long_dump_the_beginning_is_shown)
+{
+        _cleanup_free_ char *text = hundred_lines("dump");
+
+        ck_assert_ptr_nonnull(strstr(text, "  debug dump (its beginning):\n    line 0\n"));
+        ck_assert_ptr_nonnull(strstr(text, "    line 39\n"));
+        ck_assert_ptr_null(strstr(text, "line 40\n"));
 }
 END_TEST
 
@@ -89,4 +105,5 @@ END_TEST
 
 UNIT_MAIN("render", a_note_of_several_lines_is_one_block,
           the_reason_comes_first_then_the_error_then_the_rest, of_a_long_log_the_end_is_shown,
-          what_went_well_shows_no_logs, colours_are_only_around_the_verdict)
+          of_a_long_dump_the_beginning_is_shown, what_went_well_shows_no_logs,
+          colours_are_only_around_the_verdict)
