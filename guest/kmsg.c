@@ -110,6 +110,8 @@ size_t kmsg_next(struct kmsg *k, char *buf, size_t size)
                         continue;
                 snprintf(line, sizeof(line), "%.*s", (int)strcspn(text, "\n"), text);
                 kmsg_note(&k->sched, line);
+                if (!k->oom[0] && strncmp(line, "Out of memory: ", 15) == 0)
+                        copy(k->oom, sizeof(k->oom), line + 15, strcspn(line + 15, ","));
                 return len;
         }
 }

@@ -24,6 +24,7 @@ struct kmsg_sched {
 struct kmsg {
         int fd;
         struct kmsg_sched sched;
+        char oom[128]; /* the kernel's words when memory ran out for the first time; "" */
 };
 
 /* Open /dev/kmsg, non-blocking, at its end: what came before the job is in the console. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "run.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,7 +36,7 @@ static int make_workload(struct run *r, unsigned workers, struct kt_error *reter
         for (unsigned g = 0; e >= 0 && g < n; g++)
                 e = cgroup_make(steady_cgroups[g], reterr);
         if (e >= 0)
-                e = crew_make(&r->crew, n * workers, reterr);
+                e = crew_make(&r->crew, r->agent, n * workers, reterr);
         for (unsigned i = 0; e >= 0 && i < r->crew.n; i++) {
                 r->crew.workers[i].cgroup = (int)(i / workers);
                 e = cgroup_move(steady_cgroups[i / workers], r->crew.workers[i].pid, reterr);
@@ -71,7 +72,7 @@ static bool watch_workload(struct run *r)
 
                 if (!scheduler_is_well(r))
                         return false;
-                if (a->cancelled || now >= last)
+                if (a->cancelled || a->kmsg.oom[0] || now >= last)
                         return true;
                 if (now >= end &&
                     (!r->with_sched || now < stuck || crew_progressed_since(&r->crew, now - stuck)))
@@ -97,15 +98,26 @@ static bool reap_workload(struct run *r)
         while (!crew_reap(&r->crew, 0)) {
                 if (!scheduler_is_well(r))
                         return false;
-                if (r->agent->cancelled || agent_now_ns() >= last)
+                if (r->agent->cancelled || r->agent->kmsg.oom[0] || agent_now_ns() >= last)
                         return true;
                 agent_poll(r->agent, TICK_MS);
         }
         return true;
 }
 
+/* A guest whose memory ran out says nothing about the scheduler, whoever was killed for it. */
 static void finish(struct run *r, const char *outcome, const char *error)
 {
+        char oom[256];
+
+        agent_poll(r->agent, 0);
+        if (r->agent->kmsg.oom[0]) {
+                snprintf(oom, sizeof(oom),
+                         "its memory ran out (%s): give it more with --memory, or fewer --workers",
+                         r->agent->kmsg.oom);
+                outcome = "setup_failed";
+                error = oom;
+        }
         struct report report = {
                 .outcome = r->agent->cancelled ? "cancelled" : outcome,
                 .error = error,
@@ -137,7 +149,8 @@ static void run_workload(struct run *r, unsigned workers)
 
         if (make_workload(r, workers, &err) < 0) {
                 crew_stop(&r->crew);
-                scheduler_stop(&r->sched, r->agent);
+                if (!r->agent->kmsg.oom[0])
+                        scheduler_stop(&r->sched, r->agent);
                 finish(r, "setup_failed", kt_error_text(&err));
                 kt_error_done(&err);
                 return;
@@ -147,6 +160,11 @@ static void run_workload(struct run *r, unsigned workers)
         well = watch_workload(r);
         crew_stop(&r->crew);
         agent_event(r->agent, "workload_stopped", NULL);
+        /* Nothing more can be learnt, and each step takes its time now. */
+        if (r->agent->kmsg.oom[0]) {
+                finish(r, "setup_failed", NULL);
+                return;
+        }
         if (!well || !reap_workload(r)) {
                 end_early(r);
                 return;

@@ -86,7 +86,7 @@ static void worker_main(struct worker_counters *k, _Atomic uint32_t *gate)
         spin(k);
 }
 
-int crew_make(struct crew *c, unsigned n, struct kt_error *reterr)
+int crew_make(struct crew *c, struct agent *a, unsigned n, struct kt_error *reterr)
 {
         const size_t shared_size = n * sizeof(*c->shared) + sizeof(*c->gate);
 
@@ -111,6 +111,10 @@ int crew_make(struct crew *c, unsigned n, struct kt_error *reterr)
                 setpgid(w->pid, w->pid);
                 w->tid = w->pid;
                 c->n = i + 1;
+                if (i % 16 == 0)
+                        agent_poll(a, 0);
+                if (a->kmsg.oom[0])
+                        return kt_error_set(reterr, -ENOMEM, NULL, "%s", a->kmsg.oom);
         }
         return 0;
 }

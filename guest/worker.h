@@ -17,6 +17,8 @@
 
 #define WORKER_CPUS_MAX 1024
 
+struct agent;
+
 /* Written by the worker, read by the agent at any time. Times: CLOCK_MONOTONIC in ns. */
 struct worker_counters {
         _Atomic uint64_t started_ns; /* 0: it never ran */
@@ -49,8 +51,9 @@ struct crew {
         uint64_t started_ns, stopped_ns;
 };
 
-/* Fork n workers that wait at the gate; crew->workers[i].cgroup is left to the caller. */
-int crew_make(struct crew *c, unsigned n, struct kt_error *reterr);
+/* Fork n workers that wait at the gate; crew->workers[i].cgroup is left to the caller. -ENOMEM when the
+ * guest's memory runs out. */
+int crew_make(struct crew *c, struct agent *a, unsigned n, struct kt_error *reterr);
 
 /* Open the gate. */
 void crew_go(struct crew *c);

@@ -97,6 +97,13 @@ class Faults(unittest.TestCase):
         self.assertEqual(result.status, 255, result)
         self.assertIn("Kernel panic - not syncing: sysrq triggered crash", result.err)
 
+    def test_a_guest_whose_memory_runs_out_is_not_the_schedulers_fault(self):
+        result = self.submit("--sched", kt.SCX_KTSTR, "--topology", "1n1l1c1t", "--memory", "160", "--workers", "1024", "--duration", "2s")
+        verdict = result.verdict()
+        self.assertEqual((result.status, verdict["verdict"]), (3, "error"), result.out[-3000:])
+        self.assertRegex(verdict["reason"], "memory ran out|cannot fork worker")
+        self.assertIn("--memory", verdict["reason"])
+
     def test_a_guest_without_memory_to_boot_says_so(self):
         result = self.submit("--memory", "128", "--topology", "1n1l1c1t", "--duration", "1s")
         verdict = result.verdict()
