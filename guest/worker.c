@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -77,6 +78,8 @@ static void worker_main(struct worker_counters *k, _Atomic uint32_t *gate)
 
         setpgid(0, 0);
         sched_setscheduler(0, SCHED_OTHER, &param);
+        /* What the kernel's log and the dump call it. */
+        prctl(PR_SET_NAME, "ktstr-worker");
         be_the_first_to_go();
         /* A futex, and not the end of a pipe: woken readers take a pipe's lock one after the other, and
          * those that spin already keep those that hold it from running, so that of hundreds many would never

@@ -43,6 +43,7 @@ class Faults(unittest.TestCase):
                 self.assertEqual(sched["exit_kind"], "error_stall")
                 self.assertEqual(sched["exit_reason"], "runnable task stall")
                 self.assertIn("failed to run for", sched["exit_message"])
+                self.assertRegex(sched["dump"], r"R ktstr-worker\[\d+\]")
                 self.assertIn("runnable task stall", sched["error_text"])
                 self.assertIn("CPU states", sched["dump"])
 
