@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../common/elf_object.h"
 #include "../common/fsutil.h"
 #include "../common/log.h"
 #include "../common/sockpath.h"
@@ -185,12 +187,29 @@ static char *own_program(const char *dir, const char *in_tree, const char *name)
         return kt_path_join(KT_LIBEXEC_DIR, name);
 }
 
-static char *find_busybox(const char *dir)
+/* One that is linked to libraries runs in no guest: they are not taken along for it. */
+static bool is_static_program(const char *path)
 {
-        const char *const places[] = {KT_LIBEXEC_DIR "/busybox", KT_BUSYBOX};
+        _cleanup_close_ int fd = access(path, X_OK) == 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+        struct kt_elf_object object;
+        const char *problem;
+        bool is;
+
+        if (fd < 0 || kt_elf_object_read(fd, &object, &problem) < 0)
+                return false;
+        is = object.native && !object.interpreter;
+        kt_elf_object_done(&object);
+        return is;
+}
+
+/* Installed with us, unpacked for the build, or the distribution's own. */
+static char *find_busybox(void)
+{
+        const char *const places[] = {KT_LIBEXEC_DIR "/busybox", KT_BUSYBOX, "/usr/bin/busybox",
+                                      "/bin/busybox"};
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(places); i++)
-                if (*places[i] && access(places[i], X_OK) == 0)
+                if (*places[i] && is_static_program(places[i]))
                         return strdup(places[i]);
         return NULL;
 }
@@ -211,7 +230,7 @@ static int fill_programs(struct config *c)
         if (!c->exec_helper)
                 c->exec_helper = own_program(exe, "ktstrd-exec", "ktstrd-exec");
         if (!c->busybox_path)
-                c->busybox_path = find_busybox(exe);
+                c->busybox_path = find_busybox();
         return c->qemu_path && c->agent_path && c->exec_helper ? 0 : -ENOMEM;
 }
 
