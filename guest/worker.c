@@ -22,6 +22,10 @@
 /* One chunk takes about a microsecond natively and some ten under emulation: gaps are seen to that grain. */
 #define CHUNK 1024U
 
+/* What a forked worker costs at most: its task and kernel stack, page tables, and the pages that it writes
+ * to. */
+#define WORKER_KIB 128U
+
 static void note_cpu(struct worker_counters *k, uint32_t cpu, bool first)
 {
         if (!first && cpu != k->last_cpu)
@@ -89,11 +93,42 @@ static void worker_main(struct worker_counters *k, _Atomic uint32_t *gate)
         spin(k);
 }
 
+static uint64_t available_kib(void)
+{
+        _cleanup_free_ char *text = NULL;
+        unsigned long long kib;
+        const char *line;
+        size_t size;
+
+        if (kt_read_file(AT_FDCWD, "/proc/meminfo", 65536, &text, &size) < 0)
+                return UINT64_MAX;
+        line = strstr(text, "MemAvailable:");
+        return line && sscanf(line, "MemAvailable: %llu", &kib) == 1 ? kib : UINT64_MAX;
+}
+
+/* A guest that runs out of memory may take minutes to notice: rather not begin. */
+static int check_memory(unsigned n, struct kt_error *reterr)
+{
+        uint64_t needed = (uint64_t)n * WORKER_KIB, there = available_kib();
+
+        if (needed <= there)
+                return 0;
+        return kt_error_set(reterr, -ENOMEM, NULL,
+                            "%u workers need about %llu MiB and its memory has %llu MiB free: give it more "
+                            "with --memory, or "
+                            "fewer --workers",
+                            n, (unsigned long long)needed / 1024, (unsigned long long)there / 1024);
+}
+
 int crew_make(struct crew *c, struct agent *a, unsigned n, struct kt_error *reterr)
 {
         const size_t shared_size = n * sizeof(*c->shared) + sizeof(*c->gate);
 
+        int r = check_memory(n, reterr);
+
         memset(c, 0, sizeof(*c));
+        if (r < 0)
+                return r;
         c->workers = calloc(n, sizeof(*c->workers));
         c->shared = mmap(NULL, shared_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (!c->workers || c->shared == MAP_FAILED)
