@@ -7,6 +7,7 @@
 #include "../proto/codec.h"
 
 #define LOG_LINES_SHOWN 40
+#define CHECKS_SHOWN 8U /* of one name */
 
 static const char *colour_of(const char *verdict)
 {
@@ -95,14 +96,31 @@ static void print_scheduler(FILE *f, struct json_object *s)
                 print_beginning(f, "debug dump", dump);
 }
 
+/* A line for those of one name that were not shown; begins to count anew. */
+static void print_left_out(FILE *f, size_t *same)
+{
+        if (*same > CHECKS_SHOWN)
+                fprintf(f, "  %-12s %-13s … and %zu more\n", "", "", *same - CHECKS_SHOWN);
+        *same = 0;
+}
+
 static void print_checks(FILE *f, struct json_object *checks)
 {
-        for (size_t i = 0; checks && i < json_object_array_length(checks); i++) {
-                struct json_object *c = json_object_array_get_idx(checks, i);
+        const char *before = "";
+        size_t same = 0, n = checks ? json_object_array_length(checks) : 0;
 
-                fprintf(f, "  %-12s %-13s %s\n", kt_json_str(c, "name"), kt_json_str(c, "verdict"),
-                        kt_json_str(c, "text"));
+        for (size_t i = 0; i < n; i++) {
+                struct json_object *c = json_object_array_get_idx(checks, i);
+                const char *name = kt_json_str(c, "name");
+
+                if (strcmp(name, before) != 0)
+                        print_left_out(f, &same);
+                before = name;
+                if (++same > CHECKS_SHOWN)
+                        continue;
+                fprintf(f, "  %-12s %-13s %s\n", name, kt_json_str(c, "verdict"), kt_json_str(c, "text"));
         }
+        print_left_out(f, &same);
 }
 
 static void print_cgroups(FILE *f, struct json_object *cgroups)

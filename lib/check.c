@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define NS_PER_MS 1000000ULL
+/* More than any guest has. */
+#define CPUS_MAX 4096U
 
 struct checker {
         const struct kt_workload *workload;
@@ -68,9 +70,37 @@ static void say_host(struct kt_check_result *r)
                 snprintf(r->text + len, sizeof(r->text) - len, "; the host alone explains it");
 }
 
+/* How long it takes until each worker has had a turn, in slices of sched_ext's default (SCX_SLICE_DFL, 20
+ * ms). */
+static uint64_t round_ns(const struct kt_workload *w)
+{
+        size_t workers = 0, cpus = 1;
+
+        for (size_t g = 0; g < w->n_cgroups; g++) {
+                size_t used = kt_cgroup_cpus_used(&w->cgroups[g]);
+
+                workers += w->cgroups[g].n_workers;
+                cpus = used > cpus ? used : cpus;
+        }
+        return workers * 20 * NS_PER_MS / cpus;
+}
+
+/* Whoever waits for a turn among so many is not starved by the scheduler. */
+static void say_crowded(struct kt_check_result *r, uint64_t round, uint64_t limit)
+{
+        size_t len = strlen(r->text);
+
+        if (r->outcome != KT_FAIL || round <= limit)
+                return;
+        r->outcome = KT_INCONCLUSIVE;
+        snprintf(r->text + len, sizeof(r->text) - len, "; with so many workers a round takes up to %llums",
+                 (unsigned long long)(round / NS_PER_MS));
+}
+
 static void check_starved(struct checker *c)
 {
         const struct kt_workload *w = c->workload;
+        const uint64_t round = round_ns(w);
         size_t before = c->n;
 
         for (size_t g = 0; g < w->n_cgroups; g++)
@@ -85,6 +115,7 @@ static void check_starved(struct checker *c)
                         snprintf(r->text, sizeof(r->text), "tid %lld starved (0 work units)",
                                  (long long)k->tid);
                         say_host(r);
+                        say_crowded(r, round, w->stopped_ns - w->started_ns);
                 }
         if (c->n == before)
                 snprintf(add(c, "not_starved", KT_PASS)->text, sizeof(((struct kt_check_result *)0)->text),
@@ -95,6 +126,7 @@ static void check_gap(struct checker *c)
 {
         const struct kt_workload *w = c->workload;
         uint64_t limit_ns = (uint64_t)(c->thresholds->gap_ms * (double)NS_PER_MS), worst_ns = 0;
+        const uint64_t round = round_ns(w);
         size_t before = c->n;
 
         for (size_t g = 0; g < w->n_cgroups; g++)
@@ -117,6 +149,7 @@ static void check_gap(struct checker *c)
                                  (long long)k->max_gap_cpu,
                                  (unsigned long long)(k->max_gap_at_ns / NS_PER_MS), c->thresholds->gap_ms);
                         say_host(r);
+                        say_crowded(r, round, limit_ns);
                 }
         if (c->n > before)
                 return;
@@ -150,18 +183,17 @@ double kt_cgroup_spread_pct(const struct kt_cgroup *g, double *ret_min, double *
 
 unsigned kt_cgroup_cpus_used(const struct kt_cgroup *g)
 {
+        bool seen[CPUS_MAX] = {};
         unsigned n = 0;
 
         for (size_t i = 0; i < g->n_workers; i++)
                 for (size_t j = 0; j < g->workers[i].n_cpus_used; j++) {
                         unsigned cpu = g->workers[i].cpus_used[j];
-                        bool seen = false;
 
-                        for (size_t k = 0; k <= i && !seen; k++)
-                                for (size_t l = 0; l < (k == i ? j : g->workers[k].n_cpus_used) && !seen;
-                                     l++)
-                                        seen = g->workers[k].cpus_used[l] == cpu;
-                        n += !seen;
+                        if (cpu >= CPUS_MAX || seen[cpu])
+                                continue;
+                        seen[cpu] = true;
+                        n++;
                 }
         return n;
 }

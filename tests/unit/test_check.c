@@ -105,6 +105,22 @@ START_TEST(test_starved_worker_fails)
 }
 END_TEST
 
+START_TEST(test_who_waits_for_a_turn_among_many_is_not_starved)
+{
+        struct kt_thresholds t = kt_thresholds_default(true);
+
+        /* Two on one CPU have a round of 40 ms. */
+        workers[1].work_units = 0;
+        load.stopped_ns = load.started_ns + 39 * MS;
+        struct kt_check_result r = check("not_starved", &t, NULL);
+        ck_assert_int_eq(r.outcome, KT_INCONCLUSIVE);
+        ck_assert_str_eq(r.text,
+                         "tid 71 starved (0 work units); with so many workers a round takes up to 40ms");
+        load.stopped_ns = load.started_ns + 40 * MS;
+        ck_assert_int_eq(check("not_starved", &t, NULL).outcome, KT_FAIL);
+}
+END_TEST
+
 START_TEST(test_spread_is_of_off_cpu_shares)
 {
         struct kt_thresholds t = kt_thresholds_default(true);
@@ -156,6 +172,7 @@ int main(void)
         tcase_add_test(tc, test_gap_text_names_place_and_threshold);
         tcase_add_test(tc, test_host_at_fault_is_inconclusive_from_the_missed_time_on);
         tcase_add_test(tc, test_starved_worker_fails);
+        tcase_add_test(tc, test_who_waits_for_a_turn_among_many_is_not_starved);
         tcase_add_test(tc, test_spread_is_of_off_cpu_shares);
         tcase_add_test(tc, test_spread_of_a_moment_cannot_be_told);
         tcase_add_test(tc, test_isolation_needs_a_cpuset_and_names_the_cpu);

@@ -39,6 +39,24 @@ START_TEST(the_reason_comes_first_then_the_error_then_the_rest)
 }
 END_TEST
 
+START_TEST(of_many_checks_of_one_name_the_first_are_shown)
+{
+        _cleanup_free_ char *json = NULL, *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&json, &size);
+
+        fputs("{\"verdict\":\"fail\",\"reason\":\"r\",\"details\":[],\"checks\":[", f);
+        for (int i = 0; i < 20; i++)
+                fprintf(f, "{\"name\":\"gap\",\"verdict\":\"fail\",\"text\":\"number %d\"},", i);
+        fputs("{\"name\":\"spread\",\"verdict\":\"pass\",\"text\":\"fine\"}]}", f);
+        fclose(f);
+        text = render(json, false);
+        ck_assert_ptr_nonnull(strstr(text, "number 7\n                             … and 12 more\n  spread  "
+                                           "     pass          fine\n"));
+        ck_assert_ptr_null(strstr(text, "number 8"));
+}
+END_TEST
+
 START_TEST(a_note_of_several_lines_is_one_block)
 {
         _cleanup_free_ char *text =
@@ -103,7 +121,7 @@ START_TEST(colours_are_only_around_the_verdict)
 }
 END_TEST
 
-UNIT_MAIN("render", a_note_of_several_lines_is_one_block,
+UNIT_MAIN("render", of_many_checks_of_one_name_the_first_are_shown, a_note_of_several_lines_is_one_block,
           the_reason_comes_first_then_the_error_then_the_rest, of_a_long_log_the_end_is_shown,
           of_a_long_dump_the_beginning_is_shown, what_went_well_shows_no_logs,
           colours_are_only_around_the_verdict)
