@@ -255,35 +255,35 @@ size_t conn_held_bytes(const struct conn *c)
         return kt_wire_decoder_pending(c->decoder, NULL) + c->out_bytes;
 }
 
+/* The last that this connection is told: it closes once that is written. */
+static void refuse(struct conn *c, const char *name, const char *member, const struct kt_error *err)
+{
+        struct json_object *params = json_object_new_object(), *reply;
+
+        c->bad = true;
+        kt_json_add_str(params, member, kt_error_text(err));
+        reply = kt_wire_make_error(name, params);
+        if (reply)
+                conn_send(c, reply, '\0');
+}
+
 /* A user whose connections hold too much: the one that asks for more pays. */
 static void refuse_if_it_holds_too_much(struct conn *c)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
-        struct json_object *params, *reply;
 
         /* Small ones cannot add up: there is a limit to their number. */
         if (conn_held_bytes(c) < 2 * CONN_READ_SIZE || server_admit_bytes(c->server, c->peer.uid, &err) >= 0)
                 return;
         kt_log_warning("closing a connection: %s", kt_error_text(&err));
-        params = json_object_new_object();
-        kt_json_add_str(params, "message", kt_error_text(&err));
-        reply = kt_wire_make_error(KT_E_BUSY, params);
-        c->bad = true;
-        if (reply)
-                conn_send(c, reply, '\0');
+        refuse(c, KT_E_BUSY, "message", &err);
 }
 
 /* The stream lost its sense: answer once in the protocol's terms, then close. */
 static void refuse_stream(struct conn *c, const struct kt_error *err)
 {
-        struct json_object *params = json_object_new_object();
-
         kt_log_info("pid %d sent no Varlink: %s", (int)c->peer.pid, kt_error_text(err));
-        c->bad = true;
-        kt_json_add_str(params, "parameter", kt_error_text(err));
-        struct json_object *reply = kt_wire_make_error(KT_E_INVALID_PARAMETER, params);
-        if (reply)
-                conn_send(c, reply, '\0');
+        refuse(c, KT_E_INVALID_PARAMETER, "parameter", err);
 }
 
 static void handle_messages(struct conn *c)
