@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host.h"
 
+#include <dirent.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,4 +39,17 @@ uint64_t host_own_rss(void)
             sscanf(text, "%lu %lu", &total, &resident) != 2)
                 return 0;
         return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+unsigned host_own_fds(void)
+{
+        _cleanup_closedir_ DIR *d = opendir("/proc/self/fd");
+        struct dirent *de;
+        unsigned n = 0;
+
+        if (!d)
+                return 0;
+        while ((de = readdir(d)))
+                n += de->d_name[0] != '.';
+        return n - 1; /* without the one that reads the folder */
 }

@@ -13,3 +13,6 @@ uint64_t host_memory_budget_mib(void);
 
 /* Resident set of this process in bytes. */
 uint64_t host_own_rss(void);
+
+/* Descriptors that this process has open; 0 when /proc cannot be read. */
+unsigned host_own_fds(void);

@@ -163,6 +163,7 @@ int jobs_submit(struct jobs *jobs, struct job_spec *spec, struct job **ret, stru
         job->submitted_us = realtime_us();
         uv_update_time(&jobs->server->loop);
         job->submitted_ms = uv_now(&jobs->server->loop);
+        job->submitted_ns = uv_hrtime();
         job->guest.boot_ms = -1;
         job->guest.cpus = topology_cpus(&job->spec.topology);
         job->guest.memory_mib = job->spec.memory_mib;
@@ -213,6 +214,8 @@ void jobs_pump(struct jobs *jobs)
                 jobs->n_running++;
                 jobs->cpus_running += job->guest.cpus;
                 jobs->memory_mib_running += job->spec.memory_mib;
+                job->turn_ns = uv_hrtime();
+                metrics_queue_wait(&jobs->server->metrics, metrics_seconds_since(job->submitted_ns));
                 run_start(job);
         }
         server_changed(jobs->server);
@@ -350,6 +353,7 @@ void job_end(struct job *job)
         job->run = NULL;
         jobs->n_ended++;
         jobs->n_ended_kept++;
+        metrics_job_ended(&jobs->server->metrics, job->verdict.kind);
         uv_update_time(&job->server->loop);
         job->verdict.elapsed_ms = uv_now(&job->server->loop) - job->submitted_ms;
         kt_log_scope(job_log_context(job));

@@ -86,6 +86,8 @@ struct job {
         enum job_state state;
         int64_t submitted_us;
         uint64_t submitted_ms; /* uv_now */
+        uint64_t submitted_ns; /* uv_hrtime */
+        uint64_t turn_ns;      /* uv_hrtime when it left the queue */
         struct guest_facts guest;
         char *sched_sha256;    /* owned; NULL until known */
         char *result_dir;      /* owned; NULL when there is none */

@@ -49,6 +49,22 @@ static void status(struct call *call)
         call_reply(call, o);
 }
 
+static void metrics(struct call *call)
+{
+        /* Guests that are ready before their job comes: none here. */
+        const struct metrics_pool pool = {};
+        _cleanup_free_ char *text = metrics_text(call->server, &pool);
+        struct json_object *o;
+
+        if (!text) {
+                call_fail_text(call, KT_E_INTERNAL, "out of memory");
+                return;
+        }
+        o = json_object_new_object();
+        kt_json_add_str(o, "text", text);
+        call_reply(call, o);
+}
+
 struct doctor_work {
         struct call *call;
         struct doctor_report report;
@@ -126,6 +142,7 @@ static void drain(struct call *call)
 const struct method methods_daemon[] = {
         {"io.ktstrd.Daemon.Ping", ping, .while_draining = true},
         {"io.ktstrd.Daemon.Status", status, .while_draining = true},
+        {"io.ktstrd.Daemon.Metrics", metrics, .while_draining = true},
         {"io.ktstrd.Daemon.Doctor", doctor, .while_draining = true},
         {"io.ktstrd.Daemon.Drain", drain, .owner_only = true, .while_draining = true},
         {},

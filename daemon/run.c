@@ -39,6 +39,7 @@ struct run {
         bool have_report;
         struct guest_report report;
         bool timed_out;
+        uint64_t start_ns;       /* uv_hrtime when QEMU was started */
         uint64_t workload_ms;    /* uv_now when it started; 0: it did not */
         struct kt_error failure; /* why we ended the guest, when it was not its job's end */
         struct delay_log delays;
@@ -266,6 +267,7 @@ static void on_gone(void *userdata, enum guest_end end, const struct kt_error *e
         kt_log_scope(job_log_context(run->job));
 
         run->guest = NULL;
+        metrics_guest_failed(&run->job->server->metrics, end);
         job_say(run->job, EVENT_GUEST, "gone", "guest gone");
         fill_scheduler(run);
         if (run->job->cancelled)
@@ -342,6 +344,8 @@ static void on_hello(struct run *run, const struct kt_frame *frame)
                 return;
         }
         run->job->state = JOB_RUNNING;
+        metrics_handout(&run->job->server->metrics, METRICS_COLD, metrics_seconds_since(run->job->turn_ns));
+        metrics_boot(&run->job->server->metrics, METRICS_COLD, metrics_seconds_since(run->start_ns));
         g->boot_ms = (int64_t)guest_boot_ms(run->guest);
         free(g->qemu);
         g->qemu = strdup(guest_qemu_version(run->guest));
@@ -522,6 +526,7 @@ static void start_guest(struct run *run)
         };
         job_say(job, EVENT_GUEST, "booting", "booting %s on %s under %s", run->prep.kernel->key,
                 job->guest.topology, accel_name(accel));
+        run->start_ns = uv_hrtime();
         if (guest_start(&s->loop, &params, &guest_ops, run, &run->guest, &err) < 0)
                 fail(run, &err);
 }

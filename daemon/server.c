@@ -236,6 +236,7 @@ int server_start(struct server *s, const struct config *config, struct kt_error 
 
         *s = (struct server){.config = config, .run_dir_fd = -1};
         kt_list_init(&s->conns);
+        metrics_init(&s->metrics);
         jobs_init(&s->jobs, s);
         raise_descriptor_limit();
         r = uv_loop_init(&s->loop);

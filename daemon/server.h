@@ -17,6 +17,7 @@
 #include "config.h"
 #include "job.h"
 #include "kcache.h"
+#include "metrics.h"
 
 #define SERVER_CONNS_MAX 4096U
 #define SERVER_CONNS_PER_UID_MAX 2048U
@@ -34,6 +35,7 @@ struct server {
         bool accel_known;
         struct accel_report accel;
 
+        struct metrics metrics;
         struct jobs jobs;
 
         struct listener *listener;

@@ -14,6 +14,7 @@ import unittest
 
 import kernel_files
 import ktstr_test as kt
+import openmetrics
 
 MAN = kt.SOURCE / "man"
 EXAMPLES = MAN / "examples"
@@ -262,6 +263,21 @@ class Ktstrd(unittest.TestCase):
     def test_the_journals_fields(self):
         fields = set(re.findall(r'"([A-Z_]+)=%', (kt.SOURCE / "common/log.c").read_text())) - {"MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER"}
         self.assertEqual(set(re.findall(r"\b([A-Z_]+)=[a-z0-9]", self.page.text["LOGGING"])), fields)
+
+    def test_the_metrics(self):
+        with kt.Daemon(fake="ok") as daemon:
+            families = openmetrics.read(daemon.call("io.ktstrd.Daemon.Metrics")["parameters"]["text"])
+        shown = []
+        for family in families.values():
+            labels = {label: {its[label] for _, its, _ in family.samples} for label in family.samples[0][1] if label != "le"}
+            self.assertLessEqual(len(labels), 1, family.name)
+            name = family.name + ("_total" if family.kind == "counter" else "")
+            shown.append(f"{name} ({', '.join([family.kind, *labels])})")
+            for label, values in labels.items():
+                for value in values if label != "version" else ():
+                    with self.subTest(family=family.name, value=value):
+                        self.assertRegex(self.page.text["METRICS"], rf"\b{value}\b")
+        self.assertEqual(sorted(self.page.tags["METRICS"]), sorted(shown))
 
     def test_numbers(self):
         text = " ".join(self.page.all_text().split())
