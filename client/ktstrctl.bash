@@ -20,7 +20,7 @@ _ktstrctl()
                 esac
         done
         case $prev in
-        --socket | -i | --include-files) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --socket | --output | -i | --include-files) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sched) COMPREPLY=($(compgen -c -f -- "$cur")); return ;;
         --scenario) COMPREPLY=($(compgen -W 'steady' -- "$cur")); return ;;
         --accel) COMPREPLY=($(compgen -W 'auto kvm tcg' -- "$cur")); return ;;
@@ -31,7 +31,7 @@ _ktstrctl()
                 ;;
         esac
         case $verb in
-        '') COMPREPLY=($(compgen -W "submit shell jobs attach cancel kernel doctor status drain completions help $global --version" -- "$cur")) ;;
+        '') COMPREPLY=($(compgen -W "submit shell jobs attach cancel kernel doctor status metrics drain completions help $global --version" -- "$cur")) ;;
         submit) COMPREPLY=($(compgen -W "--sched --scenario --duration --workers --detach -v $request $global" -- "$cur")) ;;
         shell) COMPREPLY=($(compgen -W "--exec -i $request $global" -- "$cur")) ;;
         attach | cancel)
@@ -48,6 +48,7 @@ _ktstrctl()
                         ;;
                 esac
                 ;;
+        metrics) COMPREPLY=($(compgen -W "--output $global" -- "$cur")) ;;
         completions) COMPREPLY=($(compgen -W 'bash' -- "$cur")) ;;
         *) COMPREPLY=($(compgen -W "$global" -- "$cur")) ;;
         esac

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The metrics of a daemon that has done something: what they count, and how they come out."""
 
+import json
 import os
+import pathlib
+import stat
 import unittest
 
 import kernel_files
@@ -100,6 +103,56 @@ class Metrics(unittest.TestCase):
         wire.socket.close()
         self.assertEqual(self.daemon.process.wait(kt.PATIENCE_S), 0)
         self.daemon.start()
+
+    # --- ktstrctl metrics ---
+
+    def test_the_client_prints_the_text_as_it_is(self):
+        self.submit("ok", 0)
+        result = self.daemon.ctl("metrics")
+        self.assertEqual((result.status, result.err), (0, ""), result)
+        self.assertEqual(openmetrics.read(result.out)["ktstrd_jobs_ended"].value("_total", verdict="pass"), 1)
+        result = self.daemon.ctl("metrics", "--json")
+        self.assertEqual(result.status, 0, result)
+        reply = json.loads(result.out)
+        self.assertEqual(list(reply), ["text"])
+        openmetrics.read(reply["text"])
+
+    def test_a_file_is_replaced_whole(self):
+        folder = self.daemon.dir / "collected"
+        folder.mkdir()
+        path = folder / "ktstrd.prom"
+        path.write_text("older\n")
+        path.chmod(0o600)
+        with open(path) as reader:
+            result = self.daemon.ctl("metrics", "--output", path)
+            self.assertEqual((result.status, result.out, result.err), (0, "", ""), result)
+            # Whoever has the old file open still has all of it.
+            self.assertEqual(reader.read(), "older\n")
+        openmetrics.read(path.read_text())
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o644)
+        self.assertEqual(os.listdir(folder), ["ktstrd.prom"])
+        result = self.daemon.ctl("metrics", "--json", "--output", "here.json", cwd=folder)
+        self.assertEqual((result.status, result.out), (0, ""), result)
+        openmetrics.read(json.loads((folder / "here.json").read_text())["text"])
+
+    def test_without_a_daemon_the_file_stays(self):
+        path = self.daemon.dir / "ktstrd.prom"
+        path.write_text("older\n")
+        result = self.daemon.ctl("metrics", "--output", path, "--socket", self.daemon.dir / "nobody")
+        self.assertEqual(result.status, 69, result)
+        self.assertEqual(path.read_text(), "older\n")
+
+    def test_what_is_no_file_is_not_replaced(self):
+        device, link = self.daemon.dir / "device", self.daemon.dir / "link"
+        os.mkfifo(device)
+        link.symlink_to("/dev/null")
+        for path in (device, link, self.daemon.dir, f"{self.daemon.dir}/", "/dev/null", self.daemon.dir / "none/x"):
+            with self.subTest(path=path):
+                result = self.daemon.ctl("metrics", "--output", path)
+                self.assertEqual((result.status, result.out), (64, ""), result)
+                self.assertEqual(len(result.err.splitlines()), 1, result)
+                self.assertIn(str(path), result.err)
+        self.assertTrue(stat.S_ISFIFO(device.stat().st_mode) and link.is_symlink() and pathlib.Path("/dev/null").is_char_device())
 
 
 if __name__ == "__main__":
