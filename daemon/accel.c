@@ -62,6 +62,7 @@ void accel_probe(const char *qemu_path, struct accel_report *ret)
         judge_kvm(&kvm, &qemu, &ret->of[ACCEL_KVM]);
         judge_tcg(&qemu, &ret->of[ACCEL_TCG]);
         ret->tcg_one_thread = qemu.runs && !qemu.parallel_tcg;
+        memcpy(ret->qemu_version, qemu.version, sizeof(ret->qemu_version));
         ret->chosen = ret->of[ACCEL_KVM].usable ? ACCEL_KVM : ACCEL_TCG;
 }
 

@@ -27,8 +27,9 @@ struct accel_status {
 
 struct accel_report {
         struct accel_status of[_ACCEL_MAX];
-        enum accel chosen;   /* KVM if usable, else TCG */
-        bool tcg_one_thread; /* tcg has to run all vCPUs on one host thread (qemu_check.h says why) */
+        enum accel chosen;     /* KVM if usable, else TCG */
+        bool tcg_one_thread;   /* tcg has to run all vCPUs on one host thread (qemu_check.h says why) */
+        char qemu_version[32]; /* "7.2.22", "" when it does not run */
 };
 
 void accel_probe(const char *qemu_path, struct accel_report *ret);

@@ -267,6 +267,12 @@ static int fill_folders(struct config *c, struct kt_error *reterr)
         /* Of one daemon, as the socket is. */
         if (!c->run_dir && c->socket_path)
                 c->run_dir = kt_format("%s.guests", c->socket_path);
+        c->idle_guests = 2;
+        c->pool_max = 16;
+        c->pool_memory = 2ULL << 30;
+        c->pool_keep_ms = 600000;
+        c->templates = true;
+        c->template_dir = kt_format("%s/../templates", c->cache_dir);
         return c->cache_dir && c->state_dir && c->run_dir && c->socket_path ? 0 : -ENOMEM;
 }
 

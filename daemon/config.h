@@ -21,6 +21,12 @@ struct config {
         char *busybox_path;    /* static busybox, or NULL */
         char *exec_helper;     /* ktstrd-exec */
         unsigned idle_exit_ms; /* private mode: leave after this long without connections and jobs */
+        unsigned idle_guests;  /* kept ready for each shape that is in demand */
+        unsigned pool_max;     /* kept ready in all; 0: no pool, every job starts its own guest */
+        uint64_t pool_memory;  /* bytes that idle guests may take together */
+        uint64_t pool_keep_ms; /* half-life of a shape's demand; not 0 */
+        bool templates;        /* boot once for each shape and clone that; no: boot every guest cold */
+        char *template_dir;    /* absolute */
         unsigned overcommit;   /* vCPUs per host CPU; 0: 2 under kvm, 8 under tcg */
 };
 

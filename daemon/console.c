@@ -12,20 +12,40 @@
 
 #define TELLING_LINE_MAX 300
 
-int console_init(struct console *c, const char *path, struct kt_error *reterr)
+static int open_file(struct console *c, const char *path, struct kt_error *reterr)
 {
-        *c = (struct console){.fd = -1};
-        if (tail_init(&c->tail, CONSOLE_TAIL_MAX) < 0)
-                return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
         if (!path)
                 return 0;
         c->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (c->fd < 0) {
-                const int error = errno;
+        return c->fd >= 0 ? 0
+                          : kt_error_set(reterr, -errno, KT_E_IO, "cannot create %s: %s", path,
+                                         strerror(errno));
+}
 
+int console_init(struct console *c, const char *path, struct kt_error *reterr)
+{
+        int r;
+
+        *c = (struct console){.fd = -1};
+        if (tail_init(&c->tail, CONSOLE_TAIL_MAX) < 0)
+                return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+        r = open_file(c, path, reterr);
+        if (r < 0)
                 console_done(c);
-                return kt_error_set(reterr, -error, KT_E_IO, "cannot create %s: %s", path, strerror(error));
-        }
+        return r;
+}
+
+int console_keep(struct console *c, const char *path, struct kt_error *reterr)
+{
+        struct console fresh = {.fd = -1};
+        int r = open_file(&fresh, path, reterr);
+
+        if (r < 0)
+                return r;
+        kt_closep(&c->fd);
+        c->fd = fresh.fd;
+        c->written = 0;
+        tail_clear(&c->tail);
         return 0;
 }
 

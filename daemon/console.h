@@ -20,6 +20,9 @@ struct console {
 int console_init(struct console *c, const char *path, struct kt_error *reterr);
 void console_done(struct console *c);
 
+/* Begin a file, as console_init() does, with what is said from now on; the tail is forgotten. */
+int console_keep(struct console *c, const char *path, struct kt_error *reterr);
+
 /* A file that cannot be written any more (a full disk) is closed and said so in the log. */
 void console_add(struct console *c, const char *data, size_t size);
 

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 
@@ -14,13 +15,19 @@
 #define EXIT_GRACE_MS 5000U
 #define BOOT_TIMEOUT_MS 90000U
 #define BOOT_TIMEOUT_PER_CPU_MS 8000U /* a 64-CPU guest takes minutes under TCG */
+#define CLONE_TIMEOUT_MS 20000U
+#define CLONE_TIMEOUT_PER_CPU_MS 1000U
 #define PENDING_MAX (1U << 20)
 
 /* --- states --- */
 
 static const bool moves[_GUEST_STATE_MAX][_GUEST_STATE_MAX] = {
         [GUEST_STARTING] = {[GUEST_PAUSED] = true, [GUEST_STOPPING] = true},
-        [GUEST_PAUSED] = {[GUEST_HANDING] = true, [GUEST_STOPPING] = true},
+        [GUEST_PAUSED] = {[GUEST_HANDING] = true, [GUEST_WAKING] = true, [GUEST_STOPPING] = true},
+        [GUEST_WAKING] = {[GUEST_PARKING] = true, [GUEST_STOPPING] = true},
+        [GUEST_PARKING] = {[GUEST_PARKED] = true, [GUEST_STOPPING] = true},
+        [GUEST_PARKED] = {[GUEST_HANDING] = true, [GUEST_SAVING] = true, [GUEST_STOPPING] = true},
+        [GUEST_SAVING] = {[GUEST_PARKED] = true, [GUEST_STOPPING] = true},
         [GUEST_HANDING] = {[GUEST_BOOTING] = true, [GUEST_STOPPING] = true},
         [GUEST_BOOTING] = {[GUEST_RUNNING] = true, [GUEST_STOPPING] = true},
         [GUEST_RUNNING] = {[GUEST_STOPPING] = true},
@@ -42,6 +49,8 @@ static void guest_free(struct guest *g)
         free(g->pending);
         free(g->qemu_words);
         free(g->note);
+        free(g->mailbox_error);
+        kt_closep(&g->state_fd);
         free(g->id);
         free(g->run_dir);
         free(g->dir_name);
@@ -153,9 +162,11 @@ static char *explain_exit(const struct guest *g)
 /* The console's word is the better one where the kernel said why. */
 static void explain_death(const struct guest *g, struct kt_error *err)
 {
-        const bool booting = g->state == GUEST_BOOTING;
+        const bool booting = g->state == GUEST_BOOTING || g->state == GUEST_WAKING;
         const char *name = booting ? KT_E_GUEST_BOOT : KT_E_GUEST_DIED,
-                   *when = booting ? "while it booted" : "while it ran";
+                   *when = booting ? (g->agent_waits ? "when it was woken" : "while it booted")
+                           : g->state == GUEST_RUNNING ? "while it ran"
+                                                       : "while it waited for a job";
         _cleanup_free_ char *line = console_telling_line(&g->console), *how = explain_exit(g);
 
         if (line && strncmp(line, "Kernel panic", strlen("Kernel panic")) == 0)
@@ -187,8 +198,15 @@ void guest_conclude(struct guest *g)
                 guest_end(g, GUEST_END_START, &err);
                 break;
         case GUEST_BOOTING:
+        case GUEST_WAKING:
                 explain_death(g, &err);
                 guest_end(g, GUEST_END_BOOT, &err);
+                break;
+        case GUEST_PARKING:
+        case GUEST_PARKED:
+        case GUEST_SAVING:
+                explain_death(g, &err);
+                guest_end(g, GUEST_END_DIED, &err);
                 break;
         case GUEST_RUNNING:
                 if (!g->poweroff_expected)
@@ -233,10 +251,38 @@ static bool is_plain(const char *id)
         return len > 0 && id[len] == '\0' && len <= 64;
 }
 
-static unsigned default_boot_timeout(const struct guest_shape *shape)
+static unsigned default_boot_timeout(const struct guest_params *params)
 {
-        return BOOT_TIMEOUT_MS +
-               (shape->accel == ACCEL_TCG ? BOOT_TIMEOUT_PER_CPU_MS * topology_cpus(&shape->topology) : 0);
+        const unsigned cpus =
+                params->shape->accel == ACCEL_TCG ? topology_cpus(&params->shape->topology) : 0;
+
+        return params->origin.state_fd >= 0 ? CLONE_TIMEOUT_MS + CLONE_TIMEOUT_PER_CPU_MS * cpus
+                                            : BOOT_TIMEOUT_MS + BOOT_TIMEOUT_PER_CPU_MS * cpus;
+}
+
+/* QEMU reads on from where its descriptor is, and clones start at the same time: each has an opening of its
+ * own. */
+static int open_again(int fd)
+{
+        char path[32];
+
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+static int take_origin(struct guest *g, const struct guest_origin *origin)
+{
+        g->state_fd = -1;
+        if (origin->state_fd < 0)
+                return 0;
+        g->is_clone = g->agent_waits = true;
+        g->state_fd = open_again(origin->state_fd);
+        if (g->state_fd < 0)
+                return g->state_fd;
+        if (origin->mailbox_error && !(g->mailbox_error = strdup(origin->mailbox_error)))
+                return -ENOMEM;
+        return 0;
 }
 
 static struct guest *guest_new(uv_loop_t *loop, const struct guest_params *params,
@@ -251,13 +297,14 @@ static struct guest *guest_new(uv_loop_t *loop, const struct guest_params *param
         g->ops = *ops;
         g->userdata = userdata;
         g->shape = params->shape;
-        g->boot_timeout_ms = params->boot_timeout_ms ?: default_boot_timeout(&params->shape);
+        g->boot_timeout_ms = params->boot_timeout_ms ?: default_boot_timeout(params);
         g->id = strdup(params->id);
         g->run_dir = strdup(params->run_dir);
         g->dir_name = kt_format("guest-%s", params->id);
         g->qemu_path = strdup(params->qemu_path);
         g->exec_helper = strdup(params->exec_helper);
-        if (!g->id || !g->run_dir || !g->dir_name || !g->qemu_path || !g->exec_helper) {
+        if (take_origin(g, &params->origin) < 0 || !g->id || !g->run_dir || !g->dir_name || !g->qemu_path ||
+            !g->exec_helper) {
                 guest_free(g);
                 return NULL;
         }
@@ -290,11 +337,25 @@ int guest_start(uv_loop_t *loop, const struct guest_params *params, const struct
         return 0;
 }
 
+int guest_adopt(struct guest *g, const struct guest_ops *ops, void *userdata, const char *console_path,
+                struct kt_error *reterr)
+{
+        int r;
+
+        assert(g->state == GUEST_PARKED);
+        r = console_keep(&g->console, console_path, reterr);
+        if (r < 0)
+                return r;
+        g->ops = *ops;
+        g->userdata = userdata;
+        return 0;
+}
+
 int guest_hand_out(struct guest *g, const struct guest_item *items, size_t n_items, struct kt_error *reterr)
 {
         int r;
 
-        assert(g->state == GUEST_PAUSED);
+        assert(g->state == GUEST_PAUSED || g->state == GUEST_PARKED);
         r = handout_new(items, n_items, &g->handout, reterr);
         if (r < 0)
                 return r;
@@ -391,9 +452,14 @@ int guest_run_delay(struct guest *g, uint64_t *ret_ns)
         return 0;
 }
 
-uint64_t guest_boot_ms(const struct guest *g)
+uint64_t guest_boot_us(const struct guest *g)
 {
-        return g->boot_ms;
+        return g->boot_us;
+}
+
+const char *guest_mailbox_error(const struct guest *g)
+{
+        return g->mailbox_error;
 }
 
 const char *guest_qemu_version(const struct guest *g)

@@ -4,12 +4,20 @@
 /* clang-format off */
 /*
  * A guest: one QEMU process that runs one job and is thrown away. It knows a shape (what the machine looks
- * like) and a state machine; where its memory came from (a cold boot now) is behind guest_start().
+ * like), where its memory comes from, and a state machine:
  *
- *    guest_start()  QMP up      guest_hand_out()        HELLO          job done, guest_stop()
- *   ──────▶ STARTING ────▶ PAUSED ────────▶ BOOTING ──────▶ RUNNING ────────▶ STOPPING ──▶ GONE
- *              └──────────────┴────────────────┴───────────────┘                 ▲
- *                              └── QEMU exits, boot timeout, protocol error ─────┘
+ *    guest_start()  QMP up, clone restored      guest_hand_out()     cont          HELLO       job done, guest_stop()
+ *   ──────▶ STARTING ──────────────▶ PAUSED ──────────▶ HANDING ──────▶ BOOTING ──────▶ RUNNING ──────▶ STOPPING ──▶ GONE
+ *                                      │                   ▲                                               ▲
+ *                        guest_park()  │                   │ guest_hand_out()                              │
+ *                                      ▼     PARKED        │                                               │
+ *                                   WAKING ───────▶ PARKING ──▶ PARKED ◀──▶ SAVING (guest_save())           │
+ *                                      └──────────────┴──────────┴── QEMU exits, time-outs, errors ────────┘
+ *
+ * A guest that is parked has run up to the point where its agent waits for a job, and was stopped there. From
+ * such a one a template is saved (template.h), of which clones are started; a clone may be handed its job at
+ * once, or be parked again to wait for one: what it has run then is translated and in memory, and it wakes in
+ * a millisecond or two.
  *
  * Everything is asynchronous on the loop that guest_start() was given. on_gone comes exactly once, last,
  * after every handle is closed and every file of the guest's folder is removed; the guest is freed when it
@@ -21,28 +29,32 @@
 
 #include <uv.h>
 
-#include "accel.h"
 #include "../proto/frame.h"
-#include "kernel.h"
-#include "topology.h"
+#include "shape.h"
 
-struct guest_shape {
-        struct topology topology;
-        unsigned memory_mib;
-        enum accel accel;
-        bool tcg_one_thread;         /* accel_report's */
-        const struct kernel *kernel; /* borrowed; outlives the guest */
-        const char *initramfs_path;  /* borrowed */
+/* What a guest's memory is, and whether the machine has a past. */
+struct guest_origin {
+        /* One file per node, of its size, open for reading and writing; borrowed for the call. NULL: memory
+         * that nobody shares. */
+        const int *memory_fds;
+        /* -1: it boots, and what it does to its memory is in the files. Else the device state of a template
+         * (from offset 0, borrowed for the call): a clone, whose changes to its memory are its own. */
+        int state_fd;
+        /* Of a clone: why its agent cannot read the mailbox, or NULL when it can. Borrowed for the call. */
+        const char *mailbox_error;
 };
 
+#define GUEST_ORIGIN_BOOT ((struct guest_origin){.state_fd = -1})
+
 struct guest_params {
-        struct guest_shape shape;
+        const struct shape *shape; /* borrowed; outlives the guest */
+        struct guest_origin origin;
         const char *qemu_path;    /* "/usr/bin/qemu-system-x86_64" */
         const char *exec_helper;  /* ktstrd-exec: sets PDEATHSIG and execs */
         const char *run_dir;      /* the daemon's runtime folder; the guest makes run_dir/guest-ID/ */
-        const char *id;           /* job id: letters, digits, '.', '_', '-' */
-        unsigned boot_timeout_ms; /* from cont to HELLO; 0: the default of 90 s, and 8 s more per vCPU under
-                                     tcg */
+        const char *id;           /* of a job or of the pool: letters, digits, '.', '_', '-' */
+        unsigned boot_timeout_ms; /* from cont to HELLO or PARKED; 0: the default of 90 s, and 8 s more per
+                                     vCPU under tcg; for a clone 20 s, and 1 s more */
         const char *console_path; /* file that gets the guest's whole console (created, 0600), or NULL */
 };
 
@@ -51,21 +63,25 @@ struct guest;
 enum guest_end {
         GUEST_END_STOPPED,  /* guest_stop() */
         GUEST_END_POWEROFF, /* it powered off by itself after its result */
-        GUEST_END_START,    /* QEMU refused its command line or ended early, or the job could not be put in
-                               (KT_E_BAD_FILE) */
-        GUEST_END_BOOT,     /* no HELLO within the boot timeout, or it died before */
-        GUEST_END_CRASHED,  /* its own kernel panicked, reset or powered off while it had work */
-        GUEST_END_DIED,     /* QEMU ended while it had work */
+        GUEST_END_START,   /* QEMU refused its command line, did not restore its clone or ended early, or the
+                              job could not be put in (KT_E_BAD_FILE) */
+        GUEST_END_BOOT,    /* no HELLO or PARKED within the boot timeout, or it died before */
+        GUEST_END_CRASHED, /* its own kernel panicked, reset or powered off while it had work */
+        GUEST_END_DIED,    /* QEMU ended while it had work, or while it waited for some */
         GUEST_END_PROTOCOL, /* bytes that are no frames */
 };
 
 struct guest_ops {
-        /* paused and ready for guest_hand_out() */
+        /* paused and ready for guest_hand_out() or guest_park() */
         void (*on_paused)(void *userdata);
-        /* every frame from the guest, HELLO included; payload borrowed for the call.
-         * May call guest_stop(). */
+        /* what guest_park() is for is done; may be NULL when it is never called. May call any verb */
+        void (*on_parked)(void *userdata);
+        /* the same for guest_save() */
+        void (*on_saved)(void *userdata);
+        /* every frame from the guest that has a job, HELLO included; payload borrowed for the call. Not
+         * those of its rehearsals. May call guest_stop(). */
         void (*on_frame)(void *userdata, const struct kt_frame *frame);
-        /* a piece of console output as it comes, for streaming; borrowed */
+        /* a piece of console output as it comes, for streaming; borrowed. May be NULL */
         void (*on_console)(void *userdata, const char *data, size_t size);
         /* last call; err is set (name, message with the last lines of the console) unless end is STOPPED or
          * POWEROFF */
@@ -75,6 +91,19 @@ struct guest_ops {
 /* Start QEMU, paused. On failure nothing is left and no callback comes. */
 int guest_start(uv_loop_t *loop, const struct guest_params *params, const struct guest_ops *ops,
                 void *userdata, struct guest **ret, struct kt_error *reterr);
+
+/* Give a parked guest to somebody else: from now on it is ops that are called, and console_path (or NULL)
+ * gets what its console says. On failure nothing has changed. */
+int guest_adopt(struct guest *g, const struct guest_ops *ops, void *userdata, const char *console_path,
+                struct kt_error *reterr);
+
+/* Let it run until its agent waits for a job, go through `rehearsals` jobs that do nothing, and stop it:
+ * on_parked. Legal in PAUSED. Failures end in on_gone. */
+void guest_park(struct guest *g, unsigned rehearsals);
+
+/* Write the device state of a parked guest that has booted on files to a new file at path: on_saved; with
+ * its memory files that is a template. Legal in PARKED. Failures end in on_gone. */
+void guest_save(struct guest *g, const char *path);
 
 /* One thing to hand over: a JSON frame's payload (JOB), or a file of which fd is read from offset 0. */
 struct guest_item {
@@ -88,8 +117,8 @@ struct guest_item {
 
 /*
  * Put the job and its files into the mailbox (what does not fit, or all when the kernel has no /dev/mem,
- * over the port after HELLO), and let the guest run. Legal once, in PAUSED. The files are read on a worker
- * thread. Items are copied; their descriptors are dup'ed. Failures end in on_gone.
+ * over the port after HELLO), and let the guest run. Legal once, in PAUSED and PARKED. The files are read on
+ * a worker thread. Items are copied; their descriptors are dup'ed. Failures end in on_gone.
  */
 int guest_hand_out(struct guest *g, const struct guest_item *items, size_t n_items, struct kt_error *reterr);
 
@@ -112,8 +141,12 @@ pid_t guest_pid(const struct guest *g);
  * second field), in ns. -ENODATA before the vCPU threads are known or after the guest is gone. */
 int guest_run_delay(struct guest *g, uint64_t *ret_ns);
 
-/* ms from cont to HELLO; 0 before. */
-uint64_t guest_boot_ms(const struct guest *g);
+/* From cont to HELLO, 0 before: of a clone, or of one that was parked, what it took to wake. */
+uint64_t guest_boot_us(const struct guest *g);
+
+/* Why the agent cannot read its mailbox, in its words, or NULL when it can. Known when it is parked.
+ * Borrowed. */
+const char *guest_mailbox_error(const struct guest *g);
 
 /* QEMU's version text from QMP's greeting, "" before. Borrowed. */
 const char *guest_qemu_version(const struct guest *g);

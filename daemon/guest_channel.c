@@ -12,7 +12,7 @@
 /* What of the hand-out is read, and then sent over the port, at a time. */
 #define CHUNK_SIZE (1U << 20)
 
-static void protocol_error(struct guest *g, const char *text)
+void guest_protocol_error(struct guest *g, const char *text)
 {
         struct kt_error err = KT_ERROR_INIT;
 
@@ -47,7 +47,7 @@ static void fill_done(void *data, int status)
 
         if (!guest_is_ending(g)) {
                 if (status == 0 && f->r == 0)
-                        guest_continue(g);
+                        guest_continue(g, GUEST_BOOTING);
                 else if (status == 0 && f->err.name && strcmp(f->err.name, KT_E_GUEST_DIED) == 0)
                         guest_expect_exit(g); /* QEMU went away under our hands: its exit tells why */
                 else
@@ -71,20 +71,41 @@ static int set_note(struct guest *g, char *note)
         return note ? 0 : -ENOMEM;
 }
 
+static int note_no_mailbox(struct guest *g)
+{
+        return set_note(g, kt_format("the guest cannot read its mailbox (%s): the job went over "
+                                     "virtio-serial after it was "
+                                     "up",
+                                     g->mailbox_error));
+}
+
+/* Without a mailbox: an agent that is up already has to be told to say HELLO, which is when it gets the
+ * rest. */
+static int begin_without_mailbox(struct guest *g)
+{
+        int r = g->mailbox_error
+                        ? note_no_mailbox(g)
+                        : set_note(
+                                  g,
+                                  strdup("the kernel has no /dev/mem: the job went over virtio-serial after "
+                                         "it was up"));
+
+        if (r < 0)
+                return r;
+        guest_set_state(g, GUEST_HANDING);
+        guest_continue(g, GUEST_BOOTING);
+        if (g->agent_waits)
+                (void)port_send(g->port, KT_FRAME_WAKE, NULL, 0);
+        return 0;
+}
+
 int guest_begin_hand_out(struct guest *g)
 {
         struct fill *f;
         int r;
 
-        if (g->layout.mailbox_size == 0) {
-                r = set_note(g, strdup("the kernel has no /dev/mem: the job went over virtio-serial after "
-                                       "the boot"));
-                if (r < 0)
-                        return r;
-                guest_set_state(g, GUEST_HANDING);
-                guest_continue(g);
-                return 0;
-        }
+        if (g->shape->layout.mailbox_size == 0 || g->mailbox_error)
+                return begin_without_mailbox(g);
         f = calloc(1, sizeof(*f));
         if (!f)
                 return -ENOMEM;
@@ -92,8 +113,8 @@ int guest_begin_hand_out(struct guest *g)
                 .guest = g,
                 .handout = g->handout,
                 .memory = g->memory,
-                .gpa = g->layout.mailbox_gpa,
-                .size = g->layout.mailbox_size,
+                .gpa = g->shape->layout.mailbox_gpa,
+                .size = g->shape->layout.mailbox_size,
         };
         r = worker_run(g->loop, fill_work, fill_done, f);
         if (r < 0) {
@@ -189,24 +210,11 @@ static void send_next_chunk(struct guest *g)
 
 /* --- frames --- */
 
-static int note_no_mailbox(struct guest *g, struct json_object *hello)
-{
-        const char *why = kt_json_str(hello, "mailbox_error") ?: "it does not say why";
-        _cleanup_free_ char *text = kt_utf8_repair(why, strnlen(why, 200));
-
-        return text ? set_note(g, kt_format("the guest cannot read its mailbox (%s): the job went over "
-                                            "virtio-serial after the boot",
-                                            text))
-                    : -ENOMEM;
-}
-
 /* What does not lie in the mailbox, or that the agent cannot read there, goes over the port. */
-static void send_what_is_left(struct guest *g, struct json_object *hello)
+static void send_what_is_left(struct guest *g)
 {
-        const bool has_mailbox = g->layout.mailbox_size > 0 && kt_json_bool(hello, "mailbox", false);
-
-        if (g->layout.mailbox_size > 0 && !has_mailbox) {
-                (void)note_no_mailbox(g, hello);
+        if (g->shape->layout.mailbox_size > 0 && g->mailbox_error && !g->note) {
+                (void)note_no_mailbox(g);
                 handout_rewind(g->handout);
         }
         if (handout_at_end(g->handout))
@@ -215,30 +223,43 @@ static void send_what_is_left(struct guest *g, struct json_object *hello)
                 send_next_chunk(g);
 }
 
-static void take_hello(struct guest *g, const struct kt_frame *frame)
+int guest_take_hello(struct guest *g, const struct kt_frame *frame)
 {
         _cleanup_json_ struct json_object *hello = NULL;
         struct json_object *mailbox;
+        const char *why;
 
-        if (frame->type != KT_FRAME_HELLO) {
-                protocol_error(g, "its first frame is no HELLO");
-                return;
-        }
         if (kt_json_parse((const char *)frame->payload, frame->size, &hello, NULL) < 0 ||
             !json_object_is_type(hello, json_type_object)) {
-                protocol_error(g, "its HELLO is no JSON object");
-                return;
+                guest_protocol_error(g, "its HELLO is no JSON object");
+                return -EPROTO;
         }
         mailbox = kt_json_get(hello, "mailbox");
         if (mailbox && !json_object_is_type(mailbox, json_type_boolean)) {
-                protocol_error(g, "its HELLO does not say whether it has its mailbox");
+                guest_protocol_error(g, "its HELLO does not say whether it has its mailbox");
+                return -EPROTO;
+        }
+        if (g->shape->layout.mailbox_size > 0 && !kt_json_bool(hello, "mailbox", false)) {
+                why = kt_json_str(hello, "mailbox_error") ?: "it does not say why";
+                free(g->mailbox_error);
+                g->mailbox_error = kt_utf8_repair(why, strnlen(why, 200));
+        }
+        return 0;
+}
+
+static void begin_running(struct guest *g, const struct kt_frame *frame)
+{
+        if (frame->type != KT_FRAME_HELLO) {
+                guest_protocol_error(g, "its first frame is no HELLO");
                 return;
         }
+        if (guest_take_hello(g, frame) < 0)
+                return;
         guest_set_state(g, GUEST_RUNNING);
         if (!g->leaving)
                 uv_timer_stop(&g->timer);
-        g->boot_ms = uv_now(g->loop) - g->cont_ms ?: 1;
-        send_what_is_left(g, hello);
+        g->boot_us = (uv_hrtime() - g->cont_ns) / 1000 ?: 1;
+        send_what_is_left(g);
 }
 
 static void on_frame(void *userdata, const struct kt_frame *frame)
@@ -247,13 +268,17 @@ static void on_frame(void *userdata, const struct kt_frame *frame)
 
         if (guest_is_ending(g))
                 return;
+        if (g->state == GUEST_WAKING) {
+                guest_park_frame(g, frame);
+                return;
+        }
         if (g->state == GUEST_BOOTING)
-                take_hello(g, frame);
+                begin_running(g, frame);
         else if (g->state != GUEST_RUNNING)
-                protocol_error(g, "it spoke before it was let run");
+                guest_protocol_error(g, "it spoke before it was let run");
         else if (frame->type != KT_FRAME_EVENT && frame->type != KT_FRAME_OUTPUT &&
                  frame->type != KT_FRAME_RESULT)
-                protocol_error(g, "a frame that no guest may send");
+                guest_protocol_error(g, "a frame that no guest may send");
         if (!guest_is_ending(g))
                 g->ops.on_frame(g->userdata, frame);
 }

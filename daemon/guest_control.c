@@ -7,14 +7,25 @@
 #include "../proto/errors.h"
 #include "guest_internal.h"
 
-#define COMMAND_TIMEOUT_MS 20000U
-
-/* A QEMU that does what it should not, by when it does it. */
-static void control_failed(struct guest *g, int num, const char *text)
+static enum guest_end end_by_state(enum guest_state state)
 {
-        const enum guest_end end = g->state == GUEST_RUNNING   ? GUEST_END_DIED
-                                   : g->state == GUEST_BOOTING ? GUEST_END_BOOT
-                                                               : GUEST_END_START;
+        switch (state) {
+        case GUEST_BOOTING:
+        case GUEST_WAKING:
+                return GUEST_END_BOOT;
+        case GUEST_RUNNING:
+        case GUEST_PARKING:
+        case GUEST_PARKED:
+        case GUEST_SAVING:
+                return GUEST_END_DIED;
+        default:
+                return GUEST_END_START;
+        }
+}
+
+void guest_control_failed(struct guest *g, int num, const char *text)
+{
+        const enum guest_end end = end_by_state(g->state);
         struct kt_error err = KT_ERROR_INIT;
 
         kt_error_set(&err, num, NULL, "%s", text);
@@ -27,7 +38,7 @@ static bool take_thread_ids(struct guest *g, struct json_object *answer)
 {
         const size_t n = json_object_is_type(answer, json_type_array) ? json_object_array_length(answer) : 0;
 
-        if (n != topology_cpus(&g->shape.topology))
+        if (n != topology_cpus(&g->shape->topology))
                 return false;
         for (size_t i = 0; i < n; i++) {
                 const int64_t tid = kt_json_int(json_object_array_get_idx(answer, i), "thread-id", 0);
@@ -40,25 +51,29 @@ static bool take_thread_ids(struct guest *g, struct json_object *answer)
         return true;
 }
 
+bool guest_command_failed(struct guest *g, const struct kt_error *err)
+{
+        if (guest_is_ending(g))
+                return true;
+        /* A client that failed tells why in on_failed. */
+        if (err && err->num == -EREMOTEIO)
+                guest_control_failed(g, err->num, kt_error_text(err));
+        return err != NULL;
+}
+
 static void on_cpus(void *data, struct json_object *answer, const struct kt_error *err)
 {
         struct guest *g = data;
         struct kt_error failure = KT_ERROR_INIT;
         int r;
 
-        if (g->state != GUEST_STARTING)
+        if (guest_command_failed(g, err) || g->state != GUEST_STARTING)
                 return;
-        if (err) {
-                /* A client that failed tells why in on_failed. */
-                if (err->num == -EREMOTEIO)
-                        control_failed(g, err->num, kt_error_text(err));
-                return;
-        }
         if (!take_thread_ids(g, answer)) {
-                control_failed(g, -EBADMSG, "QEMU does not have the CPUs that it was asked for");
+                guest_control_failed(g, -EBADMSG, "QEMU does not have the CPUs that it was asked for");
                 return;
         }
-        r = guest_memory_open(guest_pid(g), &g->layout, g->memory_files, &g->memory, &failure);
+        r = guest_memory_open(guest_pid(g), &g->shape->layout, g->memory_files, &g->memory, &failure);
         if (r == -ESRCH) {
                 kt_error_done(&failure);
                 guest_expect_exit(g);
@@ -72,18 +87,26 @@ static void on_cpus(void *data, struct json_object *answer, const struct kt_erro
         g->ops.on_paused(g->userdata);
 }
 
+void guest_take_stock(struct guest *g)
+{
+        int r = qmp_execute(g->qmp, "query-cpus-fast", NULL, GUEST_COMMAND_TIMEOUT_MS, on_cpus, g);
+
+        if (r < 0)
+                guest_control_failed(g, r, "cannot talk to QEMU");
+}
+
 static void on_ready(void *userdata, const char *version)
 {
         struct guest *g = userdata;
-        int r;
 
         snprintf(g->qemu_version, sizeof(g->qemu_version), "%s", version);
-        r = qmp_execute(g->qmp, "query-cpus-fast", NULL, COMMAND_TIMEOUT_MS, on_cpus, g);
-        if (r < 0)
-                control_failed(g, r, "cannot talk to QEMU");
+        if (g->is_clone)
+                guest_restore(g);
+        else
+                guest_take_stock(g);
 }
 
-/* --- to BOOTING --- */
+/* --- to BOOTING or WAKING --- */
 
 static void on_boot_timeout(uv_timer_t *timer)
 {
@@ -91,30 +114,27 @@ static void on_boot_timeout(uv_timer_t *timer)
         struct kt_error err = KT_ERROR_INIT;
         _cleanup_free_ char *line = console_telling_line(&g->console);
 
-        kt_error_set(&err, -ETIMEDOUT, KT_E_GUEST_BOOT, "the guest was not ready after %u s; %s%s",
-                     g->boot_timeout_ms / 1000,
+        kt_error_set(&err, -ETIMEDOUT, KT_E_GUEST_BOOT, "the guest %s after %u s; %s%s",
+                     g->agent_waits ? "did not wake" : "was not ready", g->boot_timeout_ms / 1000,
                      line && *line ? "the last on its console: " : "its console is empty", line ?: "");
         guest_end(g, GUEST_END_BOOT, &err);
 }
 
 static void on_continued(void *data, struct json_object *answer, const struct kt_error *err)
 {
-        struct guest *g = data;
-
-        if (!guest_is_ending(g) && err && err->num == -EREMOTEIO)
-                control_failed(g, err->num, kt_error_text(err));
+        (void)guest_command_failed(data, err);
 }
 
-/* BOOTING begins with the question, not with its answer: the agent's HELLO has a socket of its own and may
- * come first. */
-void guest_continue(struct guest *g)
+/* The new state begins with the question, not with its answer: the agent's word has a socket of its own and
+ * may come first. */
+void guest_continue(struct guest *g, enum guest_state to)
 {
         int r;
 
-        guest_set_state(g, GUEST_BOOTING);
-        g->cont_ms = uv_now(g->loop);
+        guest_set_state(g, to);
+        g->cont_ns = uv_hrtime();
         uv_timer_start(&g->timer, on_boot_timeout, g->boot_timeout_ms, 0);
-        r = qmp_execute(g->qmp, "cont", NULL, COMMAND_TIMEOUT_MS, on_continued, g);
+        r = qmp_execute(g->qmp, "cont", NULL, GUEST_COMMAND_TIMEOUT_MS, on_continued, g);
         if (r < 0)
                 guest_expect_exit(g);
 }
@@ -130,7 +150,13 @@ static void on_stopped_by_qemu(struct guest *g)
         text = words ? kt_format("QEMU stopped the guest: %.*s; --accel tcg does without KVM",
                                  (int)strcspn(words, "\n"), words)
                      : kt_format("QEMU stopped the guest and does not say why");
-        control_failed(g, -EIO, text ?: "QEMU stopped the guest");
+        guest_control_failed(g, -EIO, text ?: "QEMU stopped the guest");
+}
+
+/* One that is parking is stopped by us. */
+static bool should_run(const struct guest *g)
+{
+        return g->state == GUEST_BOOTING || g->state == GUEST_RUNNING || g->state == GUEST_WAKING;
 }
 
 static void on_event(void *userdata, const char *name, struct json_object *data)
@@ -146,8 +172,10 @@ static void on_event(void *userdata, const char *name, struct json_object *data)
         } else if (strcmp(name, "GUEST_PANICKED") == 0) {
                 snprintf(g->shutdown_reason, sizeof(g->shutdown_reason), "guest-panic");
                 guest_expect_exit(g);
-        } else if (strcmp(name, "STOP") == 0 && g->state >= GUEST_BOOTING && !*g->shutdown_reason) {
+        } else if (strcmp(name, "STOP") == 0 && !*g->shutdown_reason && should_run(g)) {
                 on_stopped_by_qemu(g);
+        } else if (strcmp(name, "MIGRATION") == 0) {
+                guest_on_migration(g, kt_json_str(data, "status") ?: "");
         }
 }
 
@@ -159,7 +187,7 @@ static void on_failed(void *userdata, const struct kt_error *err)
         if (err->num == -EPIPE)
                 guest_expect_exit(g);
         else
-                control_failed(g, err->num, kt_error_text(err));
+                guest_control_failed(g, err->num, kt_error_text(err));
 }
 
 static void on_closed(void *userdata)

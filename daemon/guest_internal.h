@@ -7,6 +7,8 @@
  *   guest.c          the public verbs, the states, how a guest ends
  *   guest_launch.c   from parameters to a running QEMU
  *   guest_control.c  QMP: getting to PAUSED, letting it run, what QEMU reports
+ *   guest_migrate.c  device state: restoring a clone, saving a template
+ *   guest_park.c     running without a job, up to where the agent waits for one
  *   guest_channel.c  the agent's port and the console: handing over, HELLO, frames
  *
  * A guest is made of parts, each of which ends by itself and says so: the process, the QMP client, the port,
@@ -25,6 +27,10 @@
 enum guest_state {
         GUEST_STARTING,
         GUEST_PAUSED,
+        GUEST_WAKING,  /* runs; PARKED is waited for */
+        GUEST_PARKING, /* QEMU is told to stop it */
+        GUEST_PARKED,
+        GUEST_SAVING,
         GUEST_HANDING, /* a worker fills the mailbox; the guest is paused */
         GUEST_BOOTING,
         GUEST_RUNNING,
@@ -41,8 +47,14 @@ struct guest {
         char *id, *run_dir, *dir_name;
         bool dir_made;
         char *qemu_path, *exec_helper;
-        struct guest_shape shape;
+        const struct shape *shape;
         unsigned boot_timeout_ms;
+        int state_fd; /* of a clone, until it is restored; else -1 */
+        bool is_clone;
+        bool agent_waits; /* the agent was up when the guest was stopped last, and waits for its mailbox or a
+                             WAKE */
+        unsigned rehearsals;
+        char *mailbox_error; /* the agent's words */
 
         enum guest_state state;
         bool started;       /* guest_start() succeeded, so on_gone is owed */
@@ -58,7 +70,6 @@ struct guest {
         char console_buffer[16384];
 
         struct console console;
-        struct memory_layout layout;
         struct guest_memory_file memory_files[TOPOLOGY_NODES_MAX];
         struct guest_memory *memory; /* from PAUSED on */
 
@@ -77,7 +88,7 @@ struct guest {
         uint8_t *pending;        /* frames that wait for the hand-out to be through */
         size_t pending_size;
         char *note;
-        uint64_t cont_ms, boot_ms;
+        uint64_t cont_ns, boot_us;
         bool poweroff_expected;
 };
 
@@ -113,6 +124,9 @@ static inline bool guest_is_ending(const struct guest *g)
 
 int guest_launch(struct guest *g, const struct guest_params *params, struct kt_error *reterr);
 
+/* The number of the device state's descriptor in the QEMU of a clone. */
+int guest_state_fd_in_qemu(void);
+
 /* What guest_launch() made on disk. */
 void guest_remove_dir(struct guest *g);
 
@@ -120,8 +134,32 @@ void guest_remove_dir(struct guest *g);
 
 extern const struct qmp_ops guest_qmp_ops;
 
-/* Let the guest run: HANDING or PAUSED to BOOTING. */
-void guest_continue(struct guest *g);
+/* Let the guest run: to BOOTING or WAKING. */
+void guest_continue(struct guest *g, enum guest_state to);
+
+/* A QEMU that does what it should not, by when it does it. */
+void guest_control_failed(struct guest *g, int num, const char *text);
+
+/* The same for a command's outcome: true when it was a failure, which is dealt with then. */
+bool guest_command_failed(struct guest *g, const struct kt_error *err);
+
+#define GUEST_COMMAND_TIMEOUT_MS 20000U
+
+/* The machine is as it should be: look at its CPUs and memory, then PAUSED. */
+void guest_take_stock(struct guest *g);
+
+/* --- guest_migrate.c --- */
+
+/* Restore the clone, then guest_take_stock(). */
+void guest_restore(struct guest *g);
+
+/* QMP's MIGRATION event. */
+void guest_on_migration(struct guest *g, const char *status);
+
+/* --- guest_park.c --- */
+
+/* A frame of a guest in WAKING. */
+void guest_park_frame(struct guest *g, const struct kt_frame *frame);
 
 /* --- guest_channel.c --- */
 
@@ -129,6 +167,11 @@ extern const struct port_ops guest_port_ops;
 
 /* Start reading the console from fd, which is taken on success. */
 int guest_open_console(struct guest *g, int fd);
+
+/* What a HELLO or PARKED says. -EPROTO, and the guest is ended, when it is none. */
+int guest_take_hello(struct guest *g, const struct kt_frame *frame);
+
+void guest_protocol_error(struct guest *g, const char *text);
 
 /* Fill the mailbox on a worker, then let the guest run. */
 int guest_begin_hand_out(struct guest *g);

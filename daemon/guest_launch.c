@@ -23,9 +23,10 @@ enum {
         FD_AGENT,
         FD_QMP,
         FD_CONSOLE,
+        FD_STATE,
         FD_MEMORY,
 };
-#define N_SOCKETS FD_MEMORY
+#define N_SOCKETS FD_STATE
 
 _Static_assert(FD_MEMORY + TOPOLOGY_NODES_MAX <= PROCESS_FDS_MAX,
                "a guest of many nodes has many descriptors");
@@ -50,23 +51,29 @@ static void channels_init(struct channels *c)
         c->n_theirs = 0;
 }
 
-/* One node's memory. It is QEMU that fills it; we only need to recognise it. */
-static int make_memory_file(struct guest *g, unsigned node, int *ret)
+/* One node's memory: a file that is ours alone, or one that was given. It is QEMU that fills it; we only
+ * need to recognise it. */
+static int open_memory_file(struct guest *g, const struct guest_origin *origin, unsigned node, int *ret)
 {
         _cleanup_close_ int fd = -1;
         char name[32];
         struct stat st;
 
         snprintf(name, sizeof(name), "ktstr-node%u", node);
-        fd = memfd_create(name, MFD_CLOEXEC);
-        if (fd < 0 || ftruncate(fd, (off_t)g->layout.node_size[node]) < 0 || fstat(fd, &st) < 0)
+        fd = origin->memory_fds ? fcntl(origin->memory_fds[node], F_DUPFD_CLOEXEC, 3)
+                                : memfd_create(name, MFD_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        if (!origin->memory_fds && ftruncate(fd, (off_t)g->shape->layout.node_size[node]) < 0)
+                return -errno;
+        if (fstat(fd, &st) < 0)
                 return -errno;
         g->memory_files[node] = (struct guest_memory_file){.dev = st.st_dev, .ino = st.st_ino};
         *ret = TAKE_FD(fd);
         return 0;
 }
 
-static int open_channels(struct guest *g, struct channels *c)
+static int open_channels(struct guest *g, const struct guest_origin *origin, struct channels *c)
 {
         int pair[2], r;
 
@@ -76,32 +83,23 @@ static int open_channels(struct guest *g, struct channels *c)
                 c->ours[i] = pair[0];
                 c->theirs[i] = pair[1];
         }
-        for (unsigned i = 0; i < g->layout.n_nodes; i++) {
-                r = make_memory_file(g, i, &c->theirs[FD_MEMORY + i]);
+        if (g->state_fd >= 0) {
+                c->theirs[FD_STATE] = fcntl(g->state_fd, F_DUPFD_CLOEXEC, 3);
+                if (c->theirs[FD_STATE] < 0)
+                        return -errno;
+        } else {
+                /* There is always one, so that the others keep their numbers. */
+                c->theirs[FD_STATE] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+                if (c->theirs[FD_STATE] < 0)
+                        return -errno;
+        }
+        for (unsigned i = 0; i < g->shape->layout.n_nodes; i++) {
+                r = open_memory_file(g, origin, i, &c->theirs[FD_MEMORY + i]);
                 if (r < 0)
                         return r;
         }
-        c->n_theirs = FD_MEMORY + g->layout.n_nodes;
+        c->n_theirs = FD_MEMORY + g->shape->layout.n_nodes;
         return 0;
-}
-
-static int plan_memory(struct guest *g, struct kt_error *reterr)
-{
-        uint64_t kernel_end;
-        struct stat st;
-        int r;
-
-        r = qemu_args_check_topology(&g->shape.topology, g->shape.accel, reterr);
-        if (r < 0)
-                return r;
-        r = memory_layout_kernel_end(g->shape.kernel->image_path, &kernel_end, reterr);
-        if (r < 0)
-                return r;
-        if (stat(g->shape.initramfs_path, &st) < 0)
-                return kt_error_set(reterr, -errno, KT_E_GUEST_START, "no initramfs at %s: %s",
-                                    g->shape.initramfs_path, strerror(errno));
-        return memory_layout_make(&g->shape.topology, g->shape.memory_mib, kernel_end, (uint64_t)st.st_size,
-                                  g->shape.kernel->devmem, &g->layout, reterr);
 }
 
 static int make_dir(struct guest *g, struct kt_error *reterr)
@@ -152,8 +150,8 @@ static int start_process(struct guest *g, const struct channels *c, struct kt_er
         const struct qemu_args_params args = {
                 .qemu_path = g->qemu_path,
                 .id = g->id,
-                .shape = &g->shape,
-                .layout = &g->layout,
+                .shape = g->shape,
+                .is_clone = g->is_clone,
                 .agent_fd = PROCESS_FIRST_FD + FD_AGENT,
                 .qmp_fd = PROCESS_FIRST_FD + FD_QMP,
                 .console_fd = PROCESS_FIRST_FD + FD_CONSOLE,
@@ -211,14 +209,16 @@ static int start_parts(struct guest *g, struct channels *c, struct kt_error *ret
         return 0;
 }
 
+int guest_state_fd_in_qemu(void)
+{
+        return PROCESS_FIRST_FD + FD_STATE;
+}
+
 int guest_launch(struct guest *g, const struct guest_params *params, struct kt_error *reterr)
 {
         struct channels c;
         int r;
 
-        r = plan_memory(g, reterr);
-        if (r < 0)
-                return r;
         r = make_dir(g, reterr);
         if (r < 0)
                 return r;
@@ -227,7 +227,7 @@ int guest_launch(struct guest *g, const struct guest_params *params, struct kt_e
                 return r;
 
         channels_init(&c);
-        r = open_channels(g, &c);
+        r = open_channels(g, &params->origin, &c);
         if (r < 0)
                 kt_error_set(reterr, r, KT_E_GUEST_START, "cannot make the guest's sockets and memory: %s",
                              strerror(-r));

@@ -71,7 +71,7 @@ void job_spec_done(struct job_spec *spec);
 
 /* What is known about the guest of a job; strings owned, NULL until known. */
 struct guest_facts {
-        const char *accel; /* static */
+        const char *accel, *source; /* static */
         char *accel_reason, *kernel, *release, *qemu;
         char topology[TOPOLOGY_TEXT_MAX];
         unsigned cpus, memory_mib;

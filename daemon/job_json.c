@@ -28,6 +28,7 @@ static struct json_object *guest_json(const struct guest_facts *g, bool booted)
         kt_json_add_str(o, "accel_reason", g->accel_reason ? g->accel_reason : "");
         kt_json_add_str(o, "kernel", g->kernel);
         kt_json_add_str(o, "release", g->release ? g->release : "");
+        kt_json_add_str(o, "source", g->source);
         kt_json_add_str(o, "topology", g->topology);
         kt_json_add_int(o, "cpus", g->cpus);
         kt_json_add_int(o, "memory_mib", g->memory_mib);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "job_message.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "../proto/codec.h"
@@ -11,6 +13,20 @@
  * 3 s on an idle host. */
 #define ATTACH_TIMEOUT_MS 60000
 #define STOP_TIMEOUT_MS 10000
+#define SEED_SIZE 32 /* what the kernel's generator is keyed with */
+
+static void add_seed(struct json_object *o)
+{
+        uint8_t seed[SEED_SIZE];
+        char hex[2 * SEED_SIZE + 1];
+
+        if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+                return;
+        for (unsigned i = 0; i < SEED_SIZE; i++)
+                snprintf(hex + 2 * i, 3, "%02x", seed[i]);
+        kt_json_add_str(o, "seed", hex);
+}
+
 char *job_message(const struct job_spec *spec, const char *id, const char *sched_guest_path)
 {
         _cleanup_json_ struct json_object *o = json_object_new_object();
@@ -19,6 +35,7 @@ char *job_message(const struct job_spec *spec, const char *id, const char *sched
         clock_gettime(CLOCK_REALTIME, &now);
         kt_json_add_str(o, "job", id);
         kt_json_add_int(o, "wall_ns", (int64_t)now.tv_sec * 1000000000LL + now.tv_nsec);
+        add_seed(o);
         if (spec->kind == JOB_EXEC) {
                 struct json_object *exec = json_object_new_object();
 

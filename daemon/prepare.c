@@ -21,31 +21,65 @@ static int oom(struct kt_error *reterr)
         return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
 }
 
-static int prepare_kernel(struct prepared *p, struct kt_error *reterr)
+static int check_kernel(const struct prepared *p, const struct kernel *k, struct kt_error *reterr)
 {
-        const struct kernel_caller caller = {p->spec->uid, p->spec->gid};
-        int r;
-
-        r = kernel_resolve_as(p->kcache, &caller, p->spec->kernel, true, &p->kernel, reterr);
-        if (r < 0)
-                return r;
-        if (p->spec->sched_name && !p->kernel->sched_ext)
+        if (p->spec->sched_name && !k->sched_ext)
                 return kt_error_set_field(reterr, -EOPNOTSUPP, KT_E_KERNEL_UNSUITABLE, "kernel",
                                           "kernel %s has no sched_ext (CONFIG_SCHED_CLASS_EXT is off), no "
                                           "scheduler can attach; choose "
                                           "another with --kernel, see `ktstrctl kernel list`",
-                                          p->kernel->key);
-        if (p->spec->sched_name && !p->kernel->has_btf)
+                                          k->key);
+        if (p->spec->sched_name && !k->has_btf)
                 return kt_error_set_field(reterr, -EOPNOTSUPP, KT_E_KERNEL_UNSUITABLE, "kernel",
                                           "kernel %s has no BTF (CONFIG_DEBUG_INFO_BTF is off), no "
                                           "scheduler can be loaded; choose "
                                           "another with --kernel, see `ktstrctl kernel list`",
-                                          p->kernel->key);
-        r = kcache_lease(p->kcache, p->kernel->key, &p->lease_fd, reterr);
+                                          k->key);
+        return 0;
+}
+
+/* Takes the kernel, also on failure. */
+static int prepare_shape(struct prepared *p, struct kernel *k, struct kt_error *reterr)
+{
+        const struct shape_params params = {
+                .topology = p->spec->topology,
+                .memory_mib = p->spec->memory_mib,
+                .accel = p->accel,
+                .report = p->report,
+                .qemu_path = p->config->qemu_path,
+        };
+        char *initramfs = NULL;
+        int r;
+
+        r = kcache_lease(p->kcache, k->key, &p->lease_fd, reterr);
+        if (r >= 0)
+                r = initramfs_ensure(p->kcache, k, p->config->agent_path, p->config->busybox_path,
+                                     &initramfs, reterr);
+        if (r < 0) {
+                kernel_free(k);
+                return r;
+        }
+        return shape_new(&params, k, initramfs, &p->shape, reterr);
+}
+
+static int prepare_guest(struct prepared *p, struct kt_error *reterr)
+{
+        const struct kernel_caller caller = {p->spec->uid, p->spec->gid};
+        struct kernel *k;
+        int r;
+
+        r = kernel_resolve_as(p->kcache, &caller, p->spec->kernel, true, &k, reterr);
         if (r < 0)
                 return r;
-        return initramfs_ensure(p->kcache, p->kernel, p->config->agent_path, p->config->busybox_path,
-                                &p->initramfs_path, reterr);
+        r = check_kernel(p, k, reterr);
+        if (r < 0) {
+                kernel_free(k);
+                return r;
+        }
+        r = prepare_shape(p, k, reterr);
+        if (r >= 0 && p->store)
+                p->template = template_store_get(p->store, p->shape);
+        return r;
 }
 
 /* Take over an open file. name is for messages. */
@@ -166,16 +200,21 @@ void prepare_work(struct prepared *p)
         if (r >= 0)
                 r = name_scheduler(p, &p->error);
         if (r >= 0)
-                r = prepare_kernel(p, &p->error);
+                r = prepare_guest(p, &p->error);
         p->result = r;
+}
+
+void prepare_guest_work(struct prepared *p)
+{
+        p->lease_fd = -1;
+        p->result = prepare_guest(p, &p->error);
 }
 
 void prepared_done(struct prepared *p)
 {
-        kernel_free(p->kernel);
-        if (p->lease_fd >= 0)
-                close(p->lease_fd);
-        free(p->initramfs_path);
+        template_unref(p->store, p->template);
+        shape_unref(p->shape);
+        kt_closep(&p->lease_fd);
         for (size_t i = 0; i < p->n_files; i++) {
                 free(p->files[i].guest_path);
                 kt_closep(&p->files[i].fd);

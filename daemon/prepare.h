@@ -3,7 +3,8 @@
 
 /*
  * What a job needs before its guest can start, gathered on a worker thread: the kernel (found or imported,
- * and leased so that nobody removes it), its initramfs, and every file open, with its size and content hash.
+ * and leased so that nobody removes it), its initramfs, the shape of the guest and the template that there
+ * is of it, and every file open, with its size and content hash.
  */
 
 #include <uv.h>
@@ -11,6 +12,7 @@
 #include "guest.h"
 #include "job.h"
 #include "kcache.h"
+#include "template_store.h"
 
 struct prepared_file {
         char *guest_path;
@@ -21,14 +23,17 @@ struct prepared_file {
 
 struct prepared {
         /* in */
-        struct kcache *kcache;       /* borrowed, thread-safe */
-        const struct config *config; /* borrowed, constant */
-        struct job_spec *spec;       /* borrowed; untouched by others until done */
+        struct kcache *kcache;        /* borrowed, thread-safe */
+        const struct config *config;  /* borrowed, constant */
+        struct template_store *store; /* borrowed, thread-safe; NULL: there are no templates */
+        struct job_spec *spec;        /* borrowed; untouched by others until done */
+        enum accel accel;
+        const struct accel_report *report; /* borrowed, constant */
 
         /* out */
-        struct kernel *kernel;
+        struct shape *shape;
+        const struct template *template; /* a reference, NULL when there is none */
         int lease_fd;
-        char *initramfs_path;
         struct prepared_file *files;
         size_t n_files;
         char *sched_guest_path; /* NULL without a scheduler */
@@ -39,4 +44,8 @@ struct prepared {
 
 /* Blocking; fills the out part. Failure leaves result < 0 and error. */
 void prepare_work(struct prepared *p);
+
+/* The same for a guest without a job: no files, and of the spec only kernel, topology, memory and whose they
+ * are. */
+void prepare_guest_work(struct prepared *p);
 void prepared_done(struct prepared *p);

@@ -73,6 +73,8 @@ static void add_machine(struct args *a, const struct qemu_args_params *p)
         add(a, "-accel");
         add(a, "%s%s", accel_name(p->shape->accel),
             p->shape->accel == ACCEL_TCG && p->shape->tcg_one_thread ? ",thread=single" : "");
+        add(a, "-device");
+        add(a, "vmgenid,guid=auto");
         add(a, "-no-reboot");
         add(a, "-S");
 }
@@ -93,15 +95,15 @@ static void add_cpus(struct args *a, const struct qemu_args_params *p)
 
 static void add_nodes(struct args *a, const struct qemu_args_params *p)
 {
-        const struct memory_layout *l = p->layout;
+        const struct memory_layout *l = &p->shape->layout;
         const unsigned cpus = topology_cpus(&p->shape->topology) / l->n_nodes;
 
         add(a, "-m");
         add(a, "%" PRIu64 "M", l->size >> 20);
         for (unsigned i = 0; i < l->n_nodes; i++) {
                 add(a, "-object");
-                add(a, "memory-backend-file,id=m%u,size=%" PRIu64 ",mem-path=/proc/self/fd/%u,share=on", i,
-                    l->node_size[i], (unsigned)p->memory_fd + i);
+                add(a, "memory-backend-file,id=m%u,size=%" PRIu64 ",mem-path=/proc/self/fd/%u,share=%s", i,
+                    l->node_size[i], (unsigned)p->memory_fd + i, p->is_clone ? "off" : "on");
                 add(a, "-numa");
                 add(a, "node,nodeid=%u,memdev=m%u,cpus=%u-%u", i, i, i * cpus, (i + 1) * cpus - 1);
         }
@@ -130,14 +132,19 @@ static void add_channels(struct args *a, const struct qemu_args_params *p)
         add(a, "virtserialport,chardev=agent,name=%s,nr=1", KT_GUEST_PORT_NAME);
 }
 
-static void add_kernel(struct args *a, const struct qemu_args_params *p)
+static void add_past(struct args *a, const struct qemu_args_params *p)
 {
+        if (p->is_clone) {
+                add(a, "-incoming");
+                add(a, "defer");
+                return;
+        }
         add(a, "-kernel");
         add(a, "%s", p->shape->kernel->image_path);
         add(a, "-initrd");
         add(a, "%s", p->shape->initramfs_path);
         add(a, "-append");
-        add_text(a, qemu_args_kernel_line(p->layout));
+        add_text(a, qemu_args_kernel_line(&p->shape->layout));
 }
 
 char *qemu_args_kernel_line(const struct memory_layout *l)
@@ -162,7 +169,7 @@ char **qemu_args_make(const struct qemu_args_params *params)
         add_cpus(&a, params);
         add_nodes(&a, params);
         add_channels(&a, params);
-        add_kernel(&a, params);
+        add_past(&a, params);
         if (a.failed) {
                 qemu_args_free(a.list);
                 return NULL;

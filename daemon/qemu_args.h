@@ -11,16 +11,19 @@
  *
  * The console is the first serial port: it costs no more than a virtio console and is there from the
  * kernel's first line to its last.
+ *
+ * A clone's machine is its template's, but that it has no kernel to load and waits for its state; so is a
+ * template's that of any other cold boot, down to the device that tells the guest's kernel that it was
+ * copied (vmgenid).
  */
 
-#include "guest.h"
-#include "memory_layout.h"
+#include "shape.h"
 
 struct qemu_args_params {
         const char *qemu_path;
         const char *id; /* letters, digits, '.', '_' and '-' */
-        const struct guest_shape *shape;
-        const struct memory_layout *layout;
+        const struct shape *shape;
+        bool is_clone;
         /* numbers in the child */
         int agent_fd, qmp_fd, console_fd;
         int memory_fd; /* the first node's; the others follow */

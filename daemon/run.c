@@ -28,13 +28,17 @@
 #define SCHED_TEXT_MAX (16U * 1024U * 1024U)
 
 struct run {
-        struct job *job;
+        struct server *server;
+        struct job
+                *job; /* NULL once it has its verdict: what is left is waiting for guest and timers to go */
         struct prepared prep;
         struct guest *guest;
+        enum metrics_source source; /* of the guest */
+        bool in_demand;             /* pool_begin() was called */
         uv_timer_t timeout, sample;
         int n_handles; /* timers not yet closed */
-        bool done;     /* waiting for the timers only */
 
+        bool awake;    /* it has said HELLO */
         bool attached; /* the agent said so */
         bool have_report;
         struct guest_report report;
@@ -58,13 +62,11 @@ static uint64_t host_ns(void)
 
 /* --- the end --- */
 
-static void on_timer_closed(uv_handle_t *handle)
+static void free_if_over(struct run *run)
 {
-        struct run *run = handle->data;
-        struct job *job = run->job;
-        kt_log_scope(job_log_context(run->job));
+        struct server *s = run->server;
 
-        if (--run->n_handles > 0)
+        if (run->job || run->guest || run->n_handles > 0)
                 return;
         prepared_done(&run->prep);
         guest_report_done(&run->report);
@@ -72,18 +74,32 @@ static void on_timer_closed(uv_handle_t *handle)
         delay_log_done(&run->delays);
         free(run->sched_text);
         free(run);
-        job_end(job);
+        s->n_runs--;
+        server_changed(s);
 }
 
-/* The verdict is set: close what is left. */
+static void on_timer_closed(uv_handle_t *handle)
+{
+        struct run *run = handle->data;
+
+        run->n_handles--;
+        free_if_over(run);
+}
+
+/* The verdict is set, and nobody waits for the guest to be gone too. */
 static void finish(struct run *run)
 {
-        assert(!run->done && !run->guest);
-        run->done = true;
+        struct job *job = run->job;
+
+        run->job = NULL;
+        job->run = NULL;
+        if (run->in_demand)
+                pool_end(run->server->pool, run->prep.shape);
         uv_timer_stop(&run->timeout);
         uv_timer_stop(&run->sample);
         uv_close((uv_handle_t *)&run->timeout, on_timer_closed);
         uv_close((uv_handle_t *)&run->sample, on_timer_closed);
+        job_end(job);
 }
 
 static void fail(struct run *run, const struct kt_error *err)
@@ -163,8 +179,8 @@ static void fill_scheduler(struct run *run)
 static void fill_workload(struct run *run)
 {
         struct verdict *v = &run->job->verdict;
-        struct kt_thresholds t = kt_thresholds_default(run->prep.kernel && run->job->server->accel_known &&
-                                                       strcmp(run->job->guest.accel, "tcg") == 0);
+        struct kt_thresholds t =
+                kt_thresholds_default(run->job->guest.accel && strcmp(run->job->guest.accel, "tcg") == 0);
 
         v->workload = run->report.workload;
         memset(&run->report.workload, 0, sizeof(run->report.workload));
@@ -260,14 +276,28 @@ static void judge_silence(struct run *run, enum guest_end end, const struct kt_e
 
 /* --- the guest --- */
 
-static void on_gone(void *userdata, enum guest_end end, const struct kt_error *err)
-{
-        struct run *run = userdata;
-        _cleanup_free_ char *tail = guest_console_tail(run->guest, 15);
-        kt_log_scope(job_log_context(run->job));
+static void start_guest(struct run *run);
 
-        run->guest = NULL;
-        metrics_guest_failed(&run->job->server->metrics, end);
+/* One that comes of a template and does not wake is no reason for the job to fail: there are other ways. */
+static bool try_another_way(struct run *run, enum guest_end end, const struct kt_error *err)
+{
+        static const char *const failed[] = {
+                [METRICS_POOL] = "a guest of the pool", [METRICS_CLONE] = "a clone"};
+
+        if (run->awake || run->source == METRICS_COLD || run->job->cancelled || run->timed_out ||
+            kt_error_isset(&run->failure) || !err || strcmp(err->name, KT_E_BAD_FILE) == 0)
+                return false;
+        verdict_add_detail(&run->job->verdict,
+                           "%s failed before it had the job, which got another guest: %s",
+                           failed[run->source], kt_error_text(err));
+        pool_clone_failed(run->server->pool, run->prep.shape, err);
+        run->source = run->source == METRICS_POOL ? METRICS_CLONE : METRICS_COLD;
+        start_guest(run);
+        return true;
+}
+
+static void conclude(struct run *run, enum guest_end end, const struct kt_error *err, const char *console)
+{
         job_say(run->job, EVENT_GUEST, "gone", "guest gone");
         fill_scheduler(run);
         if (run->job->cancelled)
@@ -276,11 +306,28 @@ static void on_gone(void *userdata, enum guest_end end, const struct kt_error *e
                 judge_report(run);
         else {
                 judge_silence(run, end, err);
-                if (tail && *tail)
+                if (console && *console)
                         verdict_add_detail(&run->job->verdict, "last lines of the guest's console:\n%s",
-                                           tail);
+                                           console);
         }
         finish(run);
+}
+
+static void on_gone(void *userdata, enum guest_end end, const struct kt_error *err)
+{
+        struct run *run = userdata;
+        _cleanup_free_ char *tail = guest_console_tail(run->guest, 15);
+
+        metrics_guest_failed(&run->server->metrics, end);
+        run->guest = NULL;
+        if (run->job) {
+                kt_log_scope(job_log_context(run->job));
+
+                if (try_another_way(run, end, err))
+                        return;
+                conclude(run, end, err, tail);
+        }
+        free_if_over(run);
 }
 
 static void on_sample(uv_timer_t *timer)
@@ -310,13 +357,11 @@ static void give_up(struct run *run, struct kt_error *err)
         guest_stop(run->guest);
 }
 
-static void on_paused(void *userdata)
+static void hand_over(struct run *run)
 {
-        struct run *run = userdata;
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         _cleanup_free_ struct guest_item *items = calloc(run->prep.n_files + 1, sizeof(*items));
         _cleanup_free_ char *json = job_message(&run->job->spec, run->job->id, run->prep.sched_guest_path);
-        kt_log_scope(job_log_context(run->job));
 
         if (!items || !json) {
                 kt_error_set(&err, -ENOMEM, KT_E_INTERNAL, "out of memory");
@@ -333,6 +378,42 @@ static void on_paused(void *userdata)
                 give_up(run, &err);
 }
 
+static void on_paused(void *userdata)
+{
+        struct run *run = userdata;
+
+        if (!run->job)
+                return;
+        kt_log_scope(job_log_context(run->job));
+        hand_over(run);
+}
+
+static void say_awake(struct run *run, const struct guest_hello *hello)
+{
+        const struct guest_facts *g = &run->job->guest;
+
+        if (run->source == METRICS_COLD)
+                job_say(run->job, EVENT_GUEST, "running",
+                        "guest up after %lld ms: Linux %s, %u CPUs (%s), %s", (long long)g->boot_ms,
+                        hello->kernel, g->cpus, g->topology, g->accel);
+        else
+                job_say(run->job, EVENT_GUEST, "running",
+                        "guest awake after %.1f ms: Linux %s, %u CPUs (%s), %s",
+                        (double)guest_boot_us(run->guest) / 1000, hello->kernel, g->cpus, g->topology,
+                        g->accel);
+}
+
+static void count_awake(struct run *run)
+{
+        struct metrics *m = &run->server->metrics;
+
+        metrics_handout(m, run->source, metrics_seconds_since(run->job->turn_ns));
+        if (run->source != METRICS_POOL)
+                metrics_boot(m, run->source, metrics_seconds_since(run->start_ns));
+        if (run->source != METRICS_COLD)
+                pool_clone_woke(run->server->pool, run->prep.shape);
+}
+
 static void on_hello(struct run *run, const struct kt_frame *frame)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
@@ -343,14 +424,13 @@ static void on_hello(struct run *run, const struct kt_frame *frame)
                 give_up(run, &err);
                 return;
         }
+        run->awake = true;
         run->job->state = JOB_RUNNING;
-        metrics_handout(&run->job->server->metrics, METRICS_COLD, metrics_seconds_since(run->job->turn_ns));
-        metrics_boot(&run->job->server->metrics, METRICS_COLD, metrics_seconds_since(run->start_ns));
-        g->boot_ms = (int64_t)guest_boot_ms(run->guest);
+        g->boot_ms = (int64_t)(guest_boot_us(run->guest) / 1000);
         free(g->qemu);
         g->qemu = strdup(guest_qemu_version(run->guest));
-        job_say(run->job, EVENT_GUEST, "running", "guest up after %lld ms: Linux %s, %u CPUs (%s), %s",
-                (long long)g->boot_ms, hello.kernel, g->cpus, g->topology, g->accel);
+        count_awake(run);
+        say_awake(run, &hello);
         if (guest_note(run->guest))
                 verdict_add_detail(&run->job->verdict, "%s", guest_note(run->guest));
 }
@@ -458,6 +538,7 @@ static void on_result(struct run *run, const struct kt_frame *frame)
         run->have_report = true;
         on_sample(&run->sample);
         guest_stop(run->guest);
+        conclude(run, GUEST_END_STOPPED, NULL, NULL);
 }
 
 static void on_frame(void *userdata, const struct kt_frame *frame)
@@ -483,51 +564,83 @@ static void on_frame(void *userdata, const struct kt_frame *frame)
         }
 }
 
-static void on_console(void *userdata, const char *data, size_t size)
-{
-}
-
-static const struct guest_ops guest_ops = {
-        .on_paused = on_paused, .on_frame = on_frame, .on_console = on_console, .on_gone = on_gone};
+static const struct guest_ops guest_ops = {.on_paused = on_paused, .on_frame = on_frame, .on_gone = on_gone};
 
 /* --- the beginning --- */
 
-static void start_guest(struct run *run)
+static void note_guest(struct run *run)
 {
-        struct job *job = run->job;
-        struct server *s = job->server;
-        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
-        _cleanup_free_ char *console = kt_path_join(job->result_dir, "console.log");
-        enum accel accel;
+        const struct shape *shape = run->prep.shape;
+        struct guest_facts *g = &run->job->guest;
 
-        if (accel_pick(&s->accel, job->spec.accel, &accel, &err) < 0) {
-                fail(run, &err);
-                return;
-        }
-        job->guest.accel = accel_name(accel);
-        job->guest.accel_reason = strdup(s->accel.of[accel].reason);
-        job->guest.kernel = strdup(run->prep.kernel->key);
-        job->guest.release = strdup(run->prep.kernel->release);
+        g->accel = accel_name(shape->accel);
+        g->accel_reason = strdup(run->server->accel.of[shape->accel].reason);
+        g->kernel = strdup(shape->kernel->key);
+        g->release = strdup(shape->kernel->release);
         if (run->prep.sched_sha256[0])
-                job->sched_sha256 = strdup(run->prep.sched_sha256);
+                run->job->sched_sha256 = strdup(run->prep.sched_sha256);
+}
 
-        struct guest_params params = {
-                .shape = {.topology = job->spec.topology,
-                          .memory_mib = job->spec.memory_mib,
-                          .accel = accel,
-                          .tcg_one_thread = s->accel.tcg_one_thread,
-                          .kernel = run->prep.kernel,
-                          .initramfs_path = run->prep.initramfs_path},
-                .qemu_path = s->config->qemu_path,
-                .exec_helper = s->config->exec_helper,
-                .run_dir = s->config->run_dir,
-                .id = job->id,
+static void say_source(struct run *run)
+{
+        static const char *const names[] = {
+                [METRICS_COLD] = "cold", [METRICS_CLONE] = "clone", [METRICS_POOL] = "pool"};
+        static const char *const verbs[] = {[METRICS_COLD] = "booting",
+                                            [METRICS_CLONE] = "cloning a guest of",
+                                            [METRICS_POOL] = "taking a ready guest of"};
+        struct guest_facts *g = &run->job->guest;
+
+        g->source = names[run->source];
+        job_say(run->job, EVENT_GUEST, "booting", "%s %s on %s under %s", verbs[run->source], g->kernel,
+                g->topology, g->accel);
+}
+
+static int start_qemu(struct run *run, struct kt_error *reterr)
+{
+        const struct config *c = run->server->config;
+        const struct template *t = run->source == METRICS_CLONE ? run->prep.template : NULL;
+        _cleanup_free_ char *console = kt_path_join(run->job->result_dir, "console.log");
+        const struct guest_params params = {
+                .shape = run->prep.shape,
+                .origin = t ? (struct guest_origin){t->memory_fds, t->state_fd, t->mailbox_error}
+                            : GUEST_ORIGIN_BOOT,
+                .qemu_path = c->qemu_path,
+                .exec_helper = c->exec_helper,
+                .run_dir = c->run_dir,
+                .id = run->job->id,
                 .console_path = console,
         };
-        job_say(job, EVENT_GUEST, "booting", "booting %s on %s under %s", run->prep.kernel->key,
-                job->guest.topology, accel_name(accel));
+
         run->start_ns = uv_hrtime();
-        if (guest_start(&s->loop, &params, &guest_ops, run, &run->guest, &err) < 0)
+        say_source(run);
+        return guest_start(&run->server->loop, &params, &guest_ops, run, &run->guest, reterr);
+}
+
+static bool take_from_pool(struct run *run)
+{
+        _cleanup_free_ char *console = kt_path_join(run->job->result_dir, "console.log");
+
+        run->guest = pool_take(run->server->pool, run->prep.shape, &guest_ops, run, console);
+        if (!run->guest)
+                return false;
+        say_source(run);
+        hand_over(run);
+        return true;
+}
+
+/* The fastest way that there is, from run->source on. */
+static void start_guest(struct run *run)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+
+        if (run->source == METRICS_POOL) {
+                if (take_from_pool(run))
+                        return;
+                run->source = METRICS_CLONE;
+        }
+        if (run->source == METRICS_CLONE && !run->prep.template)
+                run->source = METRICS_COLD;
+        if (start_qemu(run, &err) < 0)
                 fail(run, &err);
 }
 
@@ -546,8 +659,12 @@ static void on_prepared(void *data, int status)
                              "preparing the job alone took more than %llu ms",
                              (unsigned long long)run->job->spec.timeout_ms);
                 fail(run, &err);
-        } else
+        } else {
+                note_guest(run);
+                pool_begin(run->server->pool, run->prep.shape, run->prep.template);
+                run->in_demand = true;
                 start_guest(run);
+        }
 }
 
 static void on_prepare(void *data)
@@ -558,9 +675,22 @@ static void on_prepare(void *data)
         prepare_work(&run->prep);
 }
 
+static int start(struct run *run, struct kt_error *reterr)
+{
+        int r = accel_pick(&run->server->accel, run->job->spec.accel, &run->prep.accel, reterr);
+
+        if (r >= 0)
+                r = results_open(run->job, reterr);
+        if (r < 0)
+                return r;
+        r = worker_run(&run->server->loop, on_prepare, on_prepared, run);
+        return r < 0 ? kt_error_set(reterr, r, KT_E_INTERNAL, "cannot start work: %s", strerror(-r)) : 0;
+}
+
 void run_start(struct job *job)
 {
         struct run *run = calloc(1, sizeof(*run));
+        struct server *s = job->server;
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
 
         if (!run) {
@@ -568,29 +698,26 @@ void run_start(struct job *job)
                 job_end(job);
                 return;
         }
+        run->server = s;
         run->job = job;
+        run->source = METRICS_POOL;
         job->run = run;
-        run->prep = (struct prepared){.kcache = job->server->kcache,
-                                      .config = job->server->config,
+        s->n_runs++;
+        run->prep = (struct prepared){.kcache = s->kcache,
+                                      .config = s->config,
+                                      .store = s->templates,
                                       .spec = &job->spec,
+                                      .report = &s->accel,
                                       .lease_fd = -1};
-        uv_timer_init(&job->server->loop, &run->timeout);
-        uv_timer_init(&job->server->loop, &run->sample);
+        uv_timer_init(&s->loop, &run->timeout);
+        uv_timer_init(&s->loop, &run->sample);
         run->timeout.data = run->sample.data = run;
         run->n_handles = 2;
         uv_timer_start(&run->timeout, on_timeout, job->spec.timeout_ms, 0);
         uv_timer_start(&run->sample, on_sample, DELAY_LOG_INTERVAL_NS / 1000000,
                        DELAY_LOG_INTERVAL_NS / 1000000);
-
-        if (results_open(job, &err) < 0) {
+        if (start(run, &err) < 0)
                 fail(run, &err);
-                return;
-        }
-        int r = worker_run(&job->server->loop, on_prepare, on_prepared, run);
-        if (r < 0) {
-                kt_error_set(&err, r, KT_E_INTERNAL, "cannot start work: %s", strerror(-r));
-                fail(run, &err);
-        }
 }
 
 void run_cancel(struct run *run)

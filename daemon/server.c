@@ -16,6 +16,7 @@
 #include "config.h"
 #include "conn.h"
 #include "guest.h"
+#include "host.h"
 #include "listener.h"
 #include "run_dir.h"
 #include "worker.h"
@@ -142,6 +143,7 @@ void server_stop(struct server *s)
         kt_log_info("stopping");
         listener_stop(TAKE_PTR(s->listener));
         jobs_cancel_all(&s->jobs);
+        pool_stop(s->pool);
         server_changed(s);
 }
 
@@ -168,10 +170,11 @@ void server_changed(struct server *s)
 
         tell_status(s);
         if (s->stopping) {
-                if (!busy)
+                if (!busy && s->n_runs == 0 && s->pool_empty)
                         close_rest(s);
                 return;
         }
+        pool_pump(s->pool, s->jobs.cpus_running);
         if (s->draining && !busy) {
                 server_stop(s);
                 return;
@@ -190,6 +193,43 @@ static void on_signal(uv_signal_t *handle, int signum)
 
         kt_log_info("got %s", strsignal(signum));
         server_stop(s);
+}
+
+/* --- the pool --- */
+
+static void on_pool_empty(void *userdata)
+{
+        struct server *s = userdata;
+
+        s->pool_empty = true;
+        server_changed(s);
+}
+
+static int open_pool(struct server *s, struct kt_error *reterr)
+{
+        const struct config *c = s->config;
+        struct pool_params params;
+        int r = c->templates ? template_store_new(c->template_dir, &s->templates, reterr) : 0;
+
+        if (r < 0)
+                return r;
+        params = (struct pool_params){
+                .loop = &s->loop,
+                .store = s->templates,
+                .kcache = s->kcache,
+                .metrics = &s->metrics,
+                .qemu_path = c->qemu_path,
+                .exec_helper = c->exec_helper,
+                .run_dir = c->run_dir,
+                .host_cpus = host_cpus(),
+                .idle = c->idle_guests,
+                .max = c->pool_max,
+                .memory_bytes = c->pool_memory,
+                .half_life_ms = c->pool_keep_ms,
+                .on_empty = on_pool_empty,
+                .userdata = s,
+        };
+        return pool_new(&params, &s->pool, reterr);
 }
 
 /* --- start --- */
@@ -222,6 +262,8 @@ static int start_parts(struct server *s, struct kt_error *reterr)
         if (r >= 0)
                 r = kcache_open(s->config->cache_dir, &s->kcache, reterr);
         if (r >= 0)
+                r = open_pool(s, reterr);
+        if (r >= 0)
                 r = listener_start(s, s->config->socket_path, &s->listener, reterr);
         if (r >= 0)
                 r = run_dir_take(s->config->run_dir, &s->run_dir_fd, reterr);
@@ -253,6 +295,8 @@ int server_start(struct server *s, const struct config *config, struct kt_error 
         if (r < 0) {
                 listener_stop(TAKE_PTR(s->listener));
                 s->stopping = true;
+                if (s->pool)
+                        pool_stop(s->pool);
                 close_rest(s);
                 server_run(s);
                 return r;
@@ -276,6 +320,8 @@ int server_run(struct server *s)
         (void)r;
         run_dir_leave(s->config->run_dir, s->run_dir_fd);
         jobs_done(&s->jobs);
+        pool_free(s->pool);
+        template_store_free(s->templates);
         kcache_free(s->kcache);
         kt_interfaces_free(s->interfaces);
         return s->exit_status;

@@ -18,6 +18,7 @@
 #include "job.h"
 #include "kcache.h"
 #include "metrics.h"
+#include "pool.h"
 
 #define SERVER_CONNS_MAX 4096U
 #define SERVER_CONNS_PER_UID_MAX 2048U
@@ -36,7 +37,12 @@ struct server {
         struct accel_report accel;
 
         struct metrics metrics;
+        struct template_store *templates; /* NULL: every guest boots cold */
+        struct pool *pool;
+        bool pool_empty;           /* it was stopped, and is */
+        struct pressure *pressure; /* NULL: not watched */
         struct jobs jobs;
+        unsigned n_runs; /* that have not ended, or whose guest has not */
 
         struct listener *listener;
         struct kt_list conns;

@@ -22,6 +22,12 @@ void tail_done(struct tail *t)
         *t = (struct tail){0};
 }
 
+void tail_clear(struct tail *t)
+{
+        t->len = 0;
+        t->text[0] = '\0';
+}
+
 void tail_add(struct tail *t, const char *data, size_t size)
 {
         if (size > t->keep) {

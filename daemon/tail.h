@@ -15,6 +15,9 @@ struct tail {
 int tail_init(struct tail *t, size_t keep);
 void tail_done(struct tail *t);
 
+/* Forget all of it. */
+void tail_clear(struct tail *t);
+
 void tail_add(struct tail *t, const char *data, size_t size);
 
 /* What is kept; borrowed until the next tail_add(), never NULL. */

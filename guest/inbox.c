@@ -14,11 +14,20 @@
 #include "../proto/mailbox.h"
 #include "cmdline.h"
 #include "files.h"
+#include "hello.h"
 
 #define FEED_CHUNK (256U * 1024U)
 
+/* How long a parked agent looks at the mailbox without sleeping, in guest time. The host stops the guest
+ * within about a millisecond; a busy host takes longer, and then the job is noticed a millisecond late. */
+#define WATCH_NS (50ULL * 1000000)
+#define WATCH_ROUND 200U /* looks between two at the port */
+
 struct intake {
         struct agent *agent;
+        struct inbox *inbox;
+        bool parked;
+        uint64_t parked_ns;
         struct file_writer writer;
         struct json_object *job;
         bool go;
@@ -68,6 +77,15 @@ static int take_frame(struct intake *t, const struct kt_frame *f, struct kt_erro
         case KT_FRAME_CANCEL:
                 t->agent->cancelled = true;
                 t->go = true;
+                return 0;
+        case KT_FRAME_PARK:
+                hello_park(t->agent, t->inbox, f);
+                t->parked = true;
+                t->parked_ns = agent_now_ns();
+                return 0;
+        case KT_FRAME_WAKE:
+                t->parked = false;
+                hello_send(t->agent, t->inbox, KT_FRAME_HELLO);
                 return 0;
         default:
                 return 0;
@@ -123,8 +141,33 @@ static int look_into_mailbox(struct inbox *in, struct intake *t, struct kt_error
                 return kt_error_set(reterr, r, NULL, "the mailbox is damaged");
         if (r == 0)
                 return 0;
+        if (t->parked)
+                hello_send(t->agent, in, KT_FRAME_HELLO);
+        t->parked = false;
         r = take_mailbox(in, t, size, reterr);
         return r < 0 ? r : 1;
+}
+
+/* Look at the mailbox for a while and not sleep, if a guest that was just parked may: is it full? */
+static void watch_mailbox(const struct inbox *in, const struct intake *t)
+{
+        const volatile uint64_t *magic = (const volatile uint64_t *)(const void *)in->mailbox;
+
+        if (!t->parked || !in->mailbox)
+                return;
+        for (unsigned i = 0; i < WATCH_ROUND && *magic != KT_MAILBOX_MAGIC; i++)
+                __builtin_ia32_pause();
+}
+
+/* ms that a wait for the port may take. */
+static int patience(const struct intake *t, bool mailbox_taken)
+{
+        if (mailbox_taken)
+                return -1;
+        if (t->parked && agent_now_ns() - t->parked_ns < WATCH_NS)
+                return 0;
+        /* Until the job is there the mailbox is looked at every millisecond: its writer cannot wake us. */
+        return 1;
 }
 
 static int wait_for_go(struct inbox *in, struct intake *t, struct kt_error *reterr)
@@ -136,6 +179,7 @@ static int wait_for_go(struct inbox *in, struct intake *t, struct kt_error *rete
                 struct pollfd p = {.fd = t->agent->port.fd, .events = POLLIN};
 
                 if (!mailbox_taken) {
+                        watch_mailbox(in, t);
                         r = look_into_mailbox(in, t, reterr);
                         if (r < 0)
                                 return r;
@@ -143,9 +187,7 @@ static int wait_for_go(struct inbox *in, struct intake *t, struct kt_error *rete
                         if (t->go)
                                 break;
                 }
-                /* Until the job is there the mailbox is looked at every millisecond: its writer cannot wake
-                 * us. */
-                if (poll(&p, 1, mailbox_taken ? -1 : 1) <= 0 || !(p.revents & POLLIN))
+                if (poll(&p, 1, patience(t, mailbox_taken)) <= 0 || !(p.revents & POLLIN))
                         continue;
                 r = port_receive(&t->agent->port);
                 if (r < 0)
@@ -159,7 +201,7 @@ static int wait_for_go(struct inbox *in, struct intake *t, struct kt_error *rete
 
 int inbox_take(struct inbox *in, struct agent *a, struct json_object **ret, struct kt_error *reterr)
 {
-        struct intake t = {.agent = a};
+        struct intake t = {.agent = a, .inbox = in};
         int r;
 
         file_writer_init(&t.writer);

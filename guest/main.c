@@ -10,17 +10,16 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/reboot.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <build_config.h>
 
 #include "../proto/codec.h"
 #include "agent.h"
 #include "boot.h"
 #include "exec.h"
+#include "hello.h"
 #include "inbox.h"
+#include "random.h"
 #include "report.h"
 #include "run.h"
 
@@ -45,24 +44,6 @@ static void fail(struct agent *a, const struct kt_error *err)
         if (a->port.fd >= 0)
                 report_send(a, &r);
         power_off(a);
-}
-
-static void say_hello(struct agent *a, const struct inbox *in)
-{
-        _cleanup_json_ struct json_object *o = json_object_new_object();
-        struct utsname u;
-        const char *text;
-
-        uname(&u);
-        kt_json_add_str(o, "agent", KT_VERSION);
-        kt_json_add_str(o, "kernel", u.release);
-        kt_json_add_int(o, "cpus", sysconf(_SC_NPROCESSORS_ONLN));
-        kt_json_add_int(o, "t_ns", (int64_t)agent_now_ns());
-        kt_json_add_bool(o, "mailbox", in->mailbox != NULL);
-        if (!in->mailbox)
-                kt_json_add_str(o, "mailbox_error", in->why_not);
-        text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
-        port_send(&a->port, KT_FRAME_HELLO, text, (uint32_t)strlen(text));
 }
 
 static void set_clock(struct json_object *job)
@@ -103,11 +84,12 @@ int main(void)
         rise_above();
         kmsg_open(&a.kmsg);
         inbox_open(&in);
-        say_hello(&a, &in);
+        hello_send(&a, &in, KT_FRAME_HELLO);
         if (inbox_take(&in, &a, &job, &err) < 0)
                 fail(&a, &err);
         kind = kt_json_str(job, "kind");
         set_clock(job);
+        random_reseed(kt_json_str(job, "seed"));
         if (a.cancelled)
                 report_send(&a, &(struct report){.outcome = "cancelled"});
         else if (kind && strcmp(kind, "run") == 0)

@@ -24,6 +24,10 @@
 #define KT_E_BAD_KERNEL "io.ktstrd.Kernel.BadKernel"         /* not a kernel, truncated, corrupt */
 #define KT_E_KERNEL_UNSUITABLE "io.ktstrd.Kernel.Unsuitable" /* lacks sched_ext, BTF, PVH or virtio */
 
+/* io.ktstrd.Pool */
+#define KT_E_NO_POOL "io.ktstrd.Pool.NoPool" /* the daemon was told to do without */
+#define KT_E_NO_SUCH_SHAPE "io.ktstrd.Pool.NoSuchShape"
+
 /* io.ktstrd.Job */
 #define KT_E_NO_SUCH_JOB "io.ktstrd.Job.NoSuchJob"
 #define KT_E_BAD_TOPOLOGY "io.ktstrd.Job.BadTopology"

@@ -28,10 +28,11 @@
 
 enum kt_frame_type {
         /* guest to host */
-        KT_FRAME_HELLO = 1,  /* JSON: the agent is up */
+        KT_FRAME_HELLO = 1,  /* JSON: the agent is up, or awake again */
         KT_FRAME_EVENT = 2,  /* JSON: progress */
         KT_FRAME_OUTPUT = 3, /* one byte of enum kt_output_stream, then raw bytes */
         KT_FRAME_RESULT = 4, /* JSON: the last frame of a job */
+        KT_FRAME_PARKED = 5, /* JSON, as HELLO: the answer to PARK */
 
         /* host to guest */
         KT_FRAME_JOB = 16,    /* JSON: what to do */
@@ -40,6 +41,9 @@ enum kt_frame_type {
         KT_FRAME_GO = 19,     /* empty: job and files are complete, start */
         KT_FRAME_CANCEL = 20, /* empty: stop what runs, report, end */
         KT_FRAME_INPUT = 21,  /* raw bytes for the command's standard input; empty: end of file */
+        KT_FRAME_PARK =
+                22, /* JSON: rehearse, answer PARKED, and be ready to be stopped until a job is there */
+        KT_FRAME_WAKE = 23, /* empty: say HELLO again; the job comes over the port */
 };
 
 enum kt_output_stream {

@@ -6,7 +6,7 @@
  * The JSON payloads of the frames between host and guest. Times ending in _ns are the guest's CLOCK_MONOTONIC
  * unless the name says otherwise; a field that does not apply is absent.
  *
- * HELLO (guest to host, once, when the agent is up)
+ * HELLO (guest to host: when the agent is up, and once more when a job wakes it after it was parked)
  *   agent      string  agent version (KT_VERSION)
  *   kernel     string  uname -r
  *   cpus       int     online CPUs
@@ -14,10 +14,19 @@
  *   mailbox    bool    the mailbox could be mapped; when false the host sends everything over the port
  *   mailbox_error string  why not, when it could not
  *
+ * PARK (host to guest, before there is a job)
+ *   rehearsals int     how often to go through a job that does nothing, whose frames the host ignores: what is used for the
+ *                      first time costs an emulated guest tens of milliseconds
+ *
+ * PARKED (guest to host): as HELLO. From here on the agent waits for its mailbox without sleeping for a while, so that a guest
+ *   that is stopped now finds its job at once when it goes on.
+ *
  * JOB (host to guest)
  *   job        string  id, for messages only
  *   kind       "run" | "exec"
  *   wall_ns    int     host CLOCK_REALTIME to set
+ *   seed       string  64 hexadecimal digits for the kernel's random number generator, which is reseeded: guests that are
+ *                      copies of one another would have the same numbers
  *   run        object  for "run":
  *     scenario     string  "steady"
  *     duration_ms  int

@@ -9,7 +9,9 @@
  *
  * Environment:
  *   FAKE_QEMU_SCRIPT  one of the scripts below, default "ok"; or "@FILE": the file's first line is the
- *                     script's name, read by each fake-qemu when it starts, so that one daemon can meet many
+ *                     script's name, read by each fake-qemu when it starts, so that one daemon can meet many.
+ *                     Or several, for what the guest is for: "template=fail_save,pool=ok,job=panic,clone=ok";
+ *                     clone: a job's own; one without a name is for the others
  *   FAKE_QEMU_RESULT  a file with the RESULT frame's JSON; default: a healthy result made up from the job
  *   FAKE_QEMU_LOG     a file; a line is appended for each thing that was handed over:
  *                     "job JSON", "file PATH MODE SIZE CRC32", "link PATH TARGET", "go", "cancel",
@@ -41,6 +43,25 @@
  *   wait_for_cancel   takes the job, starts, and answers CANCEL with a RESULT "cancelled"
  *   flood             takes the job, then endless OUTPUT as fast as it is taken
  *   console_flood     2 MiB of console lines, then as ok
+ *
+ * For a guest that is parked, saved or restored (all others play "ok" there):
+ *   refuse_restore    QMP refuses to restore the clone
+ *   fail_restore      the restore fails later
+ *   never_restored    nothing comes of it
+ *   die_restoring     exits meanwhile
+ *   never_parked      takes PARK, says nothing
+ *   die_waking        exits when it is told to park
+ *   refuse_stop       QMP refuses to stop the guest
+ *   chatty_park       frames that a rehearsal may send, then as ok
+ *   early_hello       a clone that says HELLO though it has no job
+ *   die_parked        exits once it is parked
+ *   die_when_told     parked, it exits when the file "die" appears beside FAKE_QEMU_LOG
+ *   talk_parked       sends a frame though it is parked
+ *   refuse_save       QMP refuses to save
+ *   fail_save         saving fails later
+ *   die_saving        exits meanwhile
+ *   die_at_hand_out   exits when it is continued with a job
+ *   never_wakes       nothing comes of that
  */
 /* clang-format on */
 
@@ -67,6 +88,9 @@
 static struct {
         const char *script;
         int qmp_fd, agent_fd, console_fd;
+        bool is_clone, parked, park, wake; /* PARK, WAKE was read */
+        const char *name;
+        struct kt_wire_decoder *qmp;
         unsigned cpus, n_nodes;
         uint8_t *node[NODES_MAX];
         uint64_t node_size[NODES_MAX];
@@ -79,7 +103,7 @@ static struct {
         uint64_t file_left, file_size;
         unsigned file_mode;
         uLong file_crc;
-} fake = {.qmp_fd = -1, .agent_fd = -1, .console_fd = -1};
+} fake = {.qmp_fd = -1, .agent_fd = -1, .console_fd = -1, .name = ""};
 
 static void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
@@ -179,7 +203,8 @@ static void take_object(const char *option)
         fd = open(copy, O_RDWR | O_CLOEXEC);
         if (fd < 0)
                 die("%s: %s", copy, strerror(errno));
-        memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                      strstr(option, "share=off") ? MAP_PRIVATE : MAP_SHARED, fd, 0);
         if (memory == MAP_FAILED)
                 die("mmap: %s", strerror(errno));
         close(fd);
@@ -207,6 +232,10 @@ static void parse_args(int argc, char **argv)
                         take_object(argv[++i]);
                 else if (strcmp(argv[i], "-append") == 0)
                         take_kernel_line(argv[++i]);
+                else if (strcmp(argv[i], "-incoming") == 0)
+                        fake.is_clone = strcmp(argv[++i], "defer") == 0;
+                else if (strcmp(argv[i], "-name") == 0)
+                        fake.name = argv[++i];
                 else if (strcmp(argv[i], "-smp") == 0)
                         fake.cpus = (unsigned)strtoul(argv[++i], NULL, 10);
         }
@@ -227,6 +256,32 @@ static const char *read_script(void)
                 die("cannot read %s", script + 1);
         text[strcspn(text, "\n")] = '\0';
         return text;
+}
+
+static const char *role(void)
+{
+        if (strstr(fake.name, "guest=ktstr-template-"))
+                return "template";
+        if (strstr(fake.name, "guest=ktstr-pool-"))
+                return "pool";
+        return fake.is_clone ? "clone" : "job";
+}
+
+/* Of several scripts the one for this guest. */
+static const char *choose_script(const char *scripts)
+{
+        const char *mine = role(), *other = "ok";
+
+        for (char *save = NULL, *one = strtok_r(strdup(scripts), ",", &save); one;
+             one = strtok_r(NULL, ",", &save)) {
+                const size_t len = strcspn(one, "=");
+
+                if (one[len] == '\0')
+                        other = one;
+                else if (strlen(mine) == len && strncmp(one, mine, len) == 0)
+                        return one + len + 1;
+        }
+        return other;
 }
 
 /* --- QMP --- */
@@ -292,11 +347,78 @@ static struct json_object *next_question(struct kt_wire_decoder *decoder)
         return message.json;
 }
 
-/* Until `cont`. */
-static void serve_qmp(void)
+static void send_event_of_qmp(const char *name, const char *data)
 {
-        struct kt_wire_decoder *decoder = kt_wire_decoder_new(0);
+        char text[256];
 
+        snprintf(text, sizeof(text),
+                 "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"%s\", \"data\": {%s}}",
+                 name, data);
+        send_json(text);
+}
+
+static void refuse(struct json_object *question)
+{
+        answer(question, "\"error\": {\"class\": \"GenericError\", \"desc\": \"not today\"}");
+}
+
+/* A clone learns from it where its mailbox is. */
+static void write_state(const char *uri)
+{
+        char path[4096], text[128];
+        int fd, size;
+
+        if (sscanf(uri, "exec:cat >'%4095[^']'", path) != 1)
+                die("cannot save to %s", uri);
+        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        size = snprintf(text, sizeof(text), "fake state 0x%llx 0x%llx\n",
+                        (unsigned long long)fake.mailbox_gpa, (unsigned long long)fake.mailbox_size);
+        if (fd < 0 || kt_write_all(fd, text, (size_t)size) < 0)
+                die("%s: %s", path, strerror(errno));
+        close(fd);
+}
+
+static void read_state(const char *uri)
+{
+        unsigned long long gpa, size;
+        char text[128] = "";
+        int fd;
+
+        if (sscanf(uri, "fd:%d", &fd) != 1 || read(fd, text, sizeof(text) - 1) <= 0 ||
+            sscanf(text, "fake state %llx %llx", &gpa, &size) != 2)
+                die("cannot restore from %s: '%s'", uri, text);
+        fake.mailbox_gpa = gpa;
+        fake.mailbox_size = size;
+}
+
+static void migrate(struct json_object *question, bool incoming)
+{
+        const char *uri = kt_json_str(kt_json_get(question, "arguments"), "uri");
+
+        if (script_is(incoming ? "refuse_restore" : "refuse_save")) {
+                refuse(question);
+                return;
+        }
+        if (script_is(incoming ? "die_restoring" : "die_saving"))
+                exit(5);
+        answer(question, "\"return\": {}");
+        if (incoming && script_is("never_restored"))
+                return;
+        if (script_is(incoming ? "fail_restore" : "fail_save")) {
+                send_event_of_qmp("MIGRATION", "\"status\": \"failed\"");
+                return;
+        }
+        send_event_of_qmp("MIGRATION", "\"status\": \"active\"");
+        if (incoming)
+                read_state(uri);
+        else
+                write_state(uri);
+        send_event_of_qmp("MIGRATION", "\"status\": \"completed\"");
+}
+
+static void greet(void)
+{
+        fake.qmp = kt_wire_decoder_new(0);
         if (script_is("never_qmp"))
                 hang();
         if (script_is("broken_qmp")) {
@@ -306,8 +428,13 @@ static void serve_qmp(void)
         send_json("{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 3, \"minor\": 2, \"major\": 1}, "
                   "\"package\": \"fake\"}, "
                   "\"capabilities\": [\"oob\"]}}");
+}
+
+/* Until `cont`. */
+static void serve_qmp(void)
+{
         for (bool paused = true; paused;) {
-                _cleanup_json_ struct json_object *question = next_question(decoder);
+                _cleanup_json_ struct json_object *question = next_question(fake.qmp);
                 const char *command = kt_json_str(question, "execute") ?: "";
 
                 if (strcmp(command, "query-cpus-fast") == 0) {
@@ -316,15 +443,30 @@ static void serve_qmp(void)
                         if (script_is("die_paused"))
                                 _exit(4);
                         answer_cpus(question);
+                } else if (strcmp(command, "migrate") == 0 || strcmp(command, "migrate-incoming") == 0) {
+                        migrate(question, strcmp(command, "migrate-incoming") == 0);
                 } else if (strcmp(command, "cont") == 0 && script_is("refuse_cont")) {
-                        answer(question,
-                               "\"error\": {\"class\": \"GenericError\", \"desc\": \"not today\"}");
+                        refuse(question);
                 } else {
                         answer(question, "\"return\": {}");
                         paused = strcmp(command, "cont") != 0;
                 }
         }
-        kt_wire_decoder_free(decoder);
+}
+
+/* Nothing but `stop` comes while the guest runs. */
+static void serve_stop(void)
+{
+        _cleanup_json_ struct json_object *question = next_question(fake.qmp);
+
+        if (strcmp(kt_json_str(question, "execute") ?: "", "stop") != 0)
+                die("asked for something else than to stop");
+        if (script_is("refuse_stop")) {
+                refuse(question);
+                hang();
+        }
+        send_event_of_qmp("STOP", "");
+        answer(question, "\"return\": {}");
 }
 
 /* What the daemon asks at its start to learn whether this is a QEMU at all: the answers to all its
@@ -421,6 +563,14 @@ static void take_frame(const struct kt_frame *frame)
         case KT_FRAME_INPUT:
                 log_line("input %u", frame->size);
                 break;
+        case KT_FRAME_PARK:
+                fake.park = true;
+                log_line("park");
+                break;
+        case KT_FRAME_WAKE:
+                fake.wake = true;
+                log_line("wake");
+                break;
         default:
                 die("a frame of type %u is not for an agent", frame->type);
         }
@@ -447,6 +597,15 @@ static uint8_t *at_gpa(uint64_t gpa, uint64_t size)
         if (node == fake.n_nodes || size > fake.node_size[node] - gpa)
                 die("the mailbox is not in one node's memory");
         return fake.node[node] + gpa;
+}
+
+static bool mailbox_is_full(void)
+{
+        uint64_t size;
+        uint32_t flags;
+
+        return kt_mailbox_parse(at_gpa(fake.mailbox_gpa, fake.mailbox_size), fake.mailbox_size, &size,
+                                &flags) == 1;
 }
 
 static void read_mailbox(void)
@@ -540,7 +699,7 @@ static void send_event(const char *kind)
         send_object(KT_FRAME_EVENT, new_event(kind));
 }
 
-static void send_hello(bool mailbox)
+static void send_hello(uint32_t type, bool mailbox)
 {
         struct json_object *json = json_object_new_object();
 
@@ -551,7 +710,7 @@ static void send_hello(bool mailbox)
         kt_json_add_bool(json, "mailbox", mailbox);
         if (!mailbox)
                 kt_json_add_str(json, "mailbox_error", "cannot open /dev/mem: Operation not permitted");
-        send_object(KT_FRAME_HELLO, json);
+        send_object(type, json);
 }
 
 /* --- results --- */
@@ -773,7 +932,7 @@ static void after_hello(void)
         if (script_is("poweroff_early"))
                 shut_down("guest-shutdown");
         if (script_is("two_hellos"))
-                send_hello(true);
+                send_hello(KT_FRAME_HELLO, true);
         if (script_is("garbage_frames"))
                 send_text(KT_FRAME_EVENT, "{}"),
                         send_bytes(fake.agent_fd, "GET / HTTP/1.1\r\nHost: guest\r\n", 29);
@@ -799,13 +958,80 @@ static bool has_mailbox(void)
                !script_is("kvm_error");
 }
 
+static void die_when_told(void) __attribute__((noreturn));
+
+static void die_when_told(void)
+{
+        _cleanup_free_ char *path = kt_format("%s.die", getenv("FAKE_QEMU_LOG"));
+
+        while (access(path, F_OK) < 0)
+                poll(NULL, 0, 5);
+        exit(6);
+}
+
+/* From PARK to the job's `cont`. */
+static void park(bool mailbox)
+{
+        fake.park = false;
+        if (script_is("die_waking"))
+                exit(7);
+        if (script_is("never_parked"))
+                hang();
+        if (script_is("chatty_park")) {
+                send_event("workload_started");
+                send_output(KT_OUTPUT_STDOUT, "la la\n");
+                send_text(KT_FRAME_RESULT, "{\"t_ns\":1,\"outcome\":\"exec_done\"}");
+        }
+        send_hello(KT_FRAME_PARKED, mailbox);
+        serve_stop();
+        fake.parked = true;
+        log_line("parked");
+        if (script_is("die_parked"))
+                exit(6);
+        if (script_is("die_when_told"))
+                die_when_told();
+        if (script_is("talk_parked"))
+                send_event("workload_started");
+        serve_qmp();
+        if (script_is("die_at_hand_out"))
+                exit(8);
+        if (script_is("never_wakes"))
+                hang();
+}
+
+/* Until there is a job, in the mailbox or on its way over the port. */
+static void wait_for_job(bool mailbox)
+{
+        for (;;) {
+                if (mailbox && mailbox_is_full()) {
+                        if (fake.parked || fake.is_clone)
+                                send_hello(KT_FRAME_HELLO, mailbox);
+                        return;
+                }
+                while (!fake.park && !fake.wake && !fake.job)
+                        if (!read_port(SIZE_MAX))
+                                exit(0);
+                if (fake.park) {
+                        park(mailbox);
+                } else {
+                        if (fake.wake)
+                                send_hello(KT_FRAME_HELLO, mailbox);
+                        return;
+                }
+        }
+}
+
 static void play_agent(void)
 {
         const bool mailbox = has_mailbox();
 
-        before_hello();
-        send_hello(mailbox);
-        after_hello();
+        if (!fake.is_clone) {
+                before_hello();
+                send_hello(KT_FRAME_HELLO, mailbox);
+                after_hello();
+        } else if (script_is("early_hello"))
+                send_hello(KT_FRAME_HELLO, mailbox);
+        wait_for_job(mailbox);
         take_hand_out(mailbox);
         if (script_is("panic_running"))
                 panic("sysrq triggered crash");
@@ -827,13 +1053,14 @@ int main(int argc, char **argv)
         signal(SIGPIPE, SIG_IGN);
         if (is_check(argc, argv))
                 return answer_check();
-        fake.script = read_script();
+        parse_args(argc, argv);
+        fake.script = choose_script(read_script());
         if (script_is("refuse_args"))
                 die("-M q35,smbus=off: Property 'pc-q35-1.2-machine.smbus' not found");
         if (log_path && !(fake.log = fopen(log_path, "ae")))
                 die("cannot open %s", log_path);
         kt_frame_decoder_init(&fake.decoder);
-        parse_args(argc, argv);
+        greet();
         serve_qmp();
         play_agent();
         return 0;

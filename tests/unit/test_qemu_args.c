@@ -8,20 +8,18 @@
 
 static char **make(struct topology t, enum accel accel, bool devmem)
 {
-        const struct kernel kernel = {.image_path = "/k/vmlinux", .devmem = devmem};
-        const struct guest_shape shape = {
+        struct kernel kernel = {.image_path = (char *)"/k/vmlinux"};
+        struct shape shape = {
                 .topology = t,
                 .memory_mib = topology_default_memory_mib(&t),
                 .accel = accel,
                 .kernel = &kernel,
-                .initramfs_path = "/k/initramfs",
+                .initramfs_path = (char *)"/k/initramfs",
         };
-        struct memory_layout layout;
         const struct qemu_args_params params = {
                 .qemu_path = "/bin/qemu",
                 .id = "j7",
                 .shape = &shape,
-                .layout = &layout,
                 .agent_fd = 3,
                 .qmp_fd = 4,
                 .console_fd = 5,
@@ -29,7 +27,8 @@ static char **make(struct topology t, enum accel accel, bool devmem)
         };
         char **argv;
 
-        ck_assert_int_eq(memory_layout_make(&t, shape.memory_mib, 70 << 20, 0, devmem, &layout, NULL), 0);
+        ck_assert_int_eq(memory_layout_make(&t, shape.memory_mib, 70 << 20, 0, devmem, &shape.layout, NULL),
+                         0);
         argv = qemu_args_make(&params);
         ck_assert_ptr_nonnull(argv);
         return argv;
@@ -103,14 +102,13 @@ START_TEST(an_old_tcg_gets_one_thread)
         const struct qemu_args_params params = {
                 .qemu_path = "/bin/qemu",
                 .id = "j7",
-                .shape =
-                        &(struct guest_shape){.topology = {1, 1, 2, 1},
-                                              .accel = ACCEL_TCG,
-                                              .tcg_one_thread = true,
-                                              .kernel = &(struct kernel){.image_path = (char *)"/k/vmlinux"},
-                                              .initramfs_path = "/k/initramfs"},
-                .layout =
-                        &(struct memory_layout){.size = 256 << 20, .n_nodes = 1, .node_size = {256 << 20}}};
+                .shape = &(struct shape){
+                        .topology = {1, 1, 2, 1},
+                        .accel = ACCEL_TCG,
+                        .tcg_one_thread = true,
+                        .kernel = &(struct kernel){.image_path = (char *)"/k/vmlinux"},
+                        .initramfs_path = (char *)"/k/initramfs",
+                        .layout = {.size = 256 << 20, .n_nodes = 1, .node_size = {256 << 20}}}};
         char **argv = qemu_args_make(&params);
 
         ck_assert_str_eq(value(argv, "-accel", 0), "tcg,thread=single");

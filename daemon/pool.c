@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pool.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/log.h"
+#include "../proto/errors.h"
+#include "pool_internal.h"
+#include "worker.h"
+
+/* What an idle guest is taken to need before one was measured: 2 vCPUs under tcg need some 20 MB. */
+#define EACH_BYTES_GUESS (64ULL << 20)
+
+/* As many jobs of a shape have booted on a host that was never idle: then its template is worth being built
+ * beside them, which is what they gain from. */
+#define COLD_STARTS_MAX 3U
+
+/* After so many clones in a row that did not wake it is the template that is at fault. */
+#define CLONE_FAILURES_MAX 2U
+
+#define SHAPES_MAX 256U
+
+uint64_t pool_now(const struct pool *p)
+{
+        return uv_now(p->params.loop);
+}
+
+/* --- shapes --- */
+
+struct pool_shape *pool_find(const struct pool *p, const char *key)
+{
+        kt_list_for_each (it, &p->shapes) {
+                struct pool_shape *ps = kt_list_entry(it, struct pool_shape, link);
+
+                if (strcmp(ps->shape->key, key) == 0)
+                        return ps;
+        }
+        return NULL;
+}
+
+static void take_template(struct pool_shape *ps, const struct template *t)
+{
+        if (!t || ps->template == t)
+                return;
+        template_unref(ps->pool->params.store, ps->template);
+        ps->template = template_ref(ps->pool->params.store, t);
+        ps->clone_failures = 0;
+}
+
+struct pool_shape *pool_know(struct pool *p, struct shape *s, const struct template *template)
+{
+        struct pool_shape *ps = pool_find(p, s->key);
+
+        if (!ps) {
+                ps = calloc(1, sizeof(*ps));
+                if (!ps)
+                        return NULL;
+                ps->pool = p;
+                ps->shape = shape_ref(s);
+                ps->demand.at_ms = pool_now(p);
+                kt_list_init(&ps->guests);
+                kt_list_init(&ps->waiters);
+                kt_list_append(&p->shapes, &ps->link);
+        }
+        take_template(ps, template);
+        return ps;
+}
+
+unsigned pool_shape_count(const struct pool_shape *ps, bool parked)
+{
+        unsigned n = 0;
+
+        kt_list_for_each (it, &ps->guests) {
+                const struct pool_guest *pg = kt_list_entry(it, struct pool_guest, link);
+
+                n += pg->parked == parked && !pg->leaving;
+        }
+        return n;
+}
+
+static double demand_of(const struct pool_shape *ps)
+{
+        return pool_demand_at(&ps->demand, pool_now(ps->pool), ps->pool->params.half_life_ms);
+}
+
+static bool is_wanted(const struct pool_shape *ps)
+{
+        return demand_of(ps) >= POOL_DEMAND_MIN || !kt_list_empty(&ps->waiters);
+}
+
+static unsigned wants(const struct pool_shape *ps)
+{
+        const struct pool_params *params = &ps->pool->params;
+        const unsigned idle = ps->primed > params->idle ? ps->primed : params->idle;
+
+        return pool_demand_want(&ps->demand, idle, pool_now(ps->pool), params->half_life_ms);
+}
+
+static void tell_waiters(struct pool_shape *ps, const struct kt_error *err)
+{
+        const unsigned idle = pool_shape_count(ps, true);
+
+        kt_list_for_each_safe (it, &ps->waiters) {
+                struct pool_waiter *w = kt_list_entry(it, struct pool_waiter, link);
+
+                if (!err && idle < w->idle)
+                        continue;
+                kt_list_remove(&w->link);
+                w->done(w->userdata, err);
+                free(w);
+        }
+}
+
+/* Nothing of it is left: forget it. */
+static void forget_if_unused(struct pool_shape *ps)
+{
+        if (ps->build || !kt_list_empty(&ps->guests) || ps->demand.running > 0 ||
+            (is_wanted(ps) && !ps->pool->stopping))
+                return;
+        kt_list_remove(&ps->link);
+        template_unref(ps->pool->params.store, ps->template);
+        shape_unref(ps->shape);
+        free(ps->reason);
+        free(ps);
+}
+
+void pool_shape_failed(struct pool_shape *ps, const char *what, const struct kt_error *err)
+{
+        const uint64_t wait = pool_backoff_ms(++ps->failures);
+
+        ps->retry_ms = pool_now(ps->pool) + wait;
+        free(ps->reason);
+        ps->reason = strdup(err ? kt_error_text(err) : "it ended without a word");
+        kt_log_warning("%s, of %s, failed: %s; trying again in %llu s", what, ps->shape->text,
+                       ps->reason ?: "out of memory", (unsigned long long)(wait + 999) / 1000);
+        tell_waiters(ps, err);
+}
+
+/* --- templates --- */
+
+/* For the worker. */
+struct discard {
+        struct pool *pool;
+        char key[SHAPE_KEY_SIZE];
+};
+
+static void discard_work(void *data)
+{
+        struct discard *d = data;
+
+        template_store_discard(d->pool->params.store, d->key);
+}
+
+static void discard_done(void *data, int status)
+{
+        struct discard *d = data;
+        struct pool *p = d->pool;
+
+        free(d);
+        p->work--;
+        pool_changed(p);
+}
+
+void pool_shape_drop_template(struct pool_shape *ps)
+{
+        struct pool *p = ps->pool;
+        struct discard *d = calloc(1, sizeof(*d));
+
+        template_unref(p->params.store, ps->template);
+        ps->template = NULL;
+        ps->clone_failures = 0;
+        if (!d)
+                return;
+        d->pool = p;
+        memcpy(d->key, ps->shape->key, sizeof(d->key));
+        if (worker_run(p->params.loop, discard_work, discard_done, d) < 0)
+                free(d);
+        else
+                p->work++;
+}
+
+static void on_built(void *userdata, const struct template *t, const struct kt_error *err)
+{
+        struct pool_shape *ps = userdata;
+        struct pool *p = ps->pool;
+
+        ps->build = NULL;
+        if (t) {
+                kt_log_info("template of %s built in %lld ms", ps->shape->text, (long long)t->build_ms);
+                metrics_template(p->params.metrics, true);
+                take_template(ps, t);
+                template_unref(p->params.store, t);
+                ps->failures = ps->cold_starts = 0;
+        } else if (err) {
+                metrics_template(p->params.metrics, false);
+                pool_shape_failed(ps, "the template", err);
+        }
+        pool_changed(p);
+}
+
+static void start_build(struct pool_shape *ps)
+{
+        struct pool *p = ps->pool;
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        char id[40];
+
+        snprintf(id, sizeof(id), "template-%llu", (unsigned long long)++p->next_id);
+        const struct template_build_params params = {
+                .shape = ps->shape,
+                .store = p->params.store,
+                .kcache = p->params.kcache,
+                .qemu_path = p->params.qemu_path,
+                .exec_helper = p->params.exec_helper,
+                .run_dir = p->params.run_dir,
+                .id = id,
+        };
+        if (template_build_start(p->params.loop, &params, on_built, ps, &ps->build, &err) < 0)
+                pool_shape_failed(ps, "the template", &err);
+}
+
+/* --- what to do next --- */
+
+static unsigned cpus_building(const struct pool *p)
+{
+        unsigned n = 0;
+
+        kt_list_for_each (it, &p->shapes) {
+                const struct pool_shape *ps = kt_list_entry(it, struct pool_shape, link);
+
+                n += ((ps->build ? 1 : 0) + pool_shape_count(ps, false)) *
+                     topology_cpus(&ps->shape->topology);
+        }
+        return n;
+}
+
+/* Beside what jobs use and what is under way already; one thing at a time may be larger than the host. */
+static bool has_room(const struct pool *p, const struct pool_shape *ps)
+{
+        const unsigned busy = p->cpus_running + cpus_building(p);
+
+        return busy == 0 || busy + topology_cpus(&ps->shape->topology) <= p->params.host_cpus;
+}
+
+static void share_out(struct pool *p)
+{
+        struct pool_wish wishes[SHAPES_MAX];
+        size_t n = 0;
+
+        kt_list_for_each (it, &p->shapes) {
+                const struct pool_shape *ps = kt_list_entry(it, struct pool_shape, link);
+
+                if (n == SHAPES_MAX)
+                        break;
+                wishes[n++] = (struct pool_wish){
+                        .demand = demand_of(ps),
+                        .want = wants(ps),
+                        .each_bytes = ps->each_bytes ?: EACH_BYTES_GUESS,
+                };
+        }
+        pool_allot(wishes, n, p->params.max, p->params.memory_bytes);
+        n = 0;
+        kt_list_for_each (it, &p->shapes) {
+                struct pool_shape *ps = kt_list_entry(it, struct pool_shape, link);
+
+                ps->granted = n < SHAPES_MAX ? wishes[n++].granted : 0;
+        }
+}
+
+static void trim(struct pool_shape *ps)
+{
+        unsigned n = pool_shape_count(ps, true) + pool_shape_count(ps, false);
+
+        kt_list_for_each_safe (it, &ps->guests) {
+                struct pool_guest *pg = kt_list_entry(it, struct pool_guest, link);
+
+                if (n <= ps->granted)
+                        return;
+                if (!pg->leaving) {
+                        pool_guest_stop(pg);
+                        n--;
+                }
+        }
+}
+
+static bool may_try(const struct pool_shape *ps)
+{
+        return ps->failures == 0 || pool_now(ps->pool) >= ps->retry_ms;
+}
+
+static void serve_template(struct pool_shape *ps)
+{
+        if (ps->template || ps->build || !is_wanted(ps) || !may_try(ps))
+                return;
+        if (has_room(ps->pool, ps) || ps->cold_starts >= COLD_STARTS_MAX)
+                start_build(ps);
+}
+
+static void serve_guests(struct pool_shape *ps)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+
+        if (pool_now(ps->pool) < ps->pool->hold_until_ms)
+                return;
+        while (ps->template && may_try(ps) && has_room(ps->pool, ps) &&
+               pool_shape_count(ps, true) + pool_shape_count(ps, false) < ps->granted)
+                if (pool_guest_start(ps, &err) < 0)
+                        pool_shape_failed(ps, "a clone", &err);
+}
+
+/* The most wanted first: simple selection, there are a handful. */
+static void serve_all(struct pool *p)
+{
+        double last = -1;
+
+        for (bool first = true;; first = false) {
+                struct pool_shape *next = NULL;
+
+                kt_list_for_each (it, &p->shapes) {
+                        struct pool_shape *ps = kt_list_entry(it, struct pool_shape, link);
+                        const double d = demand_of(ps);
+
+                        if ((first || d < last) && (!next || d > demand_of(next)))
+                                next = ps;
+                }
+                if (!next)
+                        return;
+                last = demand_of(next);
+                kt_list_for_each_safe (it, &p->shapes) {
+                        struct pool_shape *ps = kt_list_entry(it, struct pool_shape, link);
+
+                        if (demand_of(ps) == last) {
+                                serve_guests(ps);
+                                serve_template(ps);
+                        }
+                }
+        }
+}
+
+/* --- when to look again --- */
+
+static void on_timer(uv_timer_t *timer)
+{
+        pool_changed(timer->data);
+}
+
+static void sooner(uint64_t *at, uint64_t when)
+{
+        if (*at == 0 || when < *at)
+                *at = when;
+}
+
+static void set_timer(struct pool *p)
+{
+        const uint64_t now = pool_now(p);
+        uint64_t at = 0;
+
+        kt_list_for_each (it, &p->shapes) {
+                const struct pool_shape *ps = kt_list_entry(it, struct pool_shape, link);
+
+                if (ps->failures > 0 && ps->retry_ms > now && is_wanted(ps))
+                        sooner(&at, ps->retry_ms);
+                if (ps->demand.running == 0)
+                        sooner(&at,
+                               now + (pool_demand_lasts(&ps->demand, now, p->params.half_life_ms) ?: 1000));
+        }
+        if (p->hold_until_ms > now)
+                sooner(&at, p->hold_until_ms);
+        if (at == 0)
+                uv_timer_stop(&p->timer);
+        else
+                uv_timer_start(&p->timer, on_timer, at > now ? at - now : 0, 0);
+}
+
+static void tell_if_empty(struct pool *p)
+{
+        if (!p->stopping || p->told_empty || p->work > 0 || !kt_list_empty(&p->shapes) || !p->timer_closed)
+                return;
+        p->told_empty = true;
+        p->params.on_empty(p->params.userdata);
+}
+
+static void serve(struct pool *p)
+{
+        share_out(p);
+        kt_list_for_each (it, &p->shapes)
+                trim(kt_list_entry(it, struct pool_shape, link));
+        serve_all(p);
+        kt_list_for_each_safe (it, &p->shapes)
+                tell_waiters(kt_list_entry(it, struct pool_shape, link), NULL);
+}
+
+void pool_changed(struct pool *p)
+{
+        /* What is started and stopped here may report at once. */
+        if (p->pumping)
+                return;
+        p->pumping = true;
+        if (!p->stopping)
+                serve(p);
+        kt_list_for_each_safe (it, &p->shapes)
+                forget_if_unused(kt_list_entry(it, struct pool_shape, link));
+        if (!p->stopping)
+                set_timer(p);
+        p->pumping = false;
+        tell_if_empty(p);
+}
+
+void pool_pump(struct pool *p, unsigned cpus_running)
+{
+        p->cpus_running = cpus_running;
+        pool_changed(p);
+}
+
+void pool_shrink(struct pool *p)
+{
+        unsigned idle = 0, left;
+
+        kt_list_for_each (it, &p->shapes)
+                idle += pool_shape_count(kt_list_entry(it, struct pool_shape, link), true);
+        p->hold_until_ms = pool_now(p) + POOL_PRESSURE_HOLD_MS;
+        left = (idle + 1) / 2;
+        if (left > 0)
+                kt_log_notice("the host is short of memory: giving up %u of %u idle guests", left, idle);
+        /* From the least wanted on. */
+        while (left > 0) {
+                struct pool_guest *victim = NULL;
+
+                kt_list_for_each (it, &p->shapes) {
+                        struct pool_shape *ps = kt_list_entry(it, struct pool_shape, link);
+
+                        kt_list_for_each (jt, &ps->guests) {
+                                struct pool_guest *pg = kt_list_entry(jt, struct pool_guest, link);
+
+                                if (pg->parked && !pg->leaving &&
+                                    (!victim || demand_of(ps) < demand_of(victim->of)))
+                                        victim = pg;
+                        }
+                }
+                if (!victim)
+                        break;
+                pool_guest_stop(victim);
+                left--;
+        }
+        pool_changed(p);
+}
+
+/* --- for jobs --- */
+
+void pool_begin(struct pool *p, struct shape *s, const struct template *t)
+{
+        struct pool_shape *ps = p->params.store && !p->stopping ? pool_know(p, s, t) : NULL;
+
+        if (!ps)
+                return;
+        pool_demand_begin(&ps->demand, pool_now(p), p->params.half_life_ms);
+        ps->used_ms = pool_now(p);
+        if (!ps->template)
+                ps->cold_starts++;
+}
+
+void pool_end(struct pool *p, struct shape *s)
+{
+        struct pool_shape *ps = pool_find(p, s->key);
+
+        if (!ps)
+                return;
+        pool_demand_end(&ps->demand, pool_now(p), p->params.half_life_ms);
+        pool_changed(p);
+}
+
+/* The one that was parked last: what it uses is warm. */
+static struct pool_guest *pick(struct pool_shape *ps)
+{
+        for (struct kt_list *it = ps->guests.prev; it != &ps->guests; it = it->prev) {
+                struct pool_guest *pg = kt_list_entry(it, struct pool_guest, link);
+
+                if (pg->parked && !pg->leaving)
+                        return pg;
+        }
+        return NULL;
+}
+
+struct guest *pool_take(struct pool *p, const struct shape *s, const struct guest_ops *ops, void *userdata,
+                        const char *console_path)
+{
+        struct pool_shape *ps = pool_find(p, s->key);
+        struct pool_guest *pg = ps ? pick(ps) : NULL;
+        struct guest *g = pg ? pg->guest : NULL;
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+
+        if (!ps)
+                return NULL;
+        if (g && guest_adopt(g, ops, userdata, console_path, &err) < 0) {
+                kt_log_warning("a guest of the pool cannot be used: %s", kt_error_text(&err));
+                g = NULL;
+        }
+        if (!g) {
+                ps->misses++;
+                p->misses++;
+                metrics_pool_miss(p->params.metrics);
+                return NULL;
+        }
+        pool_guest_taken(pg);
+        ps->hits++;
+        p->hits++;
+        metrics_pool_hit(p->params.metrics);
+        return g;
+}
+
+void pool_clone_woke(struct pool *p, const struct shape *s)
+{
+        struct pool_shape *ps = pool_find(p, s->key);
+
+        if (ps)
+                ps->clone_failures = 0;
+}
+
+void pool_clone_failed(struct pool *p, const struct shape *s, const struct kt_error *err)
+{
+        struct pool_shape *ps = pool_find(p, s->key);
+
+        if (!ps)
+                return;
+        pool_shape_failed(ps, "a clone", err);
+        if (++ps->clone_failures >= CLONE_FAILURES_MAX && ps->template) {
+                kt_log_warning("the template of %s is thrown away: its clones do not wake", ps->shape->text);
+                pool_shape_drop_template(ps);
+        }
+}
+
+/* --- its own life --- */
+
+int pool_new(const struct pool_params *params, struct pool **ret, struct kt_error *reterr)
+{
+        struct pool *p = calloc(1, sizeof(*p));
+
+        if (!p)
+                return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+        p->params = *params;
+        kt_list_init(&p->shapes);
+        uv_timer_init(params->loop, &p->timer);
+        p->timer.data = p;
+        *ret = p;
+        return 0;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+        struct pool *p = handle->data;
+
+        p->timer_closed = true;
+        tell_if_empty(p);
+}
+
+static void stop_shape(struct pool_shape *ps, const struct kt_error *err)
+{
+        tell_waiters(ps, err);
+        if (ps->build)
+                template_build_stop(ps->build);
+        kt_list_for_each_safe (it, &ps->guests)
+                pool_guest_stop(kt_list_entry(it, struct pool_guest, link));
+}
+
+void pool_stop(struct pool *p)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+
+        if (p->stopping)
+                return;
+        p->stopping = true;
+        kt_error_set(&err, -ESHUTDOWN, KT_E_SHUTTING_DOWN, "the daemon stops");
+        kt_list_for_each_safe (it, &p->shapes)
+                stop_shape(kt_list_entry(it, struct pool_shape, link), &err);
+        uv_close((uv_handle_t *)&p->timer, on_timer_closed);
+        pool_changed(p);
+}
+
+void pool_free(struct pool *p)
+{
+        if (!p)
+                return;
+        assert(kt_list_empty(&p->shapes) && p->work == 0);
+        free(p);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What these files share; nobody else includes this.
+ *
+ *   pool.c         shapes, what is to be done for them, the verbs for jobs
+ *   pool_guest.c   one guest of the pool: from its start to being parked, taken or gone
+ *   pool_admin.c   the verbs for people: prime, drop, look
+ */
+
+#include "../common/list.h"
+#include "pool.h"
+#include "pool_policy.h"
+#include "template_build.h"
+
+struct pool {
+        struct pool_params params;
+        struct kt_list shapes;
+        uv_timer_t timer;
+        bool stopping, timer_closed, told_empty;
+        bool pumping;
+        unsigned cpus_running;  /* as pool_pump() was told last */
+        uint64_t hold_until_ms; /* short of memory until then */
+        unsigned work;          /* workers that run for it */
+        uint64_t next_id;
+        uint64_t hits, misses;
+};
+
+struct pool_shape {
+        struct kt_list link;
+        struct pool *pool;
+        struct shape *shape;
+        const struct template *template; /* a reference, or NULL */
+        struct template_build *build;
+        struct kt_list guests; /* struct pool_guest */
+        struct kt_list waiters;
+        struct pool_demand demand;
+        unsigned primed;      /* guests that somebody asked to have ready; 0: as configured */
+        unsigned cold_starts; /* jobs that booted for want of a template */
+        unsigned granted;     /* of the last allotment */
+        uint64_t used_ms;     /* when a job asked last, or 0 */
+        uint64_t hits, misses;
+        uint64_t each_bytes; /* PSS of the guest measured last, 0: none yet */
+
+        unsigned failures;       /* in a row */
+        unsigned clone_failures; /* in a row, of this template */
+        uint64_t retry_ms;
+        char *reason;
+};
+
+struct pool_guest {
+        struct kt_list link; /* unlinked once taken */
+        struct pool_shape *of;
+        struct guest *guest; /* NULL once taken */
+        bool parked, leaving, measuring;
+        uint64_t start_ns, parked_ms, pss_bytes;
+};
+
+struct pool_waiter {
+        struct kt_list link;
+        unsigned idle;
+        void (*done)(void *userdata, const struct kt_error *err);
+        void *userdata;
+};
+
+/* --- pool.c --- */
+
+struct pool_shape *pool_find(const struct pool *p, const char *key);
+
+/* The shape, added if it is new; template: what is known of its template, or NULL. NULL: out of memory. */
+struct pool_shape *pool_know(struct pool *p, struct shape *s, const struct template *template);
+
+/* What is left to do after something happened. */
+void pool_changed(struct pool *p);
+
+/* A build or a guest of this shape failed: leave it alone for a while. */
+void pool_shape_failed(struct pool_shape *ps, const char *what, const struct kt_error *err);
+
+unsigned pool_shape_count(const struct pool_shape *ps, bool parked);
+
+/* Without its template nothing can be cloned until it is built anew. */
+void pool_shape_drop_template(struct pool_shape *ps);
+
+uint64_t pool_now(const struct pool *p);
+
+/* --- pool_guest.c --- */
+
+int pool_guest_start(struct pool_shape *ps, struct kt_error *reterr);
+void pool_guest_stop(struct pool_guest *pg);
+/* Its guest belongs to somebody else now. */
+void pool_guest_taken(struct pool_guest *pg);
