@@ -10,7 +10,7 @@
 #include <build_config.h>
 
 #include "../common/cleanup.h"
-#include "distance.h"
+#include "../common/distance.h"
 #include "exit_status.h"
 #include "verb.h"
 

@@ -2,7 +2,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "../../client/distance.h"
+#include "../../common/distance.h"
 #include "../../common/cleanup.h"
 #include "../lib/suite.h"
 
