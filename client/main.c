@@ -103,7 +103,7 @@ static int unknown_verb(const char *name)
         unsigned best = 3;
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(verbs); i++) {
-                unsigned d = edit_distance(name, verbs[i]->name);
+                unsigned d = kt_edit_distance(name, verbs[i]->name);
                 if (d < best) {
                         best = d;
                         nearest = verbs[i]->name;
