@@ -2,19 +2,15 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "../common/elf_object.h"
-#include "../common/fsutil.h"
 #include "../common/log.h"
-#include "../common/sockpath.h"
 #include "../proto/errors.h"
+#include "config_places.h"
 
 #include <build_config.h>
 
@@ -176,100 +172,6 @@ static int parse_option(int opt, struct config *c, struct kt_error *reterr)
         }
 }
 
-/* One of our own programs: beside us in the build tree, else where it was installed. */
-static char *own_program(const char *dir, const char *in_tree, const char *name)
-{
-        char *path = kt_format("%s/%s", dir, in_tree);
-
-        if (path && access(path, X_OK) == 0)
-                return path;
-        free(path);
-        return kt_path_join(KT_LIBEXEC_DIR, name);
-}
-
-/* One that is linked to libraries runs in no guest: they are not taken along for it. */
-static bool is_static_program(const char *path)
-{
-        _cleanup_close_ int fd = access(path, X_OK) == 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-        struct kt_elf_object object;
-        const char *problem;
-        bool is;
-
-        if (fd < 0 || kt_elf_object_read(fd, &object, &problem) < 0)
-                return false;
-        is = object.native && !object.interpreter;
-        kt_elf_object_done(&object);
-        return is;
-}
-
-/* Installed with us, unpacked for the build, or the distribution's own. */
-static char *find_busybox(void)
-{
-        const char *const places[] = {KT_LIBEXEC_DIR "/busybox", KT_BUSYBOX, "/usr/bin/busybox",
-                                      "/bin/busybox"};
-
-        for (size_t i = 0; i < KT_ARRAY_SIZE(places); i++)
-                if (*places[i] && is_static_program(places[i]))
-                        return strdup(places[i]);
-        return NULL;
-}
-
-static int fill_programs(struct config *c)
-{
-        char exe[PATH_MAX];
-        ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-
-        exe[n < 0 ? 0 : n] = '\0';
-        char *slash = strrchr(exe, '/');
-        if (slash)
-                *slash = '\0';
-        if (!c->qemu_path)
-                c->qemu_path = strdup("/usr/bin/qemu-system-x86_64");
-        if (!c->agent_path)
-                c->agent_path = own_program(exe, "../guest/ktstr-guest", "ktstr-guest");
-        if (!c->exec_helper)
-                c->exec_helper = own_program(exe, "ktstrd-exec", "ktstrd-exec");
-        if (!c->busybox_path)
-                c->busybox_path = find_busybox();
-        return c->qemu_path && c->agent_path && c->exec_helper ? 0 : -ENOMEM;
-}
-
-/* systemd's *_DIRECTORY for a service; a user's folders otherwise. */
-static int fill_folders(struct config *c, struct kt_error *reterr)
-{
-        _cleanup_free_ char *runtime = NULL;
-        const char *dir;
-        int r = 0;
-
-        dir = getenv("CACHE_DIRECTORY");
-        if (!c->cache_dir && dir)
-                c->cache_dir = kt_path_join(dir, "kernels");
-        else if (!c->cache_dir)
-                r = kt_cache_dir(&c->cache_dir, reterr);
-        if (r < 0)
-                return r;
-        dir = getenv("STATE_DIRECTORY");
-        if (!c->state_dir && dir)
-                c->state_dir = strdup(dir);
-        else if (!c->state_dir)
-                r = kt_state_dir(&c->state_dir, reterr);
-        if (r < 0)
-                return r;
-        dir = getenv("RUNTIME_DIRECTORY");
-        if (dir)
-                runtime = strdup(dir);
-        else if (!c->socket_path)
-                r = kt_user_runtime_dir(true, &runtime, reterr);
-        if (r < 0)
-                return r;
-        if (!c->socket_path)
-                c->socket_path = kt_path_join(runtime, KT_SOCKET_NAME);
-        /* Of one daemon, as the socket is. */
-        if (!c->run_dir && c->socket_path)
-                c->run_dir = kt_format("%s.guests", c->socket_path);
-        return c->cache_dir && c->state_dir && c->run_dir && c->socket_path ? 0 : -ENOMEM;
-}
-
 int config_parse(int argc, char **argv, struct config *ret, struct kt_error *reterr)
 {
         struct config c = {.ready_fd = -1, .idle_exit_ms = IDLE_EXIT_MS};
@@ -287,9 +189,9 @@ int config_parse(int argc, char **argv, struct config *ret, struct kt_error *ret
                 r = kt_error_set(reterr, -EINVAL, KT_E_INVALID_PARAMETER,
                                  "unexpected argument '%s'; see ktstrd --help", argv[optind]);
         if (r == 0)
-                r = fill_folders(&c, reterr);
+                r = config_fill_folders(&c, reterr);
         if (r == 0)
-                r = fill_programs(&c);
+                r = config_fill_programs(&c);
         if (r == -ENOMEM && !kt_error_isset(reterr))
                 kt_error_set(reterr, r, KT_E_INTERNAL, "out of memory");
         if (r != 0) {
