@@ -61,20 +61,30 @@ int config_fill_programs(struct config *c)
         char *slash = strrchr(exe, '/');
         if (slash)
                 *slash = '\0';
-        if (!c->qemu_path)
-                c->qemu_path = strdup("/usr/bin/qemu-system-x86_64");
         if (!c->agent_path)
                 c->agent_path = own_program(exe, "../guest/ktstr-guest", "ktstr-guest");
         if (!c->exec_helper)
                 c->exec_helper = own_program(exe, "ktstrd-exec", "ktstrd-exec");
         if (!c->busybox_path)
                 c->busybox_path = find_busybox();
-        return c->qemu_path && c->agent_path && c->exec_helper ? 0 : -ENOMEM;
+        return c->agent_path && c->exec_helper ? 0 : -ENOMEM;
+}
+
+/* Beside the kernels, where these have a folder in the cache. */
+static char *default_template_dir(const char *cache_dir)
+{
+        static const char kernels[] = "/kernels";
+        size_t n = strlen(cache_dir), tail = strlen(kernels);
+
+        while (n > 1 && cache_dir[n - 1] == '/')
+                n--;
+        if (n >= tail && strncmp(cache_dir + n - tail, kernels, tail) == 0)
+                return kt_format("%.*s/templates", (int)(n - tail), cache_dir);
+        return kt_path_join(cache_dir, ".templates");
 }
 
 int config_fill_folders(struct config *c, struct kt_error *reterr)
 {
-        _cleanup_free_ char *runtime = NULL;
         const char *dir;
         int r = 0;
 
@@ -85,6 +95,8 @@ int config_fill_folders(struct config *c, struct kt_error *reterr)
                 r = kt_cache_dir(&c->cache_dir, reterr);
         if (r < 0)
                 return r;
+        if (!c->template_dir && c->cache_dir)
+                c->template_dir = default_template_dir(c->cache_dir);
         dir = getenv("STATE_DIRECTORY");
         if (!c->state_dir && dir)
                 c->state_dir = strdup(dir);
@@ -92,17 +104,25 @@ int config_fill_folders(struct config *c, struct kt_error *reterr)
                 r = kt_state_dir(&c->state_dir, reterr);
         if (r < 0)
                 return r;
-        dir = getenv("RUNTIME_DIRECTORY");
+        return c->cache_dir && c->template_dir && c->state_dir ? 0 : -ENOMEM;
+}
+
+int config_fill_socket(struct config *c, struct kt_error *reterr)
+{
+        _cleanup_free_ char *runtime = NULL;
+        const char *dir = getenv("RUNTIME_DIRECTORY");
+        int r = 0;
+
         if (dir)
                 runtime = strdup(dir);
         else if (!c->socket_path)
                 r = kt_user_runtime_dir(true, &runtime, reterr);
         if (r < 0)
                 return r;
-        if (!c->socket_path)
+        if (!c->socket_path && runtime)
                 c->socket_path = kt_path_join(runtime, KT_SOCKET_NAME);
         /* Of one daemon, as the socket is. */
         if (!c->run_dir && c->socket_path)
                 c->run_dir = kt_format("%s.guests", c->socket_path);
-        return c->cache_dir && c->state_dir && c->run_dir && c->socket_path ? 0 : -ENOMEM;
+        return c->socket_path && c->run_dir ? 0 : -ENOMEM;
 }

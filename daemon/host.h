@@ -8,6 +8,9 @@
 /* Online CPUs that this process may use. */
 unsigned host_cpus(void);
 
+/* MemTotal. */
+uint64_t host_memory_bytes(void);
+
 /* Memory for guests: 80 % of MemTotal, in MiB. */
 uint64_t host_memory_budget_mib(void);
 

@@ -96,7 +96,7 @@ class Daemon:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [KTSTRD, "--socket", self.socket, "--cache-dir", self.kernels, "--state-dir", self.state,
-                 "--run-dir", self.run, "--ready-fd", str(write), *map(str, self.options)],
+                 "--run-dir", self.run, "--config", "", "--ready-fd", str(write), *map(str, self.options)],
                 env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[write])
         os.close(write)
         with os.fdopen(read) as ready:
