@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
+import kernel_files
 import ktstr_test as kt
 
 
@@ -186,6 +187,50 @@ class Effect(unittest.TestCase):
         finally:
             daemon.process.poll() is None and daemon.kill()
             shutil.rmtree(daemon.dir, ignore_errors=True)
+
+    def queue(self, daemon, **parameters):
+        """A job that runs or waits until its connection is closed; the connection."""
+        wire = daemon.connect()
+        self.addCleanup(wire.socket.close)
+        wire.send("io.ktstrd.Job.Submit", parameters, more=True)
+        self.assertNotIn("error", reply := wire.receive(), reply)
+        return wire
+
+    def states(self, daemon):
+        return sorted(job["state"] for job in daemon.jobs())
+
+    def with_kernel(self, daemon):
+        image = daemon.dir / "vmlinux"
+        image.write_bytes(kernel_files.elf(config=kernel_files.CONFIG))
+        self.assertEqual(daemon.ctl("kernel", "import", image).status, 0)
+
+    def test_the_guests_memory_and_the_queue(self):
+        with self.daemon("[Guests]\nMemoryMax=600M\nOvercommit=1024\n[Jobs]\nQueueMax=1\n") as daemon:
+            self.with_kernel(daemon)
+            reply = daemon.call("io.ktstrd.Job.Submit", memory_mib=601)
+            self.assertEqual(reply["error"], "io.ktstrd.Job.NeverFits", reply)
+            self.assertIn("guests have at most 600 MiB here (MemoryMax= in ktstrd.conf)", reply["parameters"]["message"])
+            wires = [self.queue(daemon, memory_mib=300), self.queue(daemon, memory_mib=300)]
+            kt.wait_until(lambda: self.states(daemon) == ["running", "running"], "two that fit to run")
+            wires.append(self.queue(daemon, memory_mib=128))
+            reply = daemon.call("io.ktstrd.Job.Submit", memory_mib=128)
+            self.assertEqual(reply["error"], "io.ktstrd.Daemon.Busy", reply)
+            self.assertIn("1 jobs are queued already", reply["parameters"]["message"])
+            self.assertEqual(self.states(daemon), ["queued", "running", "running"])
+            wires[0].socket.close()
+            kt.wait_until(lambda: self.states(daemon) == ["ended", "running", "running"], "the third to have their place")
+            result = daemon.ctl("doctor", "--json")
+            self.assertIn("600 MiB for guests", result.out)
+
+    def test_the_overcommit(self):
+        cpus = len(os.sched_getaffinity(0))
+        with self.daemon("[Guests]\nOvercommit=1\nMemoryMax=100%\n") as daemon:
+            self.with_kernel(daemon)
+            topology = {"topology": f"1n1l{cpus}c1t", "memory_mib": 128}
+            wires = [self.queue(daemon, **topology), self.queue(daemon, **topology)]
+            kt.wait_until(lambda: self.states(daemon) == ["queued", "running"], "the first to run")
+            wires[0].socket.close()
+            kt.wait_until(lambda: self.states(daemon) == ["ended", "running"], "the second to have its place")
 
     def test_the_log_level(self):
         with self.daemon("[Daemon]\nLogLevel=error\n") as daemon:
