@@ -28,11 +28,6 @@ uint64_t host_memory_bytes(void)
         return (uint64_t)info.totalram * info.mem_unit;
 }
 
-uint64_t host_memory_budget_mib(void)
-{
-        return host_memory_bytes() / (1024 * 1024) * 8 / 10;
-}
-
 uint64_t host_own_rss(void)
 {
         _cleanup_free_ char *text = NULL;

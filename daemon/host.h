@@ -11,8 +11,5 @@ unsigned host_cpus(void);
 /* MemTotal. */
 uint64_t host_memory_bytes(void);
 
-/* Memory for guests: 80 % of MemTotal, in MiB. */
-uint64_t host_memory_budget_mib(void);
-
 /* Resident set of this process in bytes. */
 uint64_t host_own_rss(void);
