@@ -10,7 +10,7 @@
 #include <build_config.h>
 
 #include "../common/cleanup.h"
-#include "distance.h"
+#include "../common/distance.h"
 #include "exit_status.h"
 #include "verb.h"
 
@@ -103,7 +103,7 @@ static int unknown_verb(const char *name)
         unsigned best = 3;
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(verbs); i++) {
-                unsigned d = edit_distance(name, verbs[i]->name);
+                unsigned d = kt_edit_distance(name, verbs[i]->name);
                 if (d < best) {
                         best = d;
                         nearest = verbs[i]->name;

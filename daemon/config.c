@@ -2,7 +2,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
@@ -10,22 +9,23 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../common/elf_object.h"
 #include "../common/fsutil.h"
-#include "../common/log.h"
-#include "../common/sockpath.h"
 #include "../proto/errors.h"
+#include "config_files.h"
+#include "config_keys.h"
+#include "config_places.h"
+#include "config_value.h"
 
 #include <build_config.h>
-
-#define IDLE_EXIT_MS (10U * 60 * 1000)
 
 static const char usage[] =
         "ktstrd [OPTION]...\n"
         "Serve sched_ext test guests on a Unix socket. Usually started by systemd or by ktstrctl.\n\n"
         "  --socket PATH        listen here (default: /run/ktstrd/io.ktstrd as root's service, else the "
         "user's)\n"
-        "  --private            leave after ten idle minutes\n"
+        "  --config FILE        read FILE and FILE.d/ in place of ktstrd.conf(5); \"\": no file\n"
+        "  --show-config        print the configuration and where it is from\n"
+        "  --private            leave after ten idle minutes; the user's own configuration\n"
         "  --idle-exit MS       another time for that\n"
         "  --ready-fd N         write one line to descriptor N when listening: empty, or why not\n"
         "  --cache-dir DIR      kernel cache\n"
@@ -36,44 +36,62 @@ static const char usage[] =
         "  --busybox PATH       a static busybox\n"
         "  --exec-helper PATH   ktstrd-exec\n"
         "  --overcommit N       vCPUs per host CPU (default: 2 under kvm, 8 under tcg)\n"
+        "  --pool-idle N        guests kept ready for a shape in demand\n"
+        "  --pool-max N         guests kept ready in all; 0: none\n"
+        "  --no-templates       boot every guest, clone none\n"
+        "  --template-dir DIR   what guests are cloned from\n"
         "  --log-level LEVEL    error, warning, notice, info, debug\n"
         "  --help, --version\n";
 
 enum {
         OPT_SOCKET = 256,
+        OPT_CONFIG,
+        OPT_SHOW_CONFIG,
         OPT_PRIVATE,
         OPT_IDLE_EXIT,
         OPT_READY_FD,
-        OPT_CACHE_DIR,
-        OPT_STATE_DIR,
         OPT_RUN_DIR,
-        OPT_QEMU,
         OPT_AGENT,
         OPT_BUSYBOX,
         OPT_EXEC_HELPER,
-        OPT_OVERCOMMIT,
-        OPT_LOG_LEVEL,
         OPT_HELP,
         OPT_VERSION,
+        OPT_KEY, /* and an enum config_key: what the file has too */
 };
 
 static const struct option options[] = {
         {"socket", required_argument, NULL, OPT_SOCKET},
+        {"config", required_argument, NULL, OPT_CONFIG},
+        {"show-config", no_argument, NULL, OPT_SHOW_CONFIG},
         {"private", no_argument, NULL, OPT_PRIVATE},
         {"idle-exit", required_argument, NULL, OPT_IDLE_EXIT},
         {"ready-fd", required_argument, NULL, OPT_READY_FD},
-        {"cache-dir", required_argument, NULL, OPT_CACHE_DIR},
-        {"state-dir", required_argument, NULL, OPT_STATE_DIR},
+        {"cache-dir", required_argument, NULL, OPT_KEY + CONFIG_CACHE_DIR},
+        {"state-dir", required_argument, NULL, OPT_KEY + CONFIG_STATE_DIR},
         {"run-dir", required_argument, NULL, OPT_RUN_DIR},
-        {"qemu", required_argument, NULL, OPT_QEMU},
+        {"qemu", required_argument, NULL, OPT_KEY + CONFIG_GUESTS_QEMU},
         {"agent", required_argument, NULL, OPT_AGENT},
         {"busybox", required_argument, NULL, OPT_BUSYBOX},
         {"exec-helper", required_argument, NULL, OPT_EXEC_HELPER},
-        {"overcommit", required_argument, NULL, OPT_OVERCOMMIT},
-        {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+        {"overcommit", required_argument, NULL, OPT_KEY + CONFIG_GUESTS_OVERCOMMIT},
+        {"pool-idle", required_argument, NULL, OPT_KEY + CONFIG_POOL_IDLE},
+        {"pool-max", required_argument, NULL, OPT_KEY + CONFIG_POOL_MAXIMUM},
+        {"no-templates", no_argument, NULL, OPT_KEY + CONFIG_POOL_TEMPLATES},
+        {"template-dir", required_argument, NULL, OPT_KEY + CONFIG_POOL_TEMPLATE_DIR},
+        {"log-level", required_argument, NULL, OPT_KEY + CONFIG_LOG_LEVEL},
         {"help", no_argument, NULL, OPT_HELP},
         {"version", no_argument, NULL, OPT_VERSION},
         {},
+};
+
+/* What the command line has beside struct config. */
+struct command_line {
+        const char *config_file; /* NULL: not named */
+        bool show;
+        char *idle_exit; /* owned; as the file would have it */
+        struct {
+                const char *value, *option; /* NULL: not there */
+        } keys[_CONFIG_KEY_MAX];
 };
 
 void config_done(struct config *c)
@@ -86,41 +104,9 @@ void config_done(struct config *c)
         free(c->agent_path);
         free(c->busybox_path);
         free(c->exec_helper);
+        free(c->template_dir);
         memset(c, 0, sizeof(*c));
         c->ready_fd = -1;
-}
-
-static int parse_unsigned(const char *option, const char *text, unsigned max, unsigned *ret,
-                          struct kt_error *reterr)
-{
-        char *end;
-        unsigned long n;
-
-        errno = 0;
-        n = strtoul(text, &end, 10);
-        if (errno || *end || end == text || *text == '-' || n > max)
-                return kt_error_set(reterr, -EINVAL, KT_E_INVALID_PARAMETER,
-                                    "--%s: '%s' is no number from 0 to %u", option, text, max);
-        *ret = (unsigned)n;
-        return 0;
-}
-
-static int parse_level(const char *text, struct kt_error *reterr)
-{
-        static const struct {
-                const char *name;
-                int level;
-        } levels[] = {{"error", LOG_ERR},
-                      {"warning", LOG_WARNING},
-                      {"notice", LOG_NOTICE},
-                      {"info", LOG_INFO},
-                      {"debug", LOG_DEBUG}};
-
-        for (size_t i = 0; i < KT_ARRAY_SIZE(levels); i++)
-                if (strcmp(text, levels[i].name) == 0)
-                        return kt_log_open("ktstrd", "auto", levels[i].level);
-        return kt_error_set(reterr, -EINVAL, KT_E_INVALID_PARAMETER,
-                            "--log-level: '%s' is none of error, warning, notice, info, debug", text);
 }
 
 static int take_path(char **to, const char *text)
@@ -130,41 +116,58 @@ static int take_path(char **to, const char *text)
         return *to ? 0 : -ENOMEM;
 }
 
-static int parse_option(int opt, struct config *c, struct kt_error *reterr)
+static int parse_ready_fd(const char *text, int *ret, struct kt_error *reterr)
 {
-        unsigned n = 0;
-        int r;
+        uint64_t n;
 
+        if (config_number(text, &n) < 0 || n > INT_MAX)
+                return kt_error_set(reterr, -EINVAL, KT_E_INVALID_PARAMETER,
+                                    "--ready-fd: '%s' is no descriptor", text);
+        *ret = (int)n;
+        return 0;
+}
+
+static int parse_idle_exit(const char *text, struct command_line *line, struct kt_error *reterr)
+{
+        uint64_t ms;
+
+        if (config_number(text, &ms) < 0 || ms > UINT_MAX)
+                return kt_error_set(reterr, -EINVAL, KT_E_INVALID_PARAMETER,
+                                    "--idle-exit: '%s' is no number from 0 to %u", text, UINT_MAX);
+        free(line->idle_exit);
+        line->idle_exit = kt_format("%sms", text);
+        line->keys[CONFIG_IDLE_EXIT].value = line->idle_exit;
+        line->keys[CONFIG_IDLE_EXIT].option = "idle-exit";
+        return line->idle_exit ? 0 : -ENOMEM;
+}
+
+static int parse_option(int opt, const char *name, struct command_line *line, struct config *c,
+                        struct kt_error *reterr)
+{
         switch (opt) {
         case OPT_SOCKET:
                 return take_path(&c->socket_path, optarg);
+        case OPT_CONFIG:
+                line->config_file = optarg;
+                return 0;
+        case OPT_SHOW_CONFIG:
+                line->show = true;
+                return 0;
         case OPT_PRIVATE:
                 c->private_mode = true;
                 return 0;
         case OPT_IDLE_EXIT:
-                return parse_unsigned("idle-exit", optarg, UINT_MAX, &c->idle_exit_ms, reterr);
+                return parse_idle_exit(optarg, line, reterr);
         case OPT_READY_FD:
-                r = parse_unsigned("ready-fd", optarg, INT_MAX, &n, reterr);
-                c->ready_fd = r < 0 ? -1 : (int)n;
-                return r;
-        case OPT_CACHE_DIR:
-                return take_path(&c->cache_dir, optarg);
-        case OPT_STATE_DIR:
-                return take_path(&c->state_dir, optarg);
+                return parse_ready_fd(optarg, &c->ready_fd, reterr);
         case OPT_RUN_DIR:
                 return take_path(&c->run_dir, optarg);
-        case OPT_QEMU:
-                return take_path(&c->qemu_path, optarg);
         case OPT_AGENT:
                 return take_path(&c->agent_path, optarg);
         case OPT_BUSYBOX:
                 return take_path(&c->busybox_path, optarg);
         case OPT_EXEC_HELPER:
                 return take_path(&c->exec_helper, optarg);
-        case OPT_OVERCOMMIT:
-                return parse_unsigned("overcommit", optarg, 1024, &c->overcommit, reterr);
-        case OPT_LOG_LEVEL:
-                return parse_level(optarg, reterr);
         case OPT_HELP:
                 fputs(usage, stdout);
                 return 1;
@@ -172,138 +175,121 @@ static int parse_option(int opt, struct config *c, struct kt_error *reterr)
                 printf("ktstrd %s\n", KT_VERSION);
                 return 1;
         default:
-                return -ENOTSUP;
+                if (opt < OPT_KEY)
+                        return -ENOTSUP;
+                line->keys[opt - OPT_KEY].value = optarg ?: "no";
+                line->keys[opt - OPT_KEY].option = name;
+                return 0;
         }
 }
 
-/* One of our own programs: beside us in the build tree, else where it was installed. */
-static char *own_program(const char *dir, const char *in_tree, const char *name)
+static int parse_command_line(int argc, char **argv, struct command_line *line, struct config *c,
+                              struct kt_error *reterr)
 {
-        char *path = kt_format("%s/%s", dir, in_tree);
+        int opt, index = 0, r = 0;
 
-        if (path && access(path, X_OK) == 0)
-                return path;
-        free(path);
-        return kt_path_join(KT_LIBEXEC_DIR, name);
+        opterr = 0;
+        optind = 1;
+        while (r == 0 && (opt = getopt_long(argc, argv, "", options, &index)) != -1)
+                r = parse_option(opt, options[index].name, line, c, reterr);
+        if (r == -ENOTSUP)
+                return kt_error_set(reterr, r, KT_E_INVALID_PARAMETER,
+                                    "option '%s' is unknown or lacks its value; see ktstrd --help",
+                                    argv[optind - 1]);
+        if (r == 0 && optind < argc)
+                return kt_error_set(reterr, -EINVAL, KT_E_INVALID_PARAMETER,
+                                    "unexpected argument '%s'; see ktstrd --help", argv[optind]);
+        return r;
 }
 
-/* One that is linked to libraries runs in no guest: they are not taken along for it. */
-static bool is_static_program(const char *path)
+/* What somebody gave who stands in a folder: its paths begin there. */
+static int set_given(struct config_draft *draft, enum config_key key, const char *value, const char *where,
+                     struct kt_error *reterr)
 {
-        _cleanup_close_ int fd = access(path, X_OK) == 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-        struct kt_elf_object object;
-        const char *problem;
-        bool is;
+        _cleanup_free_ char *cwd = NULL, *path = NULL;
 
-        if (fd < 0 || kt_elf_object_read(fd, &object, &problem) < 0)
-                return false;
-        is = object.native && !object.interpreter;
-        kt_elf_object_done(&object);
-        return is;
+        if (!config_key_is_path(key) || !*value || *value == '/')
+                return config_set(draft, key, value, where, reterr);
+        cwd = getcwd(NULL, 0);
+        if (!cwd)
+                return kt_error_set(reterr, -errno, KT_E_IO, "cannot tell the working directory: %s",
+                                    strerror(errno));
+        path = kt_path_join(cwd, value);
+        return path ? config_set(draft, key, path, where, reterr) : -ENOMEM;
 }
 
-/* Installed with us, unpacked for the build, or the distribution's own. */
-static char *find_busybox(void)
+/* Another cache by the environment is another daemon, on a socket of its own (sockpath.h): that is what its
+ * caller wants, whatever the file says. A service has its cache from systemd instead, which the file
+ * replaces. */
+static int take_environment(struct config_draft *draft, struct kt_error *reterr)
 {
-        const char *const places[] = {KT_LIBEXEC_DIR "/busybox", KT_BUSYBOX, "/usr/bin/busybox",
-                                      "/bin/busybox"};
+        const char *cache_dir = getenv("KTSTR_CACHE_DIR");
 
-        for (size_t i = 0; i < KT_ARRAY_SIZE(places); i++)
-                if (*places[i] && is_static_program(places[i]))
-                        return strdup(places[i]);
-        return NULL;
+        if (!cache_dir || !*cache_dir || getenv("CACHE_DIRECTORY"))
+                return 0;
+        return set_given(draft, CONFIG_CACHE_DIR, cache_dir, "KTSTR_CACHE_DIR", reterr);
 }
 
-static int fill_programs(struct config *c)
+static int take_options(struct config_draft *draft, const struct command_line *line, struct kt_error *reterr)
 {
-        char exe[PATH_MAX];
-        ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+        for (size_t i = 0; i < _CONFIG_KEY_MAX; i++) {
+                const char *option = line->keys[i].option;
+                _cleanup_free_ char *where = NULL;
+                int r;
 
-        exe[n < 0 ? 0 : n] = '\0';
-        char *slash = strrchr(exe, '/');
-        if (slash)
-                *slash = '\0';
-        if (!c->qemu_path)
-                c->qemu_path = strdup("/usr/bin/qemu-system-x86_64");
-        if (!c->agent_path)
-                c->agent_path = own_program(exe, "../guest/ktstr-guest", "ktstr-guest");
-        if (!c->exec_helper)
-                c->exec_helper = own_program(exe, "ktstrd-exec", "ktstrd-exec");
-        if (!c->busybox_path)
-                c->busybox_path = find_busybox();
-        return c->qemu_path && c->agent_path && c->exec_helper ? 0 : -ENOMEM;
+                if (!option)
+                        continue;
+                where = kt_format("--%s", option);
+                r = where ? set_given(draft, (enum config_key)i, line->keys[i].value, where, reterr)
+                          : -ENOMEM;
+                if (r < 0 && kt_error_isset(reterr))
+                        kt_error_prefix(reterr, "--%s", option);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
 }
 
-/* systemd's *_DIRECTORY for a service; a user's folders otherwise. */
-static int fill_folders(struct config *c, struct kt_error *reterr)
+static int make_config(const struct command_line *line, struct config_draft *draft, struct kt_error *reterr)
 {
-        _cleanup_free_ char *runtime = NULL;
-        const char *dir;
-        int r = 0;
+        struct config *c = &draft->config;
+        int r = config_read_files(draft, line->config_file, c->private_mode || geteuid() != 0, reterr);
 
-        dir = getenv("CACHE_DIRECTORY");
-        if (!c->cache_dir && dir)
-                c->cache_dir = kt_path_join(dir, "kernels");
-        else if (!c->cache_dir)
-                r = kt_cache_dir(&c->cache_dir, reterr);
-        if (r < 0)
-                return r;
-        dir = getenv("STATE_DIRECTORY");
-        if (!c->state_dir && dir)
-                c->state_dir = strdup(dir);
-        else if (!c->state_dir)
-                r = kt_state_dir(&c->state_dir, reterr);
-        if (r < 0)
-                return r;
-        dir = getenv("RUNTIME_DIRECTORY");
-        if (dir)
-                runtime = strdup(dir);
-        else if (!c->socket_path)
-                r = kt_user_runtime_dir(true, &runtime, reterr);
-        if (r < 0)
-                return r;
-        if (!c->socket_path)
-                c->socket_path = kt_path_join(runtime, KT_SOCKET_NAME);
-        /* Of one daemon, as the socket is. */
-        if (!c->run_dir && c->socket_path)
-                c->run_dir = kt_format("%s.guests", c->socket_path);
-        c->idle_guests = 2;
-        c->pool_max = 16;
-        c->pool_memory = 2ULL << 30;
-        c->pool_keep_ms = 600000;
-        c->templates = true;
-        c->template_dir = kt_format("%s/../templates", c->cache_dir);
-        return c->cache_dir && c->state_dir && c->run_dir && c->socket_path ? 0 : -ENOMEM;
+        if (r == 0)
+                r = take_environment(draft, reterr);
+        if (r == 0)
+                r = take_options(draft, line, reterr);
+        if (r == 0)
+                r = config_fill_folders(c, reterr);
+        if (r == 0 && line->show) {
+                config_show(draft, stdout);
+                return 1;
+        }
+        if (r == 0)
+                r = config_fill_socket(c, reterr);
+        return r == 0 ? config_fill_programs(c) : r;
 }
 
 int config_parse(int argc, char **argv, struct config *ret, struct kt_error *reterr)
 {
-        struct config c = {.ready_fd = -1, .idle_exit_ms = IDLE_EXIT_MS};
-        int opt, r = 0;
+        struct command_line line = {};
+        struct config_draft draft;
+        int r;
 
-        opterr = 0;
-        optind = 1;
-        while (r == 0 && (opt = getopt_long(argc, argv, "", options, NULL)) != -1)
-                r = parse_option(opt, &c, reterr);
-        if (r == -ENOTSUP)
-                kt_error_set(reterr, r, KT_E_INVALID_PARAMETER,
-                             "option '%s' is unknown or lacks its value; see ktstrd --help",
-                             argv[optind - 1]);
-        if (r == 0 && optind < argc)
-                r = kt_error_set(reterr, -EINVAL, KT_E_INVALID_PARAMETER,
-                                 "unexpected argument '%s'; see ktstrd --help", argv[optind]);
+        r = config_draft_init(&draft, reterr);
         if (r == 0)
-                r = fill_folders(&c, reterr);
+                r = parse_command_line(argc, argv, &line, &draft.config, reterr);
         if (r == 0)
-                r = fill_programs(&c);
+                r = make_config(&line, &draft, reterr);
         if (r == -ENOMEM && !kt_error_isset(reterr))
                 kt_error_set(reterr, r, KT_E_INTERNAL, "out of memory");
+        free(line.idle_exit);
+        config_draft_done(&draft);
         if (r != 0) {
-                ret->ready_fd = c.ready_fd;
-                c.ready_fd = -1;
-                config_done(&c);
+                ret->ready_fd = draft.config.ready_fd;
+                config_done(&draft.config);
                 return r;
         }
-        *ret = c;
+        *ret = draft.config;
         return 0;
 }

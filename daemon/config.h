@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the command line settled: where things are and what the limits are. Read-only once
- * the server runs. */
+/* What command line and files (ktstrd.conf(5)) settled: where things are and what the limits are. Read-only
+ * once the server runs. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,18 +20,25 @@ struct config {
         char *agent_path;      /* ktstr-guest */
         char *busybox_path;    /* static busybox, or NULL */
         char *exec_helper;     /* ktstrd-exec */
-        unsigned idle_exit_ms; /* private mode: leave after this long without connections and jobs */
+        uint64_t idle_exit_ms; /* private mode: leave after this long without connections and jobs;
+                                  UINT64_MAX: never */
+        int log_level;         /* LOG_ERR … LOG_DEBUG */
+
         unsigned idle_guests;  /* kept ready for each shape that is in demand */
         unsigned pool_max;     /* kept ready in all; 0: no pool, every job starts its own guest */
         uint64_t pool_memory;  /* bytes that idle guests may take together */
         uint64_t pool_keep_ms; /* half-life of a shape's demand; not 0 */
         bool templates;        /* boot once for each shape and clone that; no: boot every guest cold */
         char *template_dir;    /* absolute */
+
+        uint64_t guest_memory; /* bytes that the guests of running jobs may have together */
         unsigned overcommit;   /* vCPUs per host CPU; 0: 2 under kvm, 8 under tcg */
+        unsigned queue_max;    /* jobs that may wait; not 0 */
 };
 
-/* argv to config, with defaults from the environment's folders (XDG, HOME) or, as the system service, from
- * systemd's CACHE_DIRECTORY, STATE_DIRECTORY and RUNTIME_DIRECTORY. 1: --help or --version was printed, exit
- * 0. -EINVAL: one line in *reterr. */
+/* argv and files to config: options come before files, these before the defaults, which are from the
+ * environment's folders (XDG, HOME) or, as the system service, from systemd's CACHE_DIRECTORY,
+ * STATE_DIRECTORY and RUNTIME_DIRECTORY. 1: --help, --version or --show-config was printed, exit 0. -errno:
+ * one line in *reterr, and of *ret only ready_fd counts. */
 int config_parse(int argc, char **argv, struct config *ret, struct kt_error *reterr);
 void config_done(struct config *c);

@@ -107,5 +107,5 @@ void doctor_look(const struct config *config, struct kcache *kcache, struct doct
         look_at_folder(ret, "cache", kcache_root(kcache));
         look_at_folder(ret, "state", config->state_dir);
         found(ret, "memory", FINDING_OK, NULL, "%llu MiB for guests, %u CPUs",
-              (unsigned long long)host_memory_budget_mib(), host_cpus());
+              (unsigned long long)config->guest_memory >> 20, host_cpus());
 }

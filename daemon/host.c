@@ -20,13 +20,13 @@ unsigned host_cpus(void)
         return (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-uint64_t host_memory_budget_mib(void)
+uint64_t host_memory_bytes(void)
 {
         struct sysinfo info;
 
         if (sysinfo(&info) < 0)
-                return 1024;
-        return (uint64_t)info.totalram * info.mem_unit / (1024 * 1024) * 8 / 10;
+                return 1ULL << 30;
+        return (uint64_t)info.totalram * info.mem_unit;
 }
 
 uint64_t host_own_rss(void)

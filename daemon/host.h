@@ -8,8 +8,8 @@
 /* Online CPUs that this process may use. */
 unsigned host_cpus(void);
 
-/* Memory for guests: 80 % of MemTotal, in MiB. */
-uint64_t host_memory_budget_mib(void);
+/* MemTotal. */
+uint64_t host_memory_bytes(void);
 
 /* Resident set of this process in bytes. */
 uint64_t host_own_rss(void);

@@ -17,7 +17,6 @@
 #include "run.h"
 #include "server.h"
 
-#define JOBS_QUEUED_MAX 10000U
 #define JOBS_KEPT_MAX 256U
 /* Log text held in memory for those who attach late; the whole is in the job's result folder. */
 #define JOB_LOG_BYTES_MAX (4U * 1024U * 1024U)
@@ -137,16 +136,17 @@ static int64_t realtime_us(void)
 
 int jobs_submit(struct jobs *jobs, struct job_spec *spec, struct job **ret, struct kt_error *reterr)
 {
-        uint64_t budget = host_memory_budget_mib();
+        const struct config *config = jobs->server->config;
+        uint64_t budget = config->guest_memory >> 20;
         struct job *job;
 
         if (spec->memory_mib > budget)
                 return kt_error_set_field(reterr, -E2BIG, KT_E_NEVER_FITS, "memory_mib",
-                                          "the guest wants %u MiB, this host gives guests at most %llu MiB "
-                                          "(80 %% of its memory); "
+                                          "the guest wants %u MiB, guests have at most %llu MiB here "
+                                          "(MemoryMax= in ktstrd.conf); "
                                           "ask for less with --memory or a smaller --topology",
                                           spec->memory_mib, (unsigned long long)budget);
-        if (jobs->n_queued >= JOBS_QUEUED_MAX)
+        if (jobs->n_queued >= config->queue_max)
                 return kt_error_set(reterr, -EBUSY, KT_E_BUSY, "%u jobs are queued already; try again later",
                                     jobs->n_queued);
         job = calloc(1, sizeof(*job));
@@ -194,7 +194,7 @@ static bool fits(const struct jobs *jobs, const struct job *job)
         if (jobs->n_running == 0)
                 return true;
         return jobs->cpus_running + job->guest.cpus <= overcommit * host_cpus() &&
-               jobs->memory_mib_running + job->spec.memory_mib <= host_memory_budget_mib();
+               jobs->memory_mib_running + job->spec.memory_mib <= s->config->guest_memory >> 20;
 }
 
 void jobs_pump(struct jobs *jobs)

@@ -37,6 +37,7 @@ int main(int argc, char **argv)
                 tell_ready(config.ready_fd, kt_error_text(&err));
                 return 64;
         }
+        kt_log_open("ktstrd", "auto", config.log_level);
         r = server_start(&server, &config, &err);
         if (r < 0) {
                 kt_log_error("%s", kt_error_text(&err));

@@ -160,7 +160,7 @@ static void on_idle(uv_timer_t *timer)
 {
         struct server *s = timer->data;
 
-        kt_log_info("idle for %u ms, leaving", s->config->idle_exit_ms);
+        kt_log_info("idle for %llu ms, leaving", (unsigned long long)s->config->idle_exit_ms);
         server_stop(s);
 }
 

@@ -284,18 +284,146 @@ class Ktstrd(unittest.TestCase):
         for path, pattern, sentence in (
                 ("daemon/guest.c", r"BOOT_TIMEOUT_MS (\d+)000U", "It has {} seconds to come up"),
                 ("daemon/guest.c", r"BOOT_TIMEOUT_PER_CPU_MS (\d+)000U", "under tcg {} more for each vCPU"),
-                ("daemon/job.c", r"JOBS_QUEUED_MAX (\d+)U", "At most {} jobs wait"),
+                ("daemon/config_keys.c", r'"QueueMax",[^"]*"(\d+)"', "At most {} jobs wait"),
+                ("daemon/config_keys.c", r'"Guests", "MemoryMax",[^"]*"(\d+)%"', "{} % of the host's memory"),
                 ("daemon/kvmprobe.c", r"LOOP_SLOW_PS (\d+)000 ", "({} ns an instruction is too slow)"),
                 ("daemon/port.h", r"PORT_BYTES_PER_SECOND \((\d+)ULL << 20\)", "at most {} MiB and"),
                 ("daemon/port.h", r"PORT_FRAMES_PER_SECOND (\d+)ULL", "and {} frames a second"),
                 ("daemon/console.h", r"CONSOLE_FILE_MAX \((\d+)ULL << 20\)", "The console is kept up to {} MiB"),
-                ("daemon/config.c", r"parse_unsigned\(\"overcommit\", optarg, (\d+)", "up to {} (default"),
+                ("daemon/config_keys.c", r'"Overcommit",.*"(\d+)"}', "up to {} (default"),
+                ("daemon/config_keys.c", r'"Idle",[^"]*"(\d+)"', "each shape that is in demand (default: {})"),
+                ("daemon/config_keys.c", r'"Maximum",[^"]*"(\d+)"', "kept ready in all (default: {})"),
                 ("daemon/server.h", r"SERVER_CONNS_MAX (\d+)U", "{} connections"),
                 ("daemon/server.h", r"SERVER_CONNS_PER_UID_MAX (\d+)U", "{} and 256 MiB for one user")):
             with self.subTest(sentence=sentence):
                 number = re.search(pattern, (kt.SOURCE / path).read_text())
                 self.assertIsNotNone(number, f"{pattern} is not in {path}")
                 self.assertIn(sentence.format(number[1]), text)
+
+
+class KtstrdConf(unittest.TestCase):
+    """The page and the installed example, against what the program shows when there is no file."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.page = Page((MAN / "ktstrd.conf.5").read_text())
+        cls.example = (kt.SOURCE / "systemd/ktstrd.conf").read_text()
+        cls.temp = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.temp.cleanup)
+        cls.shown = cls.keys(cls.show("--config", ""))
+
+    @classmethod
+    def show(cls, *options):
+        result = run(kt.KTSTRD, "--cache-dir=/c/kernels", "--state-dir=/s", *options, "--show-config")
+        if result.returncode != 0:
+            raise AssertionError(result.stderr)
+        # Those two are given so that it needs no home; what they are is no default.
+        return re.sub(r"(?m)^(CacheDir|StateDir)=.*", r"\1=", result.stdout).replace("=/c/templates", "=")
+
+    @staticmethod
+    def keys(text):
+        """[(section, key, value)] in their order."""
+        found, section = [], None
+        for line in text.splitlines():
+            if line.startswith("["):
+                section = line.strip("[]")
+            elif "=" in line and not line.startswith("# "):
+                found.append((section, *line.split("=", 1)))
+        return found
+
+    def explained(self, section, key):
+        """What the page says of it."""
+        place = f"KEYS/[{section}]"
+        lines = self.page.text[place].splitlines()
+        start = lines.index(f"{key}=") + 1
+        end = next((i for i in range(start, len(lines)) if lines[i] in self.page.tags[place]), len(lines))
+        return " ".join(" ".join(lines[start:end]).split())
+
+    def settle(self, text, *options):
+        path = pathlib.Path(self.temp.name) / "f"
+        path.write_text(text)
+        return run(kt.KTSTRD, "--cache-dir=/c", "--state-dir=/s", "--config", path, *options, "--show-config")
+
+    def test_the_keys_are_those_of_the_program(self):
+        self.assertGreater(len(self.shown), 10)
+        explained = [(place.removeprefix("KEYS/").strip("[]"), tag.removesuffix("=")) for place in self.page.tags if place.startswith("KEYS/")
+                     for tag in self.page.tags[place]]
+        self.assertEqual(explained, [(section, key) for section, key, _ in self.shown])
+
+    def test_the_defaults(self):
+        for section, key, value in self.shown:
+            with self.subTest(section=section, key=key):
+                if value:
+                    self.assertRegex(self.explained(section, key), rf"Default: {re.escape(value)}\.( |$)")
+                else:
+                    self.assertRegex(self.explained(section, key), r"Default: |by default")
+
+    def test_kinds_and_ranges(self):
+        kinds = {"number": "A number", "size": "A size", "time": "A time"}
+        ranges = 0
+        for section, key, _ in self.shown:
+            with self.subTest(section=section, key=key):
+                said = self.settle(f"[{section}]\n{key}=?\n").stderr
+                text = self.explained(section, key)
+                if found := re.search(r"is no (number|size|time) (from \w+ to \w+)", said):
+                    ranges += 1
+                    self.assertIn(f"{kinds[found[1]]} {found[2]}.", text)
+                elif "neither yes nor no" in said:
+                    self.assertIn("Yes or no.", text)
+                elif "is none of" in said:
+                    self.assertIn(re.search(r"none of (\w+, .*), \w+$", said)[1], text)
+                else:
+                    self.assertIn("no absolute path", said)
+        self.assertGreater(ranges, 5)
+
+    def test_the_options(self):
+        shared = set()
+        for section, key, _ in self.shown:
+            found = re.findall(r"Option: (--[a-z-]+)\b", self.explained(section, key))
+            for option in found:
+                with self.subTest(option=option):
+                    shared.add(option)
+                    value = {"--no-templates": [], "--log-level": ["debug"]}.get(option, ["1"])
+                    shown = self.settle("", option, *value).stdout
+                    self.assertRegex(shown, rf"# {option}\n{key}=")
+        self.assertGreater(len(shared), 5)
+        self.assertLessEqual(shared, Page((MAN / "ktstrd.8").read_text()).options("OPTIONS"))
+        # And none that sets a key is missing: they stand between the two in the program's table.
+        source = (kt.SOURCE / "daemon/config.c").read_text()
+        keyed = {f"--{name}" for name in re.findall(r'\{"([a-z-]+)", \w+, NULL, OPT_KEY \+', source)}
+        self.assertEqual(shared, keyed | {"--idle-exit"})
+
+    def test_no_other_option_is_mentioned(self):
+        self.assertLessEqual(set(OPTION.findall(self.page.all_text())), shown_options(kt.KTSTRD) | FOREIGN)
+
+    def test_the_displays_are_configurations(self):
+        for display in self.page.displays["SYNTAX"][:1] + self.page.displays["EXAMPLES"]:
+            with self.subTest(display=display):
+                result = self.settle(display)
+                self.assertEqual(result.returncode, 0, result.stderr)
+        error = self.settle("#\n#\n#\n#\n[Pool]\n#\nIdel=1\n").stderr.partition("/f:")[2]
+        self.assertEqual(error.strip(), self.page.displays["SYNTAX"][1].partition("ktstrd.conf:")[2])
+
+    def test_numbers(self):
+        text = " ".join(self.page.all_text().split())
+        self.assertIn(f"a line has at most {constant('daemon/conf_file.h', 'CONF_LINE_MAX')} bytes", text)
+
+    def test_the_folders_are_those_of_the_program(self):
+        source = (kt.SOURCE / "daemon/config_files.c").read_text()
+        name = re.search(r'#define NAME "(.*)"', source)[1]
+        for folder in ("/etc", "/run", "/usr/lib"):
+            self.assertIn(f"{folder}/{name}.d/*.conf", self.page.text["SYNOPSIS"])
+        self.assertEqual(re.findall(r'"(/[a-z/]+)/" NAME', source), ["/run", "/usr/lib"])
+        self.assertIn(f"~/.config/{name}", self.page.text["SYNOPSIS"])
+
+    def test_the_example_has_every_key_at_its_default(self):
+        commented = "\n".join(line for line in self.example.splitlines() if re.match(r"#\w+=|\[", line)).replace("#", "")
+        self.assertEqual(self.keys(commented), self.shown)
+        self.assertEqual(self.keys(re.sub(r"(?m)^#.*", "", self.example)), [], "as installed it sets nothing")
+        # All of it is taken, and changes nothing.
+        path = pathlib.Path(self.temp.name) / "example"
+        path.write_text(commented)
+        self.assertEqual(self.keys(self.show("--config", path)), self.shown)
 
 
 class Protocol(unittest.TestCase):
@@ -380,12 +508,13 @@ class Protocol(unittest.TestCase):
                     reply = self.daemon.call("io.ktstrd.Job.Submit", **{field: value})
                     self.assertEqual(reply.get("error"), f"{SERVICE}.InvalidParameter", reply)
 
+        queue_max = re.search(r'"QueueMax",[^"]*"(\d+)"', (kt.SOURCE / "daemon/config_keys.c").read_text())[1]
         limits = [
             size(constant("proto/codec.h", "KT_WIRE_MESSAGE_MAX")), str(constant("proto/codec.h", "KT_WIRE_DEPTH_MAX")),
             str(constant("proto/json_scan.h", "KT_JSON_VALUES_MAX")), str(constant("daemon/conn.c", "CONN_FDS_MAX")),
             str(constant("daemon/server.h", "SERVER_CONNS_MAX")), str(constant("daemon/server.h", "SERVER_CONNS_PER_UID_MAX")),
             size(constant("daemon/server.h", "SERVER_BYTES_PER_UID_MAX")), size(constant("daemon/conn.c", "CONN_STREAM_BYTES")),
-            size(constant("daemon/conn.c", "CONN_QUEUE_BYTES_MAX")), str(constant("daemon/job.c", "JOBS_QUEUED_MAX")),
+            size(constant("daemon/conn.c", "CONN_QUEUE_BYTES_MAX")), queue_max,
             str(constant("daemon/job.c", "JOBS_KEPT_MAX")), size(constant("daemon/job.c", "JOB_LOG_BYTES_MAX")),
         ]
         self.assertEqual(self.page.tags["LIMITS"], limits)

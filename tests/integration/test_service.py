@@ -33,7 +33,7 @@ class Service:
         if watchdog_us:
             self.env["WATCHDOG_USEC"] = str(watchdog_us)
         self.listener = None
-        command = [kt.KTSTRD, "--qemu", kt.FAKE_QEMU, "--agent", "/bin/true", "--busybox", "/bin/true"]
+        command = [kt.KTSTRD, "--config", "", "--qemu", kt.FAKE_QEMU, "--agent", "/bin/true", "--busybox", "/bin/true"]
         if listen:
             self.listener = socket.socket(socket.AF_UNIX)
             self.listener.bind(str(self.path))

@@ -68,7 +68,7 @@ class Result:
 class Daemon:
     """A ktstrd. Use as a context manager: leaving it stops the daemon and asserts that it left cleanly."""
 
-    def __init__(self, *options, kernels=None, fake=None, env=None):
+    def __init__(self, *options, kernels=None, fake=None, env=None, templates=None):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ktstr-test-"))
         self.socket = self.dir / "s"
         self.kernels = pathlib.Path(kernels) if kernels else self.dir / "cache/kernels"
@@ -79,6 +79,9 @@ class Daemon:
         self.handed = self.dir / "handed-over"
         self.options = list(options)
         self.env = dict(os.environ, **(env or {}))
+        # A pool of fakes would play the script of a test that is about one guest.
+        if not (fake is None if templates is None else templates):
+            self.options.append("--no-templates")
         if fake is not None:
             self.play(fake)
             self.options += ["--qemu", str(FAKE_QEMU)]
@@ -96,7 +99,7 @@ class Daemon:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [KTSTRD, "--socket", self.socket, "--cache-dir", self.kernels, "--state-dir", self.state,
-                 "--run-dir", self.run, "--ready-fd", str(write), *map(str, self.options)],
+                 "--run-dir", self.run, "--config", "", "--ready-fd", str(write), *map(str, self.options)],
                 env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[write])
         os.close(write)
         with os.fdopen(read) as ready:

@@ -2,7 +2,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "../../client/distance.h"
+#include "../../common/distance.h"
 #include "../../common/cleanup.h"
 #include "../lib/suite.h"
 
@@ -27,8 +27,8 @@ static const struct {
 
 START_TEST(it_is_the_number_of_letters_to_change)
 {
-        ck_assert_uint_eq(edit_distance(cases[_i].a, cases[_i].b), cases[_i].distance);
-        ck_assert_uint_eq(edit_distance(cases[_i].b, cases[_i].a), cases[_i].distance);
+        ck_assert_uint_eq(kt_edit_distance(cases[_i].a, cases[_i].b), cases[_i].distance);
+        ck_assert_uint_eq(kt_edit_distance(cases[_i].b, cases[_i].a), cases[_i].distance);
 }
 END_TEST
 
@@ -39,13 +39,13 @@ START_TEST(long_words_are_far_apart)
         memset(longest, 'a', sizeof(longest));
         memset(other, 'b', sizeof(other));
         longest[64] = other[64] = '\0';
-        ck_assert_uint_eq(edit_distance(longest, longest), UINT_MAX);
-        ck_assert_uint_eq(edit_distance("a", longest), UINT_MAX);
-        ck_assert_uint_eq(edit_distance(longest, "a"), UINT_MAX);
+        ck_assert_uint_eq(kt_edit_distance(longest, longest), UINT_MAX);
+        ck_assert_uint_eq(kt_edit_distance("a", longest), UINT_MAX);
+        ck_assert_uint_eq(kt_edit_distance(longest, "a"), UINT_MAX);
         longest[63] = other[63] = '\0';
-        ck_assert_uint_eq(edit_distance(longest, longest), 0);
-        ck_assert_uint_eq(edit_distance(longest, other), 63);
-        ck_assert_uint_eq(edit_distance("", longest), 63);
+        ck_assert_uint_eq(kt_edit_distance(longest, longest), 0);
+        ck_assert_uint_eq(kt_edit_distance(longest, other), 63);
+        ck_assert_uint_eq(kt_edit_distance("", longest), 63);
 }
 END_TEST
 

@@ -4,7 +4,7 @@
 #include <limits.h>
 #include <string.h>
 
-unsigned edit_distance(const char *a, const char *b)
+unsigned kt_edit_distance(const char *a, const char *b)
 {
         size_t la = strlen(a), lb = strlen(b);
         unsigned row[64];

@@ -3,4 +3,4 @@
 
 /* Levenshtein's distance between two words, for "did you mean"; words beyond 63 characters count as far
  * apart. */
-unsigned edit_distance(const char *a, const char *b);
+unsigned kt_edit_distance(const char *a, const char *b);
