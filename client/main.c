@@ -15,7 +15,7 @@
 #include "verb.h"
 
 static const struct verb *const verbs[] = {
-        &verb_submit, &verb_shell,  &verb_jobs,    &verb_attach, &verb_cancel,      &verb_kernel,
+        &verb_submit, &verb_shell,  &verb_jobs,    &verb_attach, &verb_cancel,      &verb_kernel, &verb_pool,
         &verb_doctor, &verb_status, &verb_metrics, &verb_drain,  &verb_completions, &verb_ping,
 };
 

@@ -13,7 +13,7 @@
 #include "server.h"
 
 static const struct method *const families[] = {
-        methods_service, methods_daemon, methods_job, methods_kernel, methods_shell,
+        methods_service, methods_daemon, methods_job, methods_kernel, methods_pool, methods_shell,
 };
 
 const struct method *dispatch_at(size_t i)

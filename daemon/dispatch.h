@@ -19,6 +19,7 @@ extern const struct method methods_service[];
 extern const struct method methods_daemon[];
 extern const struct method methods_job[];
 extern const struct method methods_kernel[];
+extern const struct method methods_pool[];
 extern const struct method methods_shell[];
 
 /* Handle one message. Takes message and the fds (which may be none). Always ends in a reply,

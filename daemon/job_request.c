@@ -186,11 +186,10 @@ static int take_scheduler(struct call *call, struct job_spec *spec, struct kt_er
                                       reterr);
 }
 
-/* What both kinds of job have. */
-static int take_common(struct call *call, struct job_spec *spec, struct kt_error *reterr)
+int job_request_guest(struct call *call, struct job_spec *spec, struct kt_error *reterr)
 {
         const char *topology = kt_json_str(call->parameters, "topology");
-        int64_t memory = 0, timeout = 0;
+        int64_t memory = 0;
         int r;
 
         spec->uid = call->uid;
@@ -203,6 +202,18 @@ static int take_common(struct call *call, struct job_spec *spec, struct kt_error
         if (r < 0)
                 return r;
         spec->memory_mib = (unsigned)memory;
+        r = take_str(call, "kernel", &spec->kernel, reterr);
+        return r < 0 ? r : take_str(call, "accel", &spec->accel, reterr);
+}
+
+/* What both kinds of job have. */
+static int take_common(struct call *call, struct job_spec *spec, struct kt_error *reterr)
+{
+        int64_t timeout = 0;
+        int r = job_request_guest(call, spec, reterr);
+
+        if (r < 0)
+                return r;
         r = take_number(call, "timeout_ms", DEFAULT_TIMEOUT_MS + (int64_t)spec->duration_ms, 1,
                         DURATION_MAX_MS * 2, &timeout, reterr);
         if (r < 0)
@@ -214,8 +225,7 @@ static int take_common(struct call *call, struct job_spec *spec, struct kt_error
                         "a timeout of %llu ms is over before a workload of %llu ms is; give it more "
                         "with --timeout, or less with --duration",
                         (unsigned long long)spec->timeout_ms, (unsigned long long)spec->duration_ms);
-        r = take_str(call, "kernel", &spec->kernel, reterr);
-        return r < 0 ? r : take_str(call, "accel", &spec->accel, reterr);
+        return 0;
 }
 
 int job_request_run(struct call *call, struct job_spec *ret, struct kt_error *reterr)

@@ -22,6 +22,7 @@ static void status(struct call *call)
         struct server *s = call->server;
         struct json_object *o = json_object_new_object();
         struct kernel **kernels = NULL;
+        struct pool_totals pool;
         int n = 0;
 
         /* A handful of small files in the page cache. */
@@ -46,16 +47,25 @@ static void status(struct call *call)
         kt_json_add_str(o, "state_dir", s->config->state_dir);
         kt_json_add_str(o, "accelerator", s->accel_known ? accel_name(s->accel.chosen) : "being probed");
         kt_json_add_int(o, "rss_bytes", (int64_t)host_own_rss());
+        pool_sum(s->pool, &pool);
+        kt_json_add_int(o, "guests_idle", pool.idle);
+        kt_json_add_int(o, "guests_building", pool.building);
+        kt_json_add_int(o, "guests_idle_bytes", (int64_t)pool.memory_bytes);
+        kt_json_add_str(o, "pool_failure", pool.reason);
+        kt_json_add_str(o, "pool_held", pool.held ? "the host is short of memory" : NULL);
         call_reply(call, o);
 }
 
 static void metrics(struct call *call)
 {
-        /* Guests that are ready before their job comes: none here. */
-        const struct metrics_pool pool = {};
-        _cleanup_free_ char *text = metrics_text(call->server, &pool);
+        _cleanup_free_ char *text = NULL;
+        struct pool_totals sum;
         struct json_object *o;
 
+        pool_sum(call->server->pool, &sum);
+        text = metrics_text(call->server,
+                            &(struct metrics_pool){
+                                    .idle = sum.idle, .building = sum.building, .memory_bytes = sum.memory_bytes});
         if (!text) {
                 call_fail_text(call, KT_E_INTERNAL, "out of memory");
                 return;

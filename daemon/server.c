@@ -18,6 +18,7 @@
 #include "guest.h"
 #include "host.h"
 #include "listener.h"
+#include "pressure.h"
 #include "run_dir.h"
 #include "worker.h"
 
@@ -129,6 +130,7 @@ static void close_rest(struct server *s)
         close_handle(&s->sigint);
         close_handle(&s->idle);
         close_handle(&s->notify);
+        pressure_stop(TAKE_PTR(s->pressure));
         /* Stopping one comes back here for the others, so that no place in the list can be kept. */
         while (!kt_list_empty(&s->conns))
                 conn_stop(conn_from_link(s->conns.next));
@@ -205,6 +207,28 @@ static void on_pool_empty(void *userdata)
         server_changed(s);
 }
 
+static void on_pressure(void *userdata)
+{
+        struct server *s = userdata;
+
+        if (!s->stopping)
+                pool_shrink(s->pool);
+}
+
+/* Without it guests go when the kernel takes them: they are the first that it kills. */
+static int watch_pressure(struct server *s)
+{
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        if (!s->templates)
+                return 0;
+        r = pressure_watch(&s->loop, on_pressure, s, &s->pressure, &why);
+        if (why)
+                kt_log_info("memory pressure is not watched: %s", why);
+        return r;
+}
+
 static int open_pool(struct server *s, struct kt_error *reterr)
 {
         const struct config *c = s->config;
@@ -229,7 +253,8 @@ static int open_pool(struct server *s, struct kt_error *reterr)
                 .on_empty = on_pool_empty,
                 .userdata = s,
         };
-        return pool_new(&params, &s->pool, reterr);
+        r = pool_new(&params, &s->pool, reterr);
+        return r < 0 ? r : watch_pressure(s);
 }
 
 /* --- start --- */

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* io.ktstrd.Pool */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../proto/codec.h"
+#include "../proto/errors.h"
+#include "dispatch.h"
+#include "job_request.h"
+#include "prepare.h"
+#include "server.h"
+#include "worker.h"
+
+/* --- List --- */
+
+static struct json_object *shape_json(const struct pool_view *v)
+{
+        static const char *const states[] = {[POOL_TEMPLATE_NONE] = "none",
+                                             [POOL_TEMPLATE_BUILDING] = "building",
+                                             [POOL_TEMPLATE_READY] = "ready",
+                                             [POOL_TEMPLATE_FAILED] = "failed"};
+        struct json_object *o = json_object_new_object();
+        const struct shape *s = v->shape;
+        char topology[TOPOLOGY_TEXT_MAX];
+
+        topology_format(&s->topology, topology);
+        kt_json_add_str(o, "shape", s->text);
+        kt_json_add_str(o, "key", s->key);
+        kt_json_add_str(o, "kernel", s->kernel->key);
+        kt_json_add_str(o, "topology", topology);
+        kt_json_add_int(o, "memory_mib", s->memory_mib);
+        kt_json_add_str(o, "accel", accel_name(s->accel));
+        kt_json_add_str(o, "template", states[v->template]);
+        if (v->template_built_us > 0) {
+                kt_json_add_int(o, "template_built_us", v->template_built_us);
+                kt_json_add_int(o, "template_build_ms", v->template_build_ms);
+        }
+        kt_json_add_int(o, "idle", v->idle);
+        kt_json_add_int(o, "building", v->building);
+        kt_json_add_int(o, "want", v->want);
+        kt_json_add_int(o, "hits", (int64_t)v->hits);
+        kt_json_add_int(o, "misses", (int64_t)v->misses);
+        kt_json_add(o, "demand", json_object_new_double(v->demand));
+        if (v->unused_ms > 0)
+                kt_json_add_int(o, "unused_ms", (int64_t)v->unused_ms);
+        if (v->idle > 0)
+                kt_json_add_int(o, "oldest_idle_ms", (int64_t)v->oldest_idle_ms);
+        kt_json_add_int(o, "memory_bytes", (int64_t)v->memory_bytes);
+        kt_json_add_int(o, "failures", v->failures);
+        kt_json_add_str(o, "reason", v->reason);
+        if (v->retry_ms > 0)
+                kt_json_add_int(o, "retry_ms", (int64_t)v->retry_ms);
+        return o;
+}
+
+static void add_shape(void *userdata, const struct pool_view *v)
+{
+        json_object_array_add(userdata, shape_json(v));
+}
+
+static void list(struct call *call)
+{
+        struct server *s = call->server;
+        struct json_object *o = json_object_new_object(), *shapes = json_object_new_array();
+        struct pool_totals sum;
+
+        pool_look(s->pool, add_shape, shapes);
+        pool_sum(s->pool, &sum);
+        kt_json_add(o, "shapes", shapes);
+        kt_json_add_int(o, "idle_max", s->config->pool_max);
+        kt_json_add_int(o, "memory_max_bytes", (int64_t)s->config->pool_memory);
+        kt_json_add_int(o, "memory_bytes", (int64_t)sum.memory_bytes);
+        kt_json_add_bool(o, "held", sum.held);
+        call_reply(call, o);
+}
+
+/* --- Prime --- */
+
+/* Lives until the reply: first on a worker, then in the pool's list of those who wait. */
+struct prime {
+        struct call *call;
+        struct job_spec spec;
+        struct prepared prep;
+        struct pool_waiter *waiter; /* NULL before and after it waits */
+        unsigned idle;
+        uint64_t start_ms;
+};
+
+static void prime_free(struct prime *p)
+{
+        prepared_done(&p->prep);
+        job_spec_done(&p->spec);
+        free(p);
+}
+
+static void on_primed(void *userdata, const struct kt_error *err)
+{
+        struct prime *p = userdata;
+        struct call *call = p->call;
+        struct json_object *o;
+
+        call->on_cancel = NULL;
+        if (err)
+                call_fail(call, err);
+        else {
+                o = json_object_new_object();
+                kt_json_add_str(o, "shape", p->prep.shape->text);
+                kt_json_add_int(o, "idle", p->idle);
+                kt_json_add_int(o, "took_ms", (int64_t)(uv_now(&call->server->loop) - p->start_ms));
+                call_reply(call, o);
+        }
+        prime_free(p);
+}
+
+/* Whoever asked has gone: the guests are made all the same. */
+static void on_prime_cancelled(struct call *call)
+{
+        struct prime *p = call->userdata;
+
+        if (!p->waiter)
+                return;
+        pool_unwait(p->waiter);
+        call_reply(call, NULL);
+        prime_free(p);
+}
+
+static void on_prime_prepared(void *data, int status)
+{
+        struct prime *p = data;
+        struct call *call = p->call;
+        struct server *s = call->server;
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+
+        if (p->prep.result < 0) {
+                on_primed(p, &p->prep.error);
+                return;
+        }
+        if (!call->conn || s->stopping) {
+                kt_error_set(&err, -ESHUTDOWN, KT_E_SHUTTING_DOWN, "the daemon stops");
+                on_primed(p, &err);
+                return;
+        }
+        call->userdata = p;
+        call->on_cancel = on_prime_cancelled;
+        if (pool_prime(s->pool, p->prep.shape, p->prep.template, p->idle, on_primed, p, &p->waiter, &err) <
+            0)
+                on_primed(p, &err);
+}
+
+static void prime_work(void *data)
+{
+        struct prime *p = data;
+
+        prepare_guest_work(&p->prep);
+}
+
+static int prime_begin(struct prime *p, struct kt_error *reterr)
+{
+        struct call *call = p->call;
+        struct server *s = call->server;
+        int64_t idle = kt_json_int(call->parameters, "idle", s->config->idle_guests);
+        int r;
+
+        if (idle < 1 || idle > s->config->pool_max)
+                return kt_error_set_field(reterr, -ERANGE, KT_E_INVALID_PARAMETER, "idle",
+                                          "idle must be from 1 to %u (Maximum= in ktstrd.conf(5)), not %lld",
+                                          s->config->pool_max, (long long)idle);
+        p->idle = (unsigned)idle;
+        r = job_request_guest(call, &p->spec, reterr);
+        if (r >= 0)
+                r = accel_pick(&s->accel, p->spec.accel, &p->prep.accel, reterr);
+        if (r < 0)
+                return r;
+        r = worker_run(&s->loop, prime_work, on_prime_prepared, p);
+        return r < 0 ? kt_error_set(reterr, r, KT_E_INTERNAL, "cannot start work: %s", strerror(-r)) : 0;
+}
+
+static void prime(struct call *call)
+{
+        struct server *s = call->server;
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        struct prime *p;
+
+        if (!s->templates || s->config->pool_max == 0) {
+                call_fail_text(
+                        call, KT_E_NO_POOL,
+                        "this daemon keeps no guests ready: see Templates= and Maximum= in ktstrd.conf(5)");
+                return;
+        }
+        if (!s->accel_known) {
+                call_fail_text(call, KT_E_BUSY, "the accelerators are being probed; try again in a second");
+                return;
+        }
+        p = calloc(1, sizeof(*p));
+        if (!p) {
+                call_fail_text(call, KT_E_INTERNAL, "out of memory");
+                return;
+        }
+        p->call = call;
+        p->start_ms = uv_now(&s->loop);
+        p->prep = (struct prepared){.kcache = s->kcache,
+                                    .config = s->config,
+                                    .store = s->templates,
+                                    .spec = &p->spec,
+                                    .report = &s->accel,
+                                    .lease_fd = -1};
+        if (prime_begin(p, &err) < 0) {
+                call_fail(call, &err);
+                prime_free(p);
+        }
+}
+
+/* --- Drop --- */
+
+static void drop(struct call *call)
+{
+        const char *shape = kt_json_str(call->parameters, "shape");
+        unsigned n =
+                pool_drop(call->server->pool, shape, kt_json_bool(call->parameters, "templates", false));
+        struct json_object *o;
+
+        if (shape && n == 0) {
+                call_fail_text(call, KT_E_NO_SUCH_SHAPE,
+                               "no shape '%s' in the pool; `ktstrctl pool` lists them", shape);
+                return;
+        }
+        o = json_object_new_object();
+        kt_json_add_int(o, "dropped", n);
+        call_reply(call, o);
+}
+
+const struct method methods_pool[] = {
+        {"io.ktstrd.Pool.List", list, .while_draining = true},
+        {"io.ktstrd.Pool.Prime", prime},
+        {"io.ktstrd.Pool.Drop", drop, .while_draining = true},
+        {},
+};
