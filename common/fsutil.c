@@ -211,7 +211,7 @@ static int create_temp(int dir_fd, mode_t mode, char **ret_name, int *ret_fd)
         return -EEXIST;
 }
 
-static int fill_temp(int fd, const void *data, size_t size, mode_t mode)
+static int fill_temp(int fd, const void *data, size_t size, mode_t mode, bool sync)
 {
         int r;
 
@@ -221,7 +221,7 @@ static int fill_temp(int fd, const void *data, size_t size, mode_t mode)
         r = kt_write_all(fd, data, size);
         if (r < 0)
                 return r;
-        return fsync(fd) < 0 ? -errno : 0;
+        return sync && fsync(fd) < 0 ? -errno : 0;
 }
 
 static int fsync_dir(int dir_fd)
@@ -235,7 +235,7 @@ static int fsync_dir(int dir_fd)
         return fsync(fd) < 0 ? -errno : 0;
 }
 
-int kt_publish_file(int dir_fd, const char *name, const void *data, size_t size, mode_t mode)
+static int put_file(int dir_fd, const char *name, const void *data, size_t size, mode_t mode, bool sync)
 {
         _cleanup_free_ char *temp = NULL;
         _cleanup_close_ int fd = -1;
@@ -244,14 +244,24 @@ int kt_publish_file(int dir_fd, const char *name, const void *data, size_t size,
         r = create_temp(dir_fd, mode, &temp, &fd);
         if (r < 0)
                 return r;
-        r = fill_temp(fd, data, size, mode);
+        r = fill_temp(fd, data, size, mode, sync);
         if (r >= 0 && renameat(dir_fd, temp, dir_fd, name) < 0)
                 r = -errno;
         if (r < 0) {
                 unlinkat(dir_fd, temp, 0);
                 return r;
         }
-        return fsync_dir(dir_fd);
+        return sync ? fsync_dir(dir_fd) : 0;
+}
+
+int kt_publish_file(int dir_fd, const char *name, const void *data, size_t size, mode_t mode)
+{
+        return put_file(dir_fd, name, data, size, mode, true);
+}
+
+int kt_replace_file(int dir_fd, const char *name, const void *data, size_t size, mode_t mode)
+{
+        return put_file(dir_fd, name, data, size, mode, false);
 }
 
 static int copy_by_hand(int in, int out, uint64_t *copied)

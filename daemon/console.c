@@ -35,15 +35,16 @@ int console_init(struct console *c, const char *path, struct kt_error *reterr)
         return r;
 }
 
-int console_keep(struct console *c, const char *path, struct kt_error *reterr)
+int console_keep(struct console *c, const char *path)
 {
-        struct console fresh = {.fd = -1};
-        int r = open_file(&fresh, path, reterr);
+        char *copy = path ? strdup(path) : NULL;
 
-        if (r < 0)
-                return r;
+        if (path && !copy)
+                return -ENOMEM;
         kt_closep(&c->fd);
-        c->fd = fresh.fd;
+        free(c->path);
+        c->fd = -1;
+        c->path = copy;
         c->written = 0;
         tail_clear(&c->tail);
         return 0;
@@ -52,6 +53,8 @@ int console_keep(struct console *c, const char *path, struct kt_error *reterr)
 void console_done(struct console *c)
 {
         tail_done(&c->tail);
+        free(c->path);
+        c->path = NULL;
         kt_closep(&c->fd);
         c->fd = -1;
 }
@@ -75,9 +78,20 @@ static void write_file(struct console *c, const char *data, size_t size)
         }
 }
 
+static void open_late(struct console *c)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        _cleanup_free_ char *path = TAKE_PTR(c->path);
+
+        if (open_file(c, path, &err) < 0)
+                kt_log_warning("the guest's console is not kept: %s", kt_error_text(&err));
+}
+
 void console_add(struct console *c, const char *data, size_t size)
 {
         tail_add(&c->tail, data, size);
+        if (c->path)
+                open_late(c);
         if (c->fd >= 0)
                 write_file(c, data, size);
 }

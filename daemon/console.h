@@ -12,7 +12,8 @@
 
 struct console {
         struct tail tail;
-        int fd; /* -1: there is no file, or no more is written to it */
+        int fd;     /* -1: there is no file (yet), or no more is written to it */
+        char *path; /* of the file that is made when something is said, or NULL */
         unsigned long long written;
 };
 
@@ -20,8 +21,9 @@ struct console {
 int console_init(struct console *c, const char *path, struct kt_error *reterr);
 void console_done(struct console *c);
 
-/* Begin a file, as console_init() does, with what is said from now on; the tail is forgotten. */
-int console_keep(struct console *c, const char *path, struct kt_error *reterr);
+/* Begin anew: the tail is forgotten, and what is said from now on goes to the file at path (or NULL), which
+ * is made when the first of it comes. -ENOMEM, and nothing has changed. */
+int console_keep(struct console *c, const char *path);
 
 /* A file that cannot be written any more (a full disk) is closed and said so in the log. */
 void console_add(struct console *c, const char *data, size_t size);

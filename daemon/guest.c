@@ -337,15 +337,30 @@ int guest_start(uv_loop_t *loop, const struct guest_params *params, const struct
         return 0;
 }
 
+void guest_freeze(struct guest *g)
+{
+        assert(g->state == GUEST_PARKED);
+        if (g->process)
+                process_kill(g->process, SIGSTOP);
+        g->frozen = true;
+}
+
+void guest_thaw(struct guest *g)
+{
+        if (g->frozen && g->process)
+                process_kill(g->process, SIGCONT);
+        g->frozen = false;
+}
+
 int guest_adopt(struct guest *g, const struct guest_ops *ops, void *userdata, const char *console_path,
                 struct kt_error *reterr)
 {
         int r;
 
         assert(g->state == GUEST_PARKED);
-        r = console_keep(&g->console, console_path, reterr);
+        r = console_keep(&g->console, console_path);
         if (r < 0)
-                return r;
+                return kt_error_set(reterr, r, KT_E_INTERNAL, "out of memory");
         g->ops = *ops;
         g->userdata = userdata;
         return 0;
@@ -359,6 +374,7 @@ int guest_hand_out(struct guest *g, const struct guest_item *items, size_t n_ite
         r = handout_new(items, n_items, &g->handout, reterr);
         if (r < 0)
                 return r;
+        guest_thaw(g);
         r = guest_begin_hand_out(g);
         if (r < 0) {
                 handout_free(g->handout);

@@ -101,6 +101,12 @@ int guest_adopt(struct guest *g, const struct guest_ops *ops, void *userdata, co
  * on_parked. Legal in PAUSED. Failures end in on_gone. */
 void guest_park(struct guest *g, unsigned rehearsals);
 
+/* Stop the QEMU of a parked guest too (SIGSTOP), until it is adopted and handed its job, or thawed: a QEMU
+ * whose guest is stopped may wake hundreds of times a second for a timer of the stopped clock (7.2 does).
+ * Legal in PARKED. */
+void guest_freeze(struct guest *g);
+void guest_thaw(struct guest *g);
+
 /* Write the device state of a parked guest that has booted on files to a new file at path: on_saved; with
  * its memory files that is a template. Legal in PARKED. Failures end in on_gone. */
 void guest_save(struct guest *g, const char *path);

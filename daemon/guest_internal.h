@@ -53,6 +53,7 @@ struct guest {
         bool is_clone;
         bool agent_waits; /* the agent was up when the guest was stopped last, and waits for its mailbox or a
                              WAKE */
+        bool frozen;
         unsigned rehearsals;
         char *mailbox_error; /* the agent's words */
 

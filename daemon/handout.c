@@ -148,6 +148,14 @@ void handout_rewind(struct handout *h)
         h->frame_size = h->frame_given = 0;
 }
 
+bool handout_is_quick(const struct handout *h)
+{
+        for (size_t i = 0; i < h->n_items; i++)
+                if (h->items[i].fd >= 0)
+                        return false;
+        return true;
+}
+
 bool handout_at_end(const struct handout *h)
 {
         return h->go_made && h->frame_given == h->frame_size;

@@ -25,6 +25,9 @@ void handout_free(struct handout *h);
  * read, or shrank. */
 ssize_t handout_read(struct handout *h, void *buf, size_t size, struct kt_error *reterr);
 
+/* Are there no files in it, so that nothing blocks? */
+bool handout_is_quick(const struct handout *h);
+
 /* True when handout_read() would give nothing more. */
 bool handout_at_end(const struct handout *h);
 

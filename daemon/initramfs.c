@@ -13,6 +13,7 @@
 #include "../common/fsutil.h"
 #include "../common/sha256.h"
 #include "../proto/errors.h"
+#include "file_hash.h"
 #include "kcache_internal.h"
 
 #define INPUTS_MAX 40U
@@ -80,7 +81,7 @@ static int hash_inputs(const struct inputs *in, char ret[KT_SHA256_HEX_SIZE])
 
         for (unsigned i = 0; all && i < in->n; i++) {
                 char hex[KT_SHA256_HEX_SIZE];
-                int r = kt_sha256_fd(in->list[i].fd, hex);
+                int r = file_hash(in->list[i].fd, hex);
                 char *more = r < 0 ? NULL
                                    : kt_format("%s%s %o %s\n", all, in->list[i].name,
                                                (unsigned)in->list[i].mode, hex);

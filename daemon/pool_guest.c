@@ -11,7 +11,7 @@
 #include "worker.h"
 
 /* One goes through a job that does nothing, so that the next job's way is translated and in memory. */
-#define REHEARSALS 1U
+#define REHEARSALS 2U
 
 static void pool_guest_free(struct pool_guest *pg)
 {
@@ -108,6 +108,7 @@ static void on_parked(void *userdata)
         free(ps->reason);
         ps->reason = NULL;
         metrics_boot(ps->pool->params.metrics, METRICS_CLONE, (double)(uv_hrtime() - pg->start_ns) / 1e9);
+        guest_freeze(pg->guest);
         measure(pg);
         pool_changed(ps->pool);
 }

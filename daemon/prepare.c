@@ -15,6 +15,7 @@
 #include "../proto/guestmsg.h"
 #include "caller_rights.h"
 #include "config.h"
+#include "file_hash.h"
 
 static int oom(struct kt_error *reterr)
 {
@@ -169,7 +170,7 @@ static int name_scheduler(struct prepared *p, struct kt_error *reterr)
         p->sched_guest_path = p->n_files > 0 ? strdup(p->files[0].guest_path) : NULL;
         if (!p->sched_guest_path)
                 return oom(reterr);
-        int r = kt_sha256_fd(p->files[0].fd, p->sched_sha256);
+        int r = file_hash(p->files[0].fd, p->sched_sha256);
         if (r < 0)
                 return kt_error_set(reterr, r, KT_E_BAD_FILE, "cannot read scheduler %s: %s",
                                     p->spec->sched_name, strerror(-r));

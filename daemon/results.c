@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,9 +16,29 @@
 #include "job.h"
 #include "job_json.h"
 #include "server.h"
+#include "worker.h"
 
 /* Of all a job's logs together; a scheduler that prints without end must not fill the disk. */
 #define RESULTS_BYTES_MAX (256U * 1024U * 1024U)
+
+/* What a scheduler prints is its author's: theirs alone, also where a daemon serves many. The parent is
+ * there but for the first time. */
+static int make_folder(char *dir)
+{
+        char *slash = strrchr(dir, '/');
+        int r;
+
+        if (mkdir(dir, 0700) == 0)
+                return 0;
+        if (errno != ENOENT)
+                return -errno;
+        *slash = '\0';
+        r = kt_mkdir_p(AT_FDCWD, dir, 0755);
+        *slash = '/';
+        if (r >= 0 && mkdir(dir, 0700) < 0)
+                r = -errno;
+        return r;
+}
 
 int results_open(struct job *job, struct kt_error *reterr)
 {
@@ -26,10 +47,7 @@ int results_open(struct job *job, struct kt_error *reterr)
 
         if (!dir)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
-        /* What a scheduler prints is its author's: theirs alone, also where a daemon serves many. */
-        r = kt_mkdir_p(AT_FDCWD, dir, 0755);
-        if (r >= 0 && chmod(dir, 0700) < 0)
-                r = -errno;
+        r = make_folder(dir);
         if (r < 0)
                 return kt_error_set(reterr, r, KT_E_IO, "cannot make the result folder %s: %s", dir,
                                     strerror(-r));
@@ -96,6 +114,39 @@ static void give_away(struct job *job, int dir_fd)
                 kt_log_warning("cannot give %s to its user: %s", job->result_dir, strerror(errno));
 }
 
+/* For the worker. */
+struct sync {
+        int dir_fd;
+};
+
+static void sync_work(void *data)
+{
+        struct sync *s = data;
+
+        (void)kt_fsync_tree(s->dir_fd);
+}
+
+static void sync_done(void *data, int status)
+{
+        struct sync *s = data;
+
+        kt_closep(&s->dir_fd);
+        free(s);
+}
+
+/* A disk takes milliseconds to be sure, and nobody waits for that. Takes dir_fd. */
+static void sync_later(uv_loop_t *loop, int dir_fd)
+{
+        struct sync *s = malloc(sizeof(*s));
+
+        if (s)
+                s->dir_fd = dir_fd;
+        if (!s || worker_run(loop, sync_work, sync_done, s) < 0) {
+                free(s);
+                kt_closep(&dir_fd);
+        }
+}
+
 void results_save(struct job *job)
 {
         _cleanup_json_ struct json_object *json = NULL;
@@ -112,11 +163,13 @@ void results_save(struct job *job)
         dir = open(job->result_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         r = !text     ? -ENOMEM
             : dir < 0 ? -errno
-                      : kt_publish_file(dir, "verdict.json", text, strlen(text), 0644);
+                      : kt_replace_file(dir, "verdict.json", text, strlen(text), 0644);
         if (r < 0) {
                 kt_log_warning("cannot write %s/verdict.json: %s", job->result_dir, strerror(-r));
                 verdict_add_detail(&job->verdict, "verdict.json could not be written: %s", strerror(-r));
         }
-        if (dir >= 0)
-                give_away(job, dir);
+        if (dir < 0)
+                return;
+        give_away(job, dir);
+        sync_later(&job->server->loop, TAKE_FD(dir));
 }

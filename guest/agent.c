@@ -22,6 +22,7 @@ void agent_init(struct agent *a)
         memset(a, 0, sizeof(*a));
         a->port.fd = -1;
         a->kmsg.fd = -1;
+        a->child_fd = -1;
         for (int i = 0; i < AGENT_STREAMS_MAX; i++)
                 a->streams[i].fd = -1;
 }
@@ -87,7 +88,7 @@ static void hear_host(struct agent *a)
 
 void agent_poll(struct agent *a, int timeout_ms)
 {
-        struct pollfd p[AGENT_STREAMS_MAX + 2];
+        struct pollfd p[AGENT_STREAMS_MAX + 3];
         nfds_t n = 0;
 
         /* A negative descriptor is skipped by poll. */
@@ -95,6 +96,7 @@ void agent_poll(struct agent *a, int timeout_ms)
                 p[n++] = (struct pollfd){.fd = a->streams[i].fd, .events = POLLIN};
         p[n++] = (struct pollfd){.fd = a->kmsg.fd, .events = POLLIN};
         p[n++] = (struct pollfd){.fd = a->cancelled ? -1 : a->port.fd, .events = POLLIN};
+        p[n++] = (struct pollfd){.fd = a->child_fd, .events = POLLIN};
         if (poll(p, n, timeout_ms) <= 0)
                 return;
         for (int i = 0; i < AGENT_STREAMS_MAX; i++)

@@ -30,6 +30,7 @@ struct agent {
         struct port port;
         struct kmsg kmsg;
         struct stream streams[AGENT_STREAMS_MAX];
+        int child_fd;   /* a pidfd whose end also wakes agent_poll(), or -1; its owner's */
         bool cancelled; /* the host said CANCEL, or is gone */
 };
 

@@ -5,9 +5,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../common/cleanup.h"
 #include "../proto/codec.h"
 #include "../proto/guestmsg.h"
 #include "report.h"
@@ -40,8 +42,12 @@ void exec_job(struct agent *a, struct json_object *job)
                 report_send(a, &report);
                 return;
         }
+        /* Without a pidfd (before Linux 5.3) it is looked at now and then. */
+        a->child_fd = (int)syscall(SYS_pidfd_open, pid, 0);
         while (!a->cancelled && waitpid(pid, &report.exec_status, WNOHANG) != pid)
-                agent_poll(a, 5);
+                agent_poll(a, a->child_fd >= 0 ? 1000 : 5);
+        kt_closep(&a->child_fd);
+        a->child_fd = -1;
         kill(-1, SIGKILL); /* as PID 1: everything but us */
         agent_drain(a, 10000);
         if (a->cancelled)

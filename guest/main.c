@@ -10,18 +10,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/reboot.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../proto/codec.h"
 #include "agent.h"
 #include "boot.h"
-#include "exec.h"
 #include "hello.h"
 #include "inbox.h"
-#include "random.h"
+#include "job.h"
 #include "report.h"
-#include "run.h"
 
 /* The host ends a guest once it has the result; this is for when it does not. */
 #define HOST_GRACE_MS 10000
@@ -46,15 +43,6 @@ static void fail(struct agent *a, const struct kt_error *err)
         power_off(a);
 }
 
-static void set_clock(struct json_object *job)
-{
-        int64_t ns = kt_json_int(job, "wall_ns", 0);
-        struct timespec ts = {.tv_sec = ns / 1000000000LL, .tv_nsec = ns % 1000000000LL};
-
-        if (ns > 0)
-                clock_settime(CLOCK_REALTIME, &ts);
-}
-
 /* See agent.h. */
 static void rise_above(void)
 {
@@ -70,7 +58,6 @@ int main(void)
         struct json_object *job = NULL;
         struct agent a;
         struct inbox in;
-        const char *kind;
 
         signal(SIGPIPE, SIG_IGN);
         agent_init(&a);
@@ -87,18 +74,9 @@ int main(void)
         hello_send(&a, &in, KT_FRAME_HELLO);
         if (inbox_take(&in, &a, &job, &err) < 0)
                 fail(&a, &err);
-        kind = kt_json_str(job, "kind");
-        set_clock(job);
-        random_reseed(kt_json_str(job, "seed"));
-        if (a.cancelled)
-                report_send(&a, &(struct report){.outcome = "cancelled"});
-        else if (kind && strcmp(kind, "run") == 0)
-                run_job(&a, job);
-        else if (kind && strcmp(kind, "exec") == 0)
-                exec_job(&a, job);
-        else {
+        if (job_run(&a, job) < 0) {
                 kt_error_set(&err, -1, NULL, "a job of kind '%s' is not known to this agent",
-                             kind ? kind : "");
+                             kt_json_str(job, "kind") ?: "");
                 fail(&a, &err);
         }
         power_off(&a);

@@ -14,6 +14,8 @@
 #include "../proto/guestmsg.h"
 #include "agent.h"
 
+#define WHOLE_MAX 4096U /* frames up to this go out in one write */
+
 #define PORTS_DIR "/sys/class/virtio-ports"
 
 static int open_by_name(void)
@@ -51,10 +53,17 @@ int port_open(struct port *p, int timeout_ms)
 
 void port_send(struct port *p, uint32_t type, const void *payload, uint32_t size)
 {
+        static uint8_t whole[WHOLE_MAX];
         uint8_t header[KT_FRAME_HEADER_SIZE];
 
         kt_frame_header(header, type, payload, size);
-        if (kt_write_all(p->fd, header, sizeof(header)) >= 0)
+        /* Each write waits until the host has taken it. */
+        if (size <= sizeof(whole) - sizeof(header)) {
+                memcpy(whole, header, sizeof(header));
+                if (size > 0)
+                        memcpy(whole + sizeof(header), payload, size);
+                (void)kt_write_all(p->fd, whole, sizeof(header) + size);
+        } else if (kt_write_all(p->fd, header, sizeof(header)) >= 0)
                 (void)kt_write_all(p->fd, payload, size);
 }
 

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "job.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "../proto/codec.h"
+#include "exec.h"
+#include "random.h"
+#include "report.h"
+#include "run.h"
+
+static void set_clock(struct json_object *job)
+{
+        int64_t ns = kt_json_int(job, "wall_ns", 0);
+        struct timespec ts = {.tv_sec = ns / 1000000000LL, .tv_nsec = ns % 1000000000LL};
+
+        if (ns > 0)
+                clock_settime(CLOCK_REALTIME, &ts);
+}
+
+int job_run(struct agent *a, struct json_object *job)
+{
+        const char *kind = kt_json_str(job, "kind") ?: "";
+
+        set_clock(job);
+        random_reseed(kt_json_str(job, "seed"));
+        if (a->cancelled)
+                report_send(a, &(struct report){.outcome = "cancelled"});
+        else if (strcmp(kind, "run") == 0)
+                run_job(a, job);
+        else if (strcmp(kind, "exec") == 0)
+                exec_job(a, job);
+        else
+                return -EINVAL;
+        return 0;
+}
