@@ -57,7 +57,7 @@ static int open_memory_file(struct guest *g, const struct guest_origin *origin, 
 {
         _cleanup_close_ int fd = -1;
         char name[32];
-        struct stat st;
+        int r;
 
         snprintf(name, sizeof(name), "ktstr-node%u", node);
         fd = origin->memory_fds ? fcntl(origin->memory_fds[node], F_DUPFD_CLOEXEC, 3)
@@ -66,9 +66,9 @@ static int open_memory_file(struct guest *g, const struct guest_origin *origin, 
                 return -errno;
         if (!origin->memory_fds && ftruncate(fd, (off_t)g->shape->layout.node_size[node]) < 0)
                 return -errno;
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        g->memory_files[node] = (struct guest_memory_file){.dev = st.st_dev, .ino = st.st_ino};
+        r = guest_memory_file_of(fd, &g->memory_files[node]);
+        if (r < 0)
+                return r;
         *ret = TAKE_FD(fd);
         return 0;
 }

@@ -6,7 +6,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "../proto/errors.h"
 
@@ -33,6 +35,36 @@ static bool parse_mapping(const char *line, struct mapping *ret)
         ret->file =
                 (struct guest_memory_file){.dev = makedev(major_number, minor_number), .ino = (ino_t)ino};
         return true;
+}
+
+static int find_own_mapping(const void *address, struct guest_memory_file *ret)
+{
+        _cleanup_fclose_ FILE *maps = fopen("/proc/self/maps", "re");
+        _cleanup_free_ char *line = NULL;
+        struct mapping mapping;
+        size_t size = 0;
+
+        if (!maps)
+                return -errno;
+        while (getline(&line, &size, maps) > 0)
+                if (parse_mapping(line, &mapping) && mapping.start == (uint64_t)(uintptr_t)address) {
+                        *ret = mapping.file;
+                        return 0;
+                }
+        return -ENXIO;
+}
+
+int guest_memory_file_of(int fd, struct guest_memory_file *ret)
+{
+        const size_t size = (size_t)sysconf(_SC_PAGESIZE);
+        void *address = mmap(NULL, size, PROT_NONE, MAP_SHARED, fd, 0);
+        int r;
+
+        if (address == MAP_FAILED)
+                return -errno;
+        r = find_own_mapping(address, ret);
+        munmap(address, size);
+        return r;
 }
 
 /* Mappings of one file may have been cut in pieces by madvise() or mprotect(); they count while they stay

@@ -15,11 +15,15 @@
 
 struct guest_memory;
 
-/* The file that holds one node's memory. */
+/* The file that holds one node's memory, as /proc/PID/maps names it. */
 struct guest_memory_file {
         dev_t dev;
         ino_t ino;
 };
+
+/* Which one is it? Of a file that is not empty. stat(2) does not tell: overlayfs and btrfs give other
+ * numbers there than in maps; so it is mapped for a moment and looked up. -errno. */
+int guest_memory_file_of(int fd, struct guest_memory_file *ret);
 
 /* files: one per node of the layout. -ENXIO when QEMU has one of them not mapped (yet), -ESRCH when it is
  * gone. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hello.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -9,10 +10,13 @@
 
 #include <build_config.h>
 
+#include "../common/fsutil.h"
 #include "../proto/codec.h"
 #include "job.h"
 
 #define REHEARSALS_MAX 16
+#define CLOCKSOURCE "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+#define CLOCK_WAIT_NS (5ULL * 1000000000)
 
 /* All but the time, without the closing brace. Made once: nothing of it changes, and a guest that wakes is
  * waited for. */
@@ -66,6 +70,24 @@ static void rehearse(struct agent *a)
                 (void)job_run(a, job);
 }
 
+/* The kernel measures its clock for a second or so after it is up, and then switches to it with all CPUs
+ * stopped. A template is taken behind that: its clones would each go through it again, in the middle of a
+ * job. */
+static void wait_for_clock(void)
+{
+        const uint64_t end = agent_now_ns() + CLOCK_WAIT_NS;
+
+        while (agent_now_ns() < end) {
+                _cleanup_free_ char *name = NULL;
+                size_t size;
+
+                if (kt_read_file(AT_FDCWD, CLOCKSOURCE, 64, &name, &size) < 0 ||
+                    strncmp(name, "tsc-early", 9) != 0)
+                        return;
+                nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        }
+}
+
 void hello_park(struct agent *a, const struct inbox *in, const struct kt_frame *park)
 {
         _cleanup_json_ struct json_object *o = NULL;
@@ -73,6 +95,7 @@ void hello_park(struct agent *a, const struct inbox *in, const struct kt_frame *
 
         if (kt_json_parse((const char *)park->payload, park->size, &o, NULL) == 0)
                 rehearsals = kt_json_int(o, "rehearsals", 0);
+        wait_for_clock();
         for (int64_t i = 0; i < rehearsals && i < REHEARSALS_MAX; i++)
                 rehearse(a);
         hello_send(a, in, KT_FRAME_PARKED);

@@ -62,14 +62,45 @@ fi
 check doctor ktstrctl doctor --json
 check doctor-chose-kvm json doctor 'any(a["name"] == "kvm" and a["usable"] and a["chosen"]
         for a in values[-1]["accelerators"])'
+check cold ktstrctl shell --exec true --json
+check cold-is-cold json cold 'values[-1]["verdict"]["guest"]["source"] == "cold"'
+check prime ktstrctl pool prime 1n1l2c1t --idle 1
 check submit ktstrctl submit --sched scx_ktstr --duration 5s --json
+check submit-took-from-the-pool json submit 'values[-1]["verdict"]["guest"]["source"] == "pool"'
 check submit-passed json submit 'values[-1]["verdict"]["verdict"] == "pass"'
+check clone sh -c 'ktstrctl pool drop && ktstrctl shell --exec true --json'
+check clone-is-a-clone json clone 'values[-1]["verdict"]["guest"]["source"] == "clone"'
+check prime-again ktstrctl pool prime 1n1l2c1t --idle 2
+check hit ktstrctl shell --exec true --json
+check hit-is-a-hit json hit 'values[-1]["verdict"]["guest"]["source"] == "pool"'
+# A guest that was parked for a while must not take the time for a lockup, and what it counts goes on from where it stopped.
+check parked-long sh -c 'sleep 25; ktstrctl shell --json --exec "cut -d. -f1 /proc/uptime; date +%s; dmesg |
+        grep -iE \"soft lockup|rcu.*stall|hung task|clocksource.*unstable|BUG|WARNING\"; cat /sys/kernel/sched_ext/state; true"'
+check parked-long-is-a-hit json parked-long 'values[-1]["verdict"]["guest"]["source"] == "pool"'
+check parked-long-was-no-time sh -c 'python3 - "$1/parked-long" <<"END"
+import json, sys, time
+text = "".join(e.get("text", "") for e in map(json.loads, open(sys.argv[1])) if e.get("stream") == "stdout").split()
+assert len(text) == 3 and text[2] == "disabled", text
+assert int(text[0]) < 25, text
+assert abs(int(text[1]) - time.time()) < 10, text
+END' sh "$results"
 check submit-under-kvm json submit 'values[-1]["verdict"]["guest"]["accel"] == "kvm"'
 check stall-is-ejected sh -c 'ktstrctl submit --sched scx_ktstr --duration 2s --json -- --stall-after 1; [ $? -eq 1 ]'
 check stall-has-its-words json stall-is-ejected 'values[-1]["verdict"]["scheduler"]["exit_kind"] == "error_stall"'
 check topology ktstrctl shell --topology 1n2l1c2t --exec 'cat /sys/devices/system/cpu/cpu*/cache/index3/shared_cpu_list \
         /sys/devices/system/cpu/cpu*/topology/thread_siblings_list'
 check topology-is-right sh -c '[ "$(echo $(cat "$1/topology"))" = "0-1 0-1 2-3 2-3 0-1 0-1 2-3 2-3" ]' sh "$results"
+check ratio python3 - "$results/cold" "$results/clone" "$results/hit" <<'END'
+import json, sys
+took = []
+for path in sys.argv[1:]:
+    at = {e["state"]: e["time_us"] for e in map(json.loads, filter(lambda l: l.startswith("{"), open(path))) if e["kind"] == "guest"}
+    took.append((at["running"] - at["booting"]) / 1000)
+print("from the job's turn to its guest: cold %.0f ms, clone %.0f ms, hit %.0f ms: %.0f : %.1f : 1" %
+      (*took, took[0] / took[2], took[1] / took[2]))
+assert took[0] > 4 * took[1] > 4 * took[2], took
+END
+cat "$results/ratio"
 check stop stop_daemon
 check nothing-left nothing_is_left
 

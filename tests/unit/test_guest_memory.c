@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -60,13 +62,10 @@ static void setup(void)
         f.layout = (struct memory_layout){
                 .size = 20 * MIB, .low_size = 16 * MIB, .n_nodes = 2, .node_size = {12 * MIB, 8 * MIB}};
         for (int i = 0; i < 2; i++) {
-                struct stat st;
-
                 f.fds[i] = memfd_create("same name", MFD_CLOEXEC);
                 ck_assert_int_ge(f.fds[i], 0);
                 ck_assert_int_eq(ftruncate(f.fds[i], (off_t)f.layout.node_size[i]), 0);
-                ck_assert_int_eq(fstat(f.fds[i], &st), 0);
-                f.files[i] = (struct guest_memory_file){st.st_dev, st.st_ino};
+                ck_assert_int_eq(guest_memory_file_of(f.fds[i], &f.files[i]), 0);
                 f.node[i] =
                         mmap(NULL, f.layout.node_size[i], PROT_READ | PROT_WRITE, MAP_SHARED, f.fds[i], 0);
                 ck_assert_ptr_ne(f.node[i], MAP_FAILED);
@@ -195,6 +194,51 @@ START_TEST(memory_is_gone_with_its_process)
 }
 END_TEST
 
+/* A folder on an overlay in a mount namespace of our own: check runs each test in a process of its own.
+ * False where that may not be done. */
+static bool enter_overlay(void)
+{
+        return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+               mount("tmpfs", "/mnt", "tmpfs", 0, NULL) == 0 && mkdir("/mnt/l", 0700) == 0 &&
+               mkdir("/mnt/u", 0700) == 0 && mkdir("/mnt/w", 0700) == 0 && mkdir("/mnt/m", 0700) == 0 &&
+               mount("overlay", "/mnt/m", "overlay", 0, "lowerdir=/mnt/l,upperdir=/mnt/u,workdir=/mnt/w") ==
+                       0;
+}
+
+START_TEST(files_on_an_overlay_are_recognised)
+{
+        struct guest_memory *m;
+
+        if (!enter_overlay()) {
+                printf("not tested: an overlay cannot be mounted here: %s\n", strerror(errno));
+                return;
+        }
+        for (int i = 0; i < 2; i++) {
+                close(f.fds[i]);
+                f.fds[i] = open(i ? "/mnt/m/1" : "/mnt/m/0", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+                ck_assert_int_ge(f.fds[i], 0);
+                ck_assert_int_eq(ftruncate(f.fds[i], (off_t)f.layout.node_size[i]), 0);
+                ck_assert_int_eq(guest_memory_file_of(f.fds[i], &f.files[i]), 0);
+        }
+        start(MAP_SHARED);
+        m = open_memory();
+        ck_assert_int_eq(guest_memory_write(m, MIB, "over", 4), 0);
+        guest_memory_free(m);
+}
+END_TEST
+
+START_TEST(what_cannot_be_mapped_is_no_memory)
+{
+        struct guest_memory_file file;
+        int pipe_fds[2];
+
+        ck_assert_int_eq(pipe(pipe_fds), 0);
+        ck_assert_int_lt(guest_memory_file_of(pipe_fds[0], &file), 0);
+        close(pipe_fds[0]);
+        close(pipe_fds[1]);
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("guest_memory");
@@ -208,6 +252,8 @@ int main(void)
         tcase_add_test(c, a_node_that_is_not_mapped_is_named);
         tcase_add_test(c, a_node_that_is_mapped_in_part_is_refused);
         tcase_add_test(c, memory_is_gone_with_its_process);
+        tcase_add_test(c, files_on_an_overlay_are_recognised);
+        tcase_add_test(c, what_cannot_be_mapped_is_no_memory);
         suite_add_tcase(s, c);
         return suite_run(s);
 }
