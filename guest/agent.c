@@ -15,6 +15,7 @@
 #include "../common/cleanup.h"
 #include "../proto/frame.h"
 
+#define CHILD_STACK_SIZE (64U * 1024U)
 #define STREAM_CHUNK (64U * 1024U)
 
 void agent_init(struct agent *a)
@@ -160,29 +161,40 @@ static void become_child(const int out[2], const int err[2])
         close_range(3, ~0U, 0);
 }
 
-pid_t agent_fork(struct agent *a, uint8_t out_id, uint8_t err_id)
+struct spawn {
+        int out[2], err[2];
+        void (*child)(void *data);
+        void *data;
+};
+
+static int run_child(void *data)
 {
-        int out[2] = {-1, -1}, err[2] = {-1, -1};
+        struct spawn *s = data;
+
+        become_child(s->out, s->err);
+        s->child(s->data);
+        _exit(127);
+}
+
+pid_t agent_spawn(struct agent *a, uint8_t out_id, uint8_t err_id, void (*child)(void *data), void *data)
+{
+        static char stack[CHILD_STACK_SIZE] __attribute__((aligned(16)));
+        struct spawn s = {.out = {-1, -1}, .err = {-1, -1}, .child = child, .data = data};
         pid_t pid = -1;
 
-        if (pipe2(out, O_CLOEXEC) == 0 && pipe2(err, O_CLOEXEC) == 0)
-                pid = fork();
-        if (pid == 0) {
-                become_child(out, err);
-                return 0;
-        }
+        if (pipe2(s.out, O_CLOEXEC) == 0 && pipe2(s.err, O_CLOEXEC) == 0)
+                pid = clone(run_child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, &s);
         int r = -errno;
-        kt_closep(&out[1]);
-        kt_closep(&err[1]);
+        kt_closep(&s.out[1]);
+        kt_closep(&s.err[1]);
         if (pid < 0) {
-                kt_closep(&out[0]);
-                kt_closep(&err[0]);
+                kt_closep(&s.out[0]);
+                kt_closep(&s.err[0]);
                 return r;
         }
-        setpgid(pid, pid);
-        fcntl(out[0], F_SETFL, O_NONBLOCK);
-        fcntl(err[0], F_SETFL, O_NONBLOCK);
-        agent_add_stream(a, out[0], out_id);
-        agent_add_stream(a, err[0], err_id);
+        fcntl(s.out[0], F_SETFL, O_NONBLOCK);
+        fcntl(s.err[0], F_SETFL, O_NONBLOCK);
+        agent_add_stream(a, s.out[0], out_id);
+        agent_add_stream(a, s.err[0], err_id);
         return pid;
 }

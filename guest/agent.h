@@ -53,7 +53,14 @@ void agent_drain(struct agent *a, int timeout_ms);
 void agent_event(struct agent *a, const char *kind, const char *fields_fmt, ...)
         __attribute__((format(printf, 3, 4)));
 
-/* fork, as a child wants it: SCHED_OTHER, own process group, default signals, no descriptors but 0 to 2.
- * stdin is /dev/null; stdout and stderr are pipes that become streams out_id and err_id. 0 in the child.
- * -errno. */
-pid_t agent_fork(struct agent *a, uint8_t out_id, uint8_t err_id);
+/*
+ * Start a program, as it wants to be started: SCHED_OTHER, own process group, default signals, no
+ * descriptors but 0 to 2. stdin is /dev/null; stdout and stderr are pipes that become streams out_id and
+ * err_id. child(data) runs in the new process: it has to exec, and what follows if that fails has to be said
+ * on stderr; then it returns. The pid, or -errno.
+ *
+ * As with vfork(2), child shares our memory and we wait until it has exec'ed: copying our page tables would
+ * be a fifth of what a short command takes under emulation. So this is for when no scheduler under test may
+ * keep the child from running.
+ */
+pid_t agent_spawn(struct agent *a, uint8_t out_id, uint8_t err_id, void (*child)(void *data), void *data);

@@ -14,29 +14,26 @@
 #include "../proto/guestmsg.h"
 #include "report.h"
 
-static void run_command(const char *command)
+static void run_command(void *data)
 {
-        char *const argv[] = {(char *)"sh", (char *)"-c", (char *)command, NULL};
+        char *const argv[] = {(char *)"sh", (char *)"-c", data, NULL};
         char *const env[] = {(char *)"PATH=/bin:/sbin:/usr/bin:/usr/sbin:" KT_GUEST_BIN_DIR
                                      ":" KT_GUEST_INCLUDE_DIR,
                              (char *)"LD_LIBRARY_PATH=" KT_GUEST_LIB_DIR, (char *)"HOME=/root",
                              (char *)"TERM=dumb", NULL};
 
         if (chdir(KT_GUEST_INCLUDE_DIR) < 0 && chdir("/") < 0)
-                _exit(127);
+                return;
         execve("/bin/sh", argv, env);
         dprintf(STDERR_FILENO, "ktstr-guest: cannot run /bin/sh: %s\n", strerror(errno));
-        _exit(127);
 }
 
 void exec_job(struct agent *a, struct json_object *job)
 {
         const char *command = kt_json_str(kt_json_get(job, "exec"), "command");
         struct report report = {.outcome = "exec_done", .exec = true};
-        pid_t pid = agent_fork(a, KT_OUTPUT_STDOUT, KT_OUTPUT_STDERR);
+        pid_t pid = agent_spawn(a, KT_OUTPUT_STDOUT, KT_OUTPUT_STDERR, run_command, (void *)(command ?: ""));
 
-        if (pid == 0)
-                run_command(command ? command : "");
         if (pid < 0) {
                 report = (struct report){.outcome = "setup_failed", .error = strerror((int)-pid)};
                 report_send(a, &report);

@@ -27,19 +27,25 @@ static uint64_t ms_since(uint64_t ns)
 }
 
 /* In the child. What cannot be executed says so in its own output. */
-static void run_program(struct json_object *argv_json)
+static void run_program(void *data)
 {
-        size_t n = json_object_array_length(argv_json);
-        char **argv = calloc(n + 1, sizeof(char *));
+        char *const *argv = data;
         char *const env[] = {(char *)path_env, (char *)library_env, (char *)"HOME=/root", NULL};
 
-        for (size_t i = 0; argv && i < n; i++)
+        execve(argv[0], argv, env);
+        dprintf(STDERR_FILENO, "ktstr-guest: cannot run %s: %s\n", argv[0], strerror(errno));
+}
+
+static pid_t spawn(struct agent *a, struct json_object *argv_json)
+{
+        size_t n = json_object_array_length(argv_json);
+        _cleanup_free_ char **argv = calloc(n + 1, sizeof(char *));
+
+        if (!argv || n == 0)
+                return argv ? -EINVAL : -ENOMEM;
+        for (size_t i = 0; i < n; i++)
                 argv[i] = (char *)json_object_get_string(json_object_array_get_idx(argv_json, i));
-        if (argv && n > 0) {
-                execve(argv[0], argv, env);
-                dprintf(STDERR_FILENO, "ktstr-guest: cannot run %s: %s\n", argv[0], strerror(errno));
-        }
-        _exit(127);
+        return agent_spawn(a, KT_OUTPUT_SCHED_STDOUT, KT_OUTPUT_SCHED_STDERR, run_program, argv);
 }
 
 int scheduler_start(struct scheduler *s, struct agent *a, struct json_object *spec, int watchdog_ms,
@@ -60,11 +66,9 @@ int scheduler_start(struct scheduler *s, struct agent *a, struct json_object *sp
                         "sched_ext is '%s' before the scheduler was started; it must be 'disabled'", state);
         kmsg_forget(&a->kmsg);
         s->started_ns = agent_now_ns();
-        pid = agent_fork(a, KT_OUTPUT_SCHED_STDOUT, KT_OUTPUT_SCHED_STDERR);
-        if (pid == 0)
-                run_program(argv);
+        pid = spawn(a, argv);
         if (pid < 0)
-                return kt_error_set(reterr, (int)pid, NULL, "cannot fork the scheduler: %s",
+                return kt_error_set(reterr, (int)pid, NULL, "cannot start the scheduler: %s",
                                     strerror((int)-pid));
         s->pid = s->reported_pid = pid;
         s->started = true;
