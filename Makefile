@@ -3,14 +3,16 @@
 
 BUILD ?= build
 MESON_ARGS ?=
+BENCH_ARGS ?=
 
-.PHONY: help setup build run test test-kvm install clean
+.PHONY: help setup build run test test-kvm bench install clean
 
 help:
 	@echo "make run      install what is missing, build, get a kernel and run scx_ktstr in a guest"
 	@echo "make build    install what is missing and build into $(BUILD)/"
 	@echo "make test     the same, then run every test, plain and under ASan and UBSan"
 	@echo "make test-kvm run this build's KVM path in an outer guest, on any machine"
+	@echo "make bench    measure it, beside plain QEMU and virtme-ng (BENCH_ARGS: see bench/run --help)"
 	@echo "make install  install what was built (DESTDIR and meson's prefix are honoured)"
 	@echo "make clean    remove the build folders"
 
@@ -36,6 +38,10 @@ test: build
 test-kvm: build
 	@tools/test-data "$(BUILD)"
 	@tests/kvm/run --build "$(BUILD)" --kernel "$(BUILD)/tests/data/kernels" --busybox "$$(tools/fetch-tools)/bin/busybox"
+
+bench: build
+	@tools/bench-data "$(BUILD)"
+	@bench/run --build "$(BUILD)" $(BENCH_ARGS)
 
 install: build
 	@meson install -C "$(BUILD)" --no-rebuild

@@ -36,6 +36,7 @@ struct conn {
         struct server *server;
         int fd;
         uv_poll_t poll;
+        int asked; /* what the loop was asked for last; 0: nothing */
         struct ucred peer;
 
         struct kt_wire_decoder *decoder;
@@ -113,15 +114,29 @@ void conn_stop(struct conn *c)
 
 static void on_poll(uv_poll_t *handle, int status, int events);
 
+/* libuv leaves and enters epoll again even for what it watches already: three system calls of what is one
+ * small request. */
+static void ask_loop(struct conn *c, int events)
+{
+        if (events == c->asked)
+                return;
+        c->asked = events;
+        if (events)
+                uv_poll_start(&c->poll, events, on_poll);
+        else
+                uv_poll_stop(&c->poll);
+}
+
 /* Ask the loop for just what can be acted on now. */
 static void update_poll(struct conn *c)
 {
         int events = 0;
 
-        if (c->closing)
+        /* handle_messages() comes here once it is through, and most calls are over by then. */
+        if (c->closing || c->handling)
                 return;
         if (c->doomed) {
-                uv_poll_start(&c->poll, UV_READABLE | UV_DISCONNECT, on_poll);
+                ask_loop(c, UV_READABLE | UV_DISCONNECT);
                 return;
         }
         if (!kt_list_empty(&c->out))
@@ -135,10 +150,7 @@ static void update_poll(struct conn *c)
                 /* A half-closed client still waits for its answer, until it closes the other half too: epoll
                  * then says so to whoever asks for anything, and this asks for nothing else. */
                 events |= UV_PRIORITIZED;
-        if (events)
-                uv_poll_start(&c->poll, events, on_poll);
-        else
-                uv_poll_stop(&c->poll);
+        ask_loop(c, events);
 }
 
 /* Write what the socket takes. -EPIPE and the like when the peer is gone. */
@@ -252,7 +264,7 @@ static void handle_message(struct conn *c, struct kt_wire_message *m)
 
 size_t conn_held_bytes(const struct conn *c)
 {
-        return kt_wire_decoder_pending(c->decoder, NULL) + c->out_bytes;
+        return kt_wire_decoder_held(c->decoder) + c->out_bytes;
 }
 
 /* The last that this connection is told: it closes once that is written. */

@@ -44,7 +44,7 @@ void conn_open_call(struct conn *c, struct call *call);
  * afterwards. */
 void conn_call_done(struct conn *c);
 
-/* Bytes received and not yet handled, and bytes not yet written. */
+/* Bytes of memory for what was received and is not yet handled, and bytes not yet written. */
 size_t conn_held_bytes(const struct conn *c);
 
 const struct ucred *conn_peer(const struct conn *c);

@@ -234,6 +234,13 @@ static void drop(struct kt_wire_decoder *d, size_t size)
         d->len -= size;
         d->scanned = 0;
         kt_json_scan_init(&d->scan, KT_WIRE_DEPTH_MAX);
+        /* What is between messages holds no memory: a connection is idle for most of its life, and one long
+         * message would be paid for until its end. */
+        if (d->len == 0) {
+                free(d->buf);
+                d->buf = NULL;
+                d->start = d->allocated = 0;
+        }
 }
 
 /* Blanks between messages are not part of any, and are not kept while waiting for one. */
@@ -328,6 +335,11 @@ size_t kt_wire_decoder_pending(struct kt_wire_decoder *d, const char **ret)
         if (ret)
                 *ret = d->buf ? d->buf + d->start : "";
         return d->len;
+}
+
+size_t kt_wire_decoder_held(const struct kt_wire_decoder *d)
+{
+        return d->allocated;
 }
 
 int kt_wire_encode(struct json_object *json, char terminator, char **ret, size_t *ret_size)

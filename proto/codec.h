@@ -51,6 +51,9 @@ int kt_wire_decoder_next(struct kt_wire_decoder *d, struct kt_wire_message *ret,
  * call. */
 size_t kt_wire_decoder_pending(struct kt_wire_decoder *d, const char **ret);
 
+/* Bytes of memory that this takes: none between messages. */
+size_t kt_wire_decoder_held(const struct kt_wire_decoder *d);
+
 /* Parse one complete value, strictly, as above. */
 int kt_json_parse(const char *text, size_t size, struct json_object **ret, struct kt_error *reterr);
 

@@ -91,5 +91,16 @@ apt_download()
         done
 }
 
+# apt_download_closure PACKAGE... — the same with all that they depend on, as if nothing were installed.
+apt_download_closure()
+{
+        local empty=(-o Dir::State::status=/dev/null -o Debug::NoLocking=1 --no-install-recommends -qq -y) uris
+        mkdir -p "$KTSTR_DOWNLOADS/partial"
+        uris=$(private_apt apt-get "${empty[@]}" --print-uris install "$@") || die "cannot get all of: $*"
+        private_apt apt-get "${empty[@]}" -o "Dir::Cache::archives=$KTSTR_DOWNLOADS" --download-only install "$@" >&2 ||
+                die "cannot download all of: $*"
+        echo "$uris" | awk -v downloads="$KTSTR_DOWNLOADS" '{print downloads "/" $2}'
+}
+
 # The codename of this Debian ("bookworm"), empty elsewhere.
 debian_codename() { (. /etc/os-release 2>/dev/null; [ "${ID:-}" = debian ] && echo "${VERSION_CODENAME:-}"); }

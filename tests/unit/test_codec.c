@@ -326,6 +326,28 @@ START_TEST(blanks_between_messages_are_not_kept)
 }
 END_TEST
 
+START_TEST(nothing_is_held_between_messages)
+{
+        _decoder_ struct kt_wire_decoder *d = kt_wire_decoder_new(0);
+        static char text[1 << 20];
+
+        for (int i = 0; i < 2; i++) {
+                memset(text, 'x', sizeof(text));
+                text[0] = text[sizeof(text) - 2] = '"';
+                text[sizeof(text) - 1] = '\n';
+                ck_assert_int_eq(kt_wire_decoder_feed(d, text, sizeof(text)), 0);
+                ck_assert_uint_ge(kt_wire_decoder_held(d), sizeof(text));
+                text[sizeof(text) - 1] = '\0';
+                expect_message(d, text, '\n');
+                ck_assert_uint_eq(kt_wire_decoder_held(d), 0);
+                expect_nothing(d);
+                ck_assert_int_eq(kt_wire_decoder_feed(d, " \n", 2), 0);
+                expect_nothing(d);
+                ck_assert_uint_eq(kt_wire_decoder_held(d), 0);
+        }
+}
+END_TEST
+
 START_TEST(malformed_streams_are_refused)
 {
         expect_broken("", 1, 0, -EBADMSG, "empty");
@@ -526,7 +548,8 @@ UNIT_MAIN("codec", values_of_json_are_taken, what_json_c_would_let_pass_is_refus
           repaired_text_is_valid_and_keeps_what_was, messages_may_be_cut_anywhere,
           pipelined_messages_come_in_order, newline_ends_a_message_only_after_its_value,
           message_size_is_limited_exactly, blanks_between_messages_are_not_kept,
-          malformed_streams_are_refused, long_streams_do_not_grow_the_buffer,
-          encoded_is_compact_and_terminated, call_is_read, call_that_is_none_is_refused_with_the_member,
-          replies_that_were_made_are_read, reply_that_is_none_is_refused,
-          getters_give_defaults_and_never_coerce, members_added_are_always_json)
+          nothing_is_held_between_messages, malformed_streams_are_refused,
+          long_streams_do_not_grow_the_buffer, encoded_is_compact_and_terminated, call_is_read,
+          call_that_is_none_is_refused_with_the_member, replies_that_were_made_are_read,
+          reply_that_is_none_is_refused, getters_give_defaults_and_never_coerce,
+          members_added_are_always_json)
