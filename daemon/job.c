@@ -135,21 +135,11 @@ static int64_t realtime_us(void)
         return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-int jobs_submit(struct jobs *jobs, struct job_spec *spec, struct job **ret, struct kt_error *reterr)
+/* Takes the spec's content on success. */
+static int job_new(struct jobs *jobs, struct job_spec *spec, struct job **ret, struct kt_error *reterr)
 {
-        uint64_t budget = host_memory_budget_mib();
-        struct job *job;
+        struct job *job = calloc(1, sizeof(*job));
 
-        if (spec->memory_mib > budget)
-                return kt_error_set_field(reterr, -E2BIG, KT_E_NEVER_FITS, "memory_mib",
-                                          "the guest wants %u MiB, this host gives guests at most %llu MiB "
-                                          "(80 %% of its memory); "
-                                          "ask for less with --memory or a smaller --topology",
-                                          spec->memory_mib, (unsigned long long)budget);
-        if (jobs->n_queued >= JOBS_QUEUED_MAX)
-                return kt_error_set(reterr, -EBUSY, KT_E_BUSY, "%u jobs are queued already; try again later",
-                                    jobs->n_queued);
-        job = calloc(1, sizeof(*job));
         if (!job || make_id(jobs, job->id) < 0) {
                 free(job);
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
@@ -168,6 +158,28 @@ int jobs_submit(struct jobs *jobs, struct job_spec *spec, struct job **ret, stru
         job->guest.memory_mib = job->spec.memory_mib;
         topology_format(&job->spec.topology, job->guest.topology);
         verdict_init(&job->verdict);
+        *ret = job;
+        return 0;
+}
+
+int jobs_submit(struct jobs *jobs, struct job_spec *spec, struct job **ret, struct kt_error *reterr)
+{
+        uint64_t budget = host_memory_budget_mib();
+        struct job *job;
+        int r;
+
+        if (spec->memory_mib > budget)
+                return kt_error_set_field(reterr, -E2BIG, KT_E_NEVER_FITS, "memory_mib",
+                                          "the guest wants %u MiB, this host gives guests at most %llu MiB "
+                                          "(80 %% of its memory); "
+                                          "ask for less with --memory or a smaller --topology",
+                                          spec->memory_mib, (unsigned long long)budget);
+        if (jobs->n_queued >= JOBS_QUEUED_MAX)
+                return kt_error_set(reterr, -EBUSY, KT_E_BUSY, "%u jobs are queued already; try again later",
+                                    jobs->n_queued);
+        r = job_new(jobs, spec, &job, reterr);
+        if (r < 0)
+                return r;
 
         int ahead = (int)jobs->n_queued;
         kt_list_append(&jobs->all, &job->link);
