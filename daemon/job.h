@@ -120,14 +120,10 @@ void jobs_init(struct jobs *jobs, struct server *server);
 /* All jobs must have ended. */
 void jobs_done(struct jobs *jobs);
 
-/* Take a job in. Takes the spec's content on success. Refuses what can never fit and what exceeds the
- * queue's limits. */
-int jobs_submit(struct jobs *jobs, struct job_spec *spec, struct job **ret, struct kt_error *reterr);
+/* A job that is in no list yet; for queue.c. Takes the spec's content on success. */
+int job_new(struct jobs *jobs, struct job_spec *spec, struct job **ret, struct kt_error *reterr);
 
 struct job *jobs_find(struct jobs *jobs, const char *id);
-
-/* Start what fits. Called whenever a job came or ended and when the accelerator is known. */
-void jobs_pump(struct jobs *jobs);
 
 /* Ask a job to end; idempotent. A queued one ends at once. */
 void job_cancel(struct job *job);

@@ -17,6 +17,7 @@
 #include "conn.h"
 #include "guest.h"
 #include "listener.h"
+#include "queue.h"
 #include "run_dir.h"
 #include "worker.h"
 

@@ -268,7 +268,7 @@ class Ktstrd(unittest.TestCase):
         for path, pattern, sentence in (
                 ("daemon/guest.c", r"BOOT_TIMEOUT_MS (\d+)000U", "It has {} seconds to come up"),
                 ("daemon/guest.c", r"BOOT_TIMEOUT_PER_CPU_MS (\d+)000U", "under tcg {} more for each vCPU"),
-                ("daemon/job.c", r"JOBS_QUEUED_MAX (\d+)U", "At most {} jobs wait"),
+                ("daemon/queue.c", r"JOBS_QUEUED_MAX (\d+)U", "At most {} jobs wait"),
                 ("daemon/kvmprobe.c", r"LOOP_SLOW_PS (\d+)000 ", "({} ns an instruction is too slow)"),
                 ("daemon/port.h", r"PORT_BYTES_PER_SECOND \((\d+)ULL << 20\)", "at most {} MiB and"),
                 ("daemon/port.h", r"PORT_FRAMES_PER_SECOND (\d+)ULL", "and {} frames a second"),
@@ -369,7 +369,7 @@ class Protocol(unittest.TestCase):
             str(constant("proto/json_scan.h", "KT_JSON_VALUES_MAX")), str(constant("daemon/conn.c", "CONN_FDS_MAX")),
             str(constant("daemon/server.h", "SERVER_CONNS_MAX")), str(constant("daemon/server.h", "SERVER_CONNS_PER_UID_MAX")),
             size(constant("daemon/server.h", "SERVER_BYTES_PER_UID_MAX")), size(constant("daemon/conn.c", "CONN_STREAM_BYTES")),
-            size(constant("daemon/conn.c", "CONN_QUEUE_BYTES_MAX")), str(constant("daemon/job.c", "JOBS_QUEUED_MAX")),
+            size(constant("daemon/conn.c", "CONN_QUEUE_BYTES_MAX")), str(constant("daemon/queue.c", "JOBS_QUEUED_MAX")),
             str(constant("daemon/job.c", "JOBS_KEPT_MAX")), size(constant("daemon/job.c", "JOB_LOG_BYTES_MAX")),
         ]
         self.assertEqual(self.page.tags["LIMITS"], limits)
