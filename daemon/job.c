@@ -164,12 +164,6 @@ void job_cancel(struct job *job)
                 run_cancel(job->run);
 }
 
-void jobs_cancel_all(struct jobs *jobs)
-{
-        kt_list_for_each_safe (it, &jobs->all)
-                job_cancel(kt_list_entry(it, struct job, link));
-}
-
 void job_watch(struct job *job, struct job_watcher *w)
 {
         kt_list_append(&job->watchers, &w->link);
@@ -258,7 +252,7 @@ static void forget_old(struct jobs *jobs)
         kt_list_for_each_safe (it, &jobs->all) {
                 struct job *job = kt_list_entry(it, struct job, link);
 
-                if (jobs->n_ended_kept <= JOBS_KEPT_MAX)
+                if (jobs->n_ended_kept <= JOBS_KEPT_MAX || jobs->keep_all)
                         return;
                 if (job->state == JOB_ENDED && kt_list_empty(&job->watchers)) {
                         jobs->n_ended_kept--;
@@ -282,6 +276,8 @@ void job_end(struct job *job)
         }
         job->state = JOB_ENDED;
         job->run = NULL;
+        /* Who is told may end others on the spot: that must not take this one away. */
+        jobs->keep_all++;
         jobs->n_ended++;
         jobs->n_ended_kept++;
         uv_update_time(&job->server->loop);
@@ -293,7 +289,17 @@ void job_end(struct job *job)
         e = job_event_new(job, EVENT_VERDICT);
         if (e)
                 job_publish(job, e);
-        forget_old(jobs);
+        jobs->keep_all--;
+        forget_old(jobs); /* the job may be gone by now */
         jobs_pump(jobs);
-        server_changed(job->server);
+        server_changed(jobs->server);
+}
+
+void jobs_cancel_all(struct jobs *jobs)
+{
+        jobs->keep_all++;
+        kt_list_for_each_safe (it, &jobs->all)
+                job_cancel(kt_list_entry(it, struct job, link));
+        jobs->keep_all--;
+        forget_old(jobs);
 }

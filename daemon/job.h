@@ -111,6 +111,7 @@ struct jobs {
         struct server *server;
         struct kt_list all;
         unsigned n_queued, n_running, n_ended_kept;
+        unsigned keep_all; /* above 0 none that has ended is forgotten: somebody has them in hand */
         uint64_t n_ended;
         unsigned cpus_running;
         uint64_t memory_mib_running;
@@ -146,7 +147,8 @@ void job_publish(struct job *job, struct event *e);
 void job_say(struct job *job, enum event_kind kind, const char *state, const char *fmt, ...)
         __attribute__((format(printf, 4, 5)));
 
-/* The run is over and job->verdict is filled: publish the verdict, free the slot. For run.c. */
+/* The run is over and job->verdict is filled: publish the verdict, free the slot. For run.c. The job may be
+ * gone afterwards. */
 void job_end(struct job *job);
 
 const char *job_state_name(enum job_state s);
