@@ -55,6 +55,7 @@ void jobs_init(struct jobs *jobs, struct server *server)
 {
         *jobs = (struct jobs){.server = server};
         kt_list_init(&jobs->all);
+        admission_init(&jobs->admission);
 }
 
 struct kt_log_context job_log_context(const struct job *job)
@@ -86,6 +87,7 @@ void jobs_done(struct jobs *jobs)
 {
         kt_list_for_each_safe (it, &jobs->all)
                 job_free(kt_list_entry(it, struct job, link));
+        admission_done(&jobs->admission);
 }
 
 struct job *jobs_find(struct jobs *jobs, const char *id)
@@ -197,6 +199,7 @@ struct event *job_event_new(struct job *job, enum event_kind kind)
         kt_list_init(&e->link);
         e->kind = kind;
         e->position = -1;
+        e->wait_ms = -1;
         e->time_us = realtime_us();
         uv_update_time(&job->server->loop);
         e->elapsed_ms = uv_now(&job->server->loop) - job->submitted_ms;
@@ -267,13 +270,8 @@ void job_end(struct job *job)
         struct event *e;
 
         assert(job->state != JOB_ENDED);
-        if (job->state == JOB_QUEUED)
-                jobs->n_queued--;
-        else {
-                jobs->n_running--;
-                jobs->cpus_running -= job->guest.cpus;
-                jobs->memory_mib_running -= job->spec.memory_mib;
-        }
+        queue_leave(job);
+        jobs->n_alive--;
         job->state = JOB_ENDED;
         job->run = NULL;
         /* Who is told may end others on the spot: that must not take this one away. */
@@ -292,7 +290,6 @@ void job_end(struct job *job)
         jobs->keep_all--;
         forget_old(jobs); /* the job may be gone by now */
         jobs_pump(jobs);
-        server_changed(jobs->server);
 }
 
 void jobs_cancel_all(struct jobs *jobs)

@@ -193,6 +193,7 @@ static int take_common(struct call *call, struct job_spec *spec, struct kt_error
         int64_t memory = 0, timeout = 0;
         int r;
 
+        spec->priority = ADMISSION_NORMAL;
         spec->uid = call->uid;
         spec->gid = call->gid;
         r = topology_parse(topology ? topology : DEFAULT_TOPOLOGY, &spec->topology, reterr);

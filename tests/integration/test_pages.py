@@ -269,6 +269,7 @@ class Ktstrd(unittest.TestCase):
                 ("daemon/guest.c", r"BOOT_TIMEOUT_MS (\d+)000U", "It has {} seconds to come up"),
                 ("daemon/guest.c", r"BOOT_TIMEOUT_PER_CPU_MS (\d+)000U", "under tcg {} more for each vCPU"),
                 ("daemon/queue.c", r"JOBS_QUEUED_MAX (\d+)U", "At most {} jobs wait"),
+                ("daemon/admission.h", r"ADMISSION_PASS_MS (\d+)000U", "for {} seconds from when its turn came"),
                 ("daemon/kvmprobe.c", r"LOOP_SLOW_PS (\d+)000 ", "({} ns an instruction is too slow)"),
                 ("daemon/port.h", r"PORT_BYTES_PER_SECOND \((\d+)ULL << 20\)", "at most {} MiB and"),
                 ("daemon/port.h", r"PORT_FRAMES_PER_SECOND (\d+)ULL", "and {} frames a second"),

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The queue: who starts when, what those who wait are told, and what is refused. The guests are played by the fake QEMU."""
 
+import json
+import os
+import pathlib
+import re
 import unittest
 
 import kernel_files
@@ -8,22 +12,64 @@ import ktstr_test as kt
 
 JOB = "io.ktstrd.Job."
 JOBS_KEPT = 256
+NOBODY = 65534
+CPUS = 4
+WHOLE = f"1n1l{CPUS}c1t"
+HALF = f"1n1l{CPUS // 2}c1t"
+
+
+def setUpModule():
+    """A host of two CPUs at most, whatever this one has."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+
+
+def can_be_nobody():
+    if os.geteuid() != 0:
+        return False
+    try:
+        os.seteuid(NOBODY)
+    except OSError:
+        return False
+    os.seteuid(0)
+    return True
 
 
 class QueueTest(unittest.TestCase):
+    """Guests may have four vCPUs in all. Jobs are detached, and held until they are cancelled or `ok` is played."""
+
     def setUp(self):
-        self.daemon = kt.Daemon("--agent", "/bin/true", "--busybox", "/bin/true", fake="ok")
+        overcommit = CPUS // len(os.sched_getaffinity(0))
+        self.daemon = kt.Daemon("--agent", "/bin/true", "--busybox", "/bin/true", "--overcommit", overcommit, fake="wait_for_cancel")
         self.enterContext(self.daemon)
+        self.daemon.dir.chmod(0o711)
+        self.daemon.socket.chmod(0o666)
         image = self.daemon.dir / "vmlinux"
         image.write_bytes(kernel_files.elf(config=kernel_files.CONFIG))
         result = self.daemon.ctl("kernel", "import", image)
         self.assertEqual(result.status, 0, result)
 
-    def submit(self, **parameters):
-        """A detached job."""
-        reply = self.daemon.call(JOB + "Submit", detach=True, **parameters)
+    def as_nobody(self):
+        """A connection of another user's."""
+        os.seteuid(NOBODY)
+        try:
+            wire = self.daemon.connect()
+        finally:
+            os.seteuid(0)
+        self.addCleanup(wire.socket.close)
+        return wire
+
+    def submit(self, topology=WHOLE, wire=None, **parameters):
+        call = wire.call if wire else self.daemon.call
+        reply = call(JOB + "Submit", detach=True, topology=topology, **parameters)
         self.assertNotIn("error", reply)
         return reply["parameters"]["job"]
+
+    def hold(self, **parameters):
+        """One that runs until it is cancelled, and is what is played from then on."""
+        job = self.submit(**parameters)
+        self.wait_for(job, "running")
+        self.daemon.play("ok")
+        return job
 
     def show(self, job):
         return self.daemon.call(JOB + "Show", job=job)["parameters"]["job"]
@@ -34,30 +80,123 @@ class QueueTest(unittest.TestCase):
     def cancel(self, job):
         self.assertNotIn("error", self.daemon.call(JOB + "Cancel", job=job))
 
+    def drained(self):
+        kt.wait_until(lambda: self.daemon.call("io.ktstrd.Daemon.Status")["parameters"]["jobs_queued"] == 0, "the queue to be empty")
+        kt.wait_until(lambda: self.daemon.call("io.ktstrd.Daemon.Status")["parameters"]["jobs_running"] == 0, "the jobs to end")
+
+    def started(self):
+        """Jobs in the order in which they came into their guests."""
+        lines = self.daemon.handed.read_text().splitlines()
+        return [json.loads(line.removeprefix("job "))["job"] for line in lines if line.startswith("job ")]
+
+
+class Order(QueueTest):
+    def test_three_hundred_drain_in_order(self):
+        held = self.hold()
+        jobs = [self.submit() for _ in range(300)]
+        self.assertEqual(self.daemon.call("io.ktstrd.Daemon.Status")["parameters"]["jobs_queued"], 300)
+        self.cancel(held)
+        self.drained()
+        self.assertEqual(self.started(), [held, *jobs])
+        verdicts = {j["job"]: j["verdict"] for j in self.daemon.call(JOB + "List", limit=1000)["parameters"]["jobs"]}
+        self.assertEqual({verdicts[job] for job in jobs[-200:]}, {"pass"})
+
+    @unittest.skipUnless(can_be_nobody(), "needs a second user")
+    def test_users_take_turns(self):
+        held = self.hold()
+        ours = [self.submit() for _ in range(4)]
+        nobody = self.as_nobody()
+        theirs = [self.submit(wire=nobody) for _ in range(2)]
+        self.cancel(held)
+        self.drained()
+        # The one that was held was ours, so theirs come first.
+        self.assertEqual(self.started(), [held, theirs[0], ours[0], theirs[1], ours[1], ours[2], ours[3]])
+
+    def test_a_smaller_one_passes_one_that_has_no_room(self):
+        held = self.hold(topology=HALF)
+        large = self.submit()
+        small = self.submit(topology=HALF)
+        self.wait_for(small, "ended")
+        self.assertEqual(self.show(large)["state"], "queued")
+        self.cancel(held)
+        self.wait_for(large, "ended")
+        self.assertEqual(self.started(), [held, small, large])
+
+    def test_one_always_runs(self):
+        self.daemon.play("ok")
+        job = self.submit(topology=f"1n1l{8 * CPUS}c1t")
+        self.wait_for(job, "ended")
+        self.assertEqual(self.show(job)["verdict"], "pass")
+
+    def memory_budget_mib(self):
+        total_kib = re.search(r"MemTotal: +(\d+)", pathlib.Path("/proc/meminfo").read_text())[1]
+        return int(total_kib) // 1024 * 8 // 10
+
+    def test_memory_is_shared_out_too(self):
+        memory_mib = self.memory_budget_mib() * 6 // 10
+        held = self.hold(topology="1n1l1c1t", memory_mib=memory_mib)
+        waits = self.submit(topology="1n1l1c1t", memory_mib=memory_mib)
+        self.assertEqual(self.show(waits)["state"], "queued")
+        self.cancel(held)
+        self.wait_for(waits, "ended")
+        self.assertEqual(self.show(waits)["verdict"], "pass")
+
+    def test_what_never_fits_is_refused_at_once_with_the_arithmetic(self):
+        self.hold()
+        result = self.daemon.ctl("submit", "--memory", "4T")
+        self.assertEqual(result.status, 64)
+        self.assertRegex(result.err, r"wants 4194304 MiB, this host gives guests at most \d+ MiB \(80 % of its memory\); ask for less")
+        self.assertEqual(len(self.daemon.jobs()), 1)
+
+    def test_one_that_waits_can_be_cancelled(self):
+        held = self.hold()
+        first, second = self.submit(), self.submit()
+        self.cancel(first)
+        self.assertEqual(self.show(first)["state"], "ended")
+        verdict = self.daemon.call(JOB + "Show", job=first)["parameters"]["verdict"]
+        self.assertEqual((verdict["verdict"], verdict["reason"]), ("cancelled", "cancelled before it started"))
+        self.cancel(held)
+        self.wait_for(second, "ended")
+        self.assertEqual(self.started(), [held, second])
+
+    def test_what_waits_is_cancelled_when_the_daemon_stops(self):
+        self.hold()
+        for _ in range(3):
+            self.submit()
+        self.daemon.stop()
+        self.assertEqual(self.daemon.log().count("cancelled: cancelled before it started"), 3)
+        self.daemon.start()
+
+    def test_what_waits_is_done_before_a_drain_is_over(self):
+        held = self.hold()
+        jobs = [self.submit() for _ in range(3)]
+        self.assertEqual(self.daemon.ctl("drain").status, 0)
+        self.cancel(held)
+        self.assertEqual(self.daemon.process.wait(kt.PATIENCE_S), 0)
+        self.assertEqual(self.started(), [held, *jobs])
+        self.daemon.start()
+
 
 class Endings(QueueTest):
     """What is remembered of jobs that have ended has a limit: the one that ends must not be forgotten while it does."""
 
     def test_the_oldest_may_end_last(self):
-        self.daemon.play("wait_for_cancel")
-        oldest = self.submit()
-        self.wait_for(oldest, "running")
+        oldest = self.hold()
         for _ in range(JOBS_KEPT):
-            self.cancel(self.submit(topology="1n1l255c1t", memory_mib=128))
+            self.cancel(self.submit())
         self.cancel(oldest)
         kt.wait_until(lambda: self.daemon.call(JOB + "Show", job=oldest).get("error") == JOB + "NoSuchJob", "the oldest to be forgotten")
         self.assertEqual(len(self.daemon.call(JOB + "List", limit=1000)["parameters"]["jobs"]), JOBS_KEPT)
 
     def test_a_verdict_may_be_answered_by_the_end_of_another_job(self):
-        self.daemon.play("wait_for_cancel")
         with self.daemon.connect() as wire:
-            wire.send(JOB + "Submit", {})
-            kt.wait_until(lambda: self.daemon.jobs()[0]["state"] == "running", "the job to run")
+            wire.send(JOB + "Submit", {"topology": WHOLE})
+            kt.wait_until(lambda: self.daemon.jobs() and self.daemon.jobs()[0]["state"] == "running", "the job to run")
             oldest = self.daemon.jobs()[0]["job"]
             for _ in range(JOBS_KEPT):
-                self.cancel(self.submit(topology="1n1l255c1t", memory_mib=128))
+                self.cancel(self.submit())
             # Read as soon as the verdict is out, in the midst of its being given.
-            wire.send(JOB + "Cancel", {"job": self.submit(topology="1n1l255c1t", memory_mib=128)})
+            wire.send(JOB + "Cancel", {"job": self.submit()})
             self.cancel(oldest)
             self.assertEqual(wire.receive()["parameters"]["event"]["verdict"]["verdict"], "cancelled")
             self.assertNotIn("error", wire.receive())
