@@ -234,6 +234,7 @@ struct json_object *job_summary_json(const struct job *job)
                         job->guest.kernel  ? job->guest.kernel
                         : job->spec.kernel ? job->spec.kernel
                                            : "");
+        kt_json_add_str(o, "priority", admission_priority_name(job->spec.priority));
         kt_json_add_int(o, "submitted_us", job->submitted_us);
         kt_json_add_int(
                 o, "elapsed_ms",

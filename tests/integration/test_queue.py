@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import subprocess
 import unittest
 
 import kernel_files
@@ -175,6 +176,61 @@ class Order(QueueTest):
         self.assertEqual(self.daemon.process.wait(kt.PATIENCE_S), 0)
         self.assertEqual(self.started(), [held, *jobs])
         self.daemon.start()
+
+
+class Priority(QueueTest):
+    def test_normal_overtakes_low_and_high_overtakes_both(self):
+        held = self.hold()
+        low = self.submit(priority="low")
+        normal = self.submit()
+        said = self.submit(priority="normal")
+        high = self.submit(priority="high")
+        self.assertEqual([j["priority"] for j in self.daemon.jobs()], ["high", "normal", "normal", "low", "normal"])
+        self.cancel(held)
+        self.drained()
+        self.assertEqual(self.started(), [held, high, normal, said, low])
+
+    def test_commands_have_one_too(self):
+        held = self.hold()
+        clients = [self.daemon.ctl_start("shell", "--exec", "true", "--topology", WHOLE, "--priority", priority, "--json")
+                   for priority in ("low", "normal")]
+        kt.wait_until(lambda: len(self.daemon.jobs()) == 3, "the jobs to be there")
+        by_priority = {j["priority"]: j["job"] for j in self.daemon.jobs() if j["kind"] == "exec"}
+        self.cancel(held)
+        for client in clients:
+            client.communicate(timeout=kt.PATIENCE_S)
+            self.assertEqual(client.returncode, 0)
+        self.assertEqual(self.started(), [held, by_priority["normal"], by_priority["low"]])
+
+    def test_what_is_none_is_refused(self):
+        result = self.daemon.ctl("submit", "--priority", "urgent")
+        self.assertEqual((result.status, result.out), (64, ""))
+        for word in ("priority", "urgent", "low", "normal", "high"):
+            self.assertIn(word, result.err)
+
+    @unittest.skipUnless(can_be_nobody(), "needs a second user")
+    def test_high_is_not_for_everybody(self):
+        for method, parameters, more in (("Job.Submit", {"detach": True}, False), ("Shell.Open", {"command": "true"}, True)):
+            wire = self.as_nobody()
+            wire.send(f"io.ktstrd.{method}", dict(parameters, priority="high"), more=more)
+            reply = wire.receive()
+            self.assertEqual(reply["error"], "org.varlink.service.PermissionDenied", reply)
+            self.assertIn("root and the user that runs the daemon", reply["parameters"]["message"])
+        self.assertEqual(self.daemon.jobs(), [])
+        p = subprocess.run(["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", kt.KTSTRCTL, "submit", "--priority", "high"],
+                           env=self.daemon.client_env(), capture_output=True, text=True, timeout=kt.PATIENCE_S)
+        self.assertEqual((p.returncode, p.stdout), (64, ""))
+        self.assertRegex(p.stderr, r"^ktstrctl: submit: priority high is for root and the user that runs the daemon; leave --priority out")
+        # The others are.
+        nobody = self.as_nobody()
+        self.daemon.play("ok")
+        for priority in ("low", "normal"):
+            self.submit(wire=nobody, priority=priority)
+        self.drained()
+
+    def test_the_daemons_own_user_is_allowed(self):
+        self.daemon.play("ok")
+        self.assertEqual(self.daemon.ctl("submit", "--priority", "high", "--duration", "1s").status, 0)
 
 
 class Endings(QueueTest):
