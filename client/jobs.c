@@ -18,14 +18,19 @@ static const struct option options[] = {GLOBAL_OPTIONS, {"limit", required_argum
 
 static void print_job(struct json_object *j)
 {
-        const char *verdict = kt_json_str(j, "verdict"), *what = kt_json_str(j, "scheduler");
+        const char *verdict = kt_json_str(j, "verdict"), *what = kt_json_str(j, "scheduler"),
+                   *reason = kt_json_str(j, "reason");
+        char place[64] = "";
 
         if (!what)
                 what = strcmp(kt_json_str(j, "kind"), "exec") == 0 ? "(command)" : "EEVDF";
+        if (kt_json_get(j, "position"))
+                format_place(kt_json_int(j, "position", 0), kt_json_int(j, "wait_ms", -1), place,
+                             sizeof(place));
         printf("%-10s %-8s %-8s %-13s %-20s %-12s %8.1fs  %s\n", kt_json_str(j, "job"),
                kt_json_str(j, "state"), kt_json_str(j, "priority"), verdict ? verdict : "-", what,
                kt_json_str(j, "topology"), (double)kt_json_int(j, "elapsed_ms", 0) / 1000,
-               kt_json_str(j, "reason") ? kt_json_str(j, "reason") : "");
+               reason ? reason : place);
 }
 
 static int run(int argc, char **argv, struct globals *g)

@@ -365,6 +365,9 @@ class Protocol(unittest.TestCase):
                     reply = self.daemon.call("io.ktstrd.Job.Submit", **{field: value})
                     self.assertEqual(reply.get("error"), f"{SERVICE}.InvalidParameter", reply)
 
+        self.assertIn(f"of the last {constant('daemon/queue.c', 'TELL_EACH_OF')} places", self.page.text["JOBS"])
+        self.assertEqual(constant("daemon/queue.c", "TELL_INTERVAL_MS"), 1000)
+
         limits = [
             size(constant("proto/codec.h", "KT_WIRE_MESSAGE_MAX")), str(constant("proto/codec.h", "KT_WIRE_DEPTH_MAX")),
             str(constant("proto/json_scan.h", "KT_JSON_VALUES_MAX")), str(constant("daemon/conn.c", "CONN_FDS_MAX")),

@@ -5,7 +5,10 @@ import json
 import os
 import pathlib
 import re
+import select
+import signal
 import subprocess
+import time
 import unittest
 
 import kernel_files
@@ -176,6 +179,152 @@ class Order(QueueTest):
         self.assertEqual(self.daemon.process.wait(kt.PATIENCE_S), 0)
         self.assertEqual(self.started(), [held, *jobs])
         self.daemon.start()
+
+
+class Watcher:
+    """A job that somebody watches: what it is told while it waits."""
+
+    def __init__(self, test, **parameters):
+        self.wire = test.daemon.connect()
+        test.addCleanup(self.wire.socket.close)
+        self.wire.send(JOB + "Submit", dict({"topology": WHOLE}, **parameters), more=True)
+        self.places = []
+        self.next()
+
+    def next(self):
+        """Wait for the next event; a queued one is kept."""
+        reply = self.wire.receive()
+        self.job, event = reply["parameters"]["job"], reply["parameters"]["event"]
+        if event["kind"] == "queued":
+            self.places.append(event)
+        return event
+
+    def has_news(self, within_s=0):
+        return bool(self.wire.buffer) or bool(select.select([self.wire.socket], [], [], within_s)[0])
+
+    def positions(self):
+        return [e["position"] for e in self.places]
+
+
+class Waiting(QueueTest):
+    def setUp(self):
+        super().setUp()
+        # From a command that was run it is known how long things take.
+        self.daemon.play("ok")
+        self.command_ms = self.daemon.ctl("shell", "--json", "--exec", "true").verdict()["elapsed_ms"]
+        self.daemon.play("wait_for_cancel")
+
+    def stir(self):
+        """Something ends, and nothing else changes: what is told is told as jobs start and end."""
+        self.cancel(self.submit(priority="low"))
+
+    def news_of(self, watcher):
+        """Its next event, which is not told before a second has passed since the last."""
+        deadline = time.monotonic() + kt.PATIENCE_S
+        while not watcher.has_news(within_s=0.1):
+            self.assertLess(time.monotonic(), deadline)
+            self.stir()
+        return watcher.next()
+
+    def test_who_starts_at_once_waits_for_nothing(self):
+        first = Watcher(self).places[0]
+        self.assertEqual((first["position"], first["wait_ms"]), (0, 0))
+
+    def test_a_wait_is_what_those_before_will_take(self):
+        self.hold(duration_ms=20000)
+        watchers = [Watcher(self, duration_ms=d) for d in (3000, 40000, 1000)]
+        self.assertEqual([w.positions() for w in watchers], [[0], [1], [2]])
+        waits = [w.places[0]["wait_ms"] for w in watchers]
+        # The first for what is left of the one that is held, at most all of it and at least an eighth.
+        self.assertTrue(20000 / 8 <= waits[0] <= 20000 + 2 * self.command_ms, waits)
+        # Each of the others for the one before too; both ends are measured a moment apart.
+        for wait, before, duration in zip(waits[1:], waits, (3000, 40000)):
+            self.assertAlmostEqual(wait - before, duration, delta=2000)
+        listed = {j["job"]: j for j in self.daemon.jobs()}
+        for position, w in enumerate(watchers):
+            self.assertEqual(listed[w.job]["position"], position)
+            self.assertAlmostEqual(listed[w.job]["wait_ms"], w.places[0]["wait_ms"], delta=2000)
+        self.assertNotIn("position", self.daemon.jobs()[3])
+
+    def test_of_what_is_not_known_nothing_is_said(self):
+        daemon = kt.Daemon("--agent", "/bin/true", "--busybox", "/bin/true", "--overcommit", 1, fake="wait_for_cancel")
+        self.enterContext(daemon)
+        image = daemon.dir / "vmlinux"
+        image.write_bytes(kernel_files.elf(config=kernel_files.CONFIG))
+        daemon.ctl("kernel", "import", image)
+        submit = lambda: daemon.call(JOB + "Submit", detach=True, topology=WHOLE)["parameters"]["job"]
+        job = submit()
+        kt.wait_until(lambda: daemon.jobs()[0]["state"] == "running", "the job to run")
+        waits = submit()
+        show = daemon.call(JOB + "Show", job=waits)["parameters"]["job"]
+        self.assertEqual(show["position"], 0)
+        self.assertNotIn("wait_ms", show)
+        with daemon.connect() as wire:
+            wire.send(JOB + "Attach", {"job": waits}, more=True)
+            event = wire.receive()["parameters"]["event"]
+        self.assertEqual((event["kind"], event["position"]), ("queued", 0))
+        self.assertNotIn("wait_ms", event)
+
+    def test_those_who_wait_are_told_when_fewer_are_ahead(self):
+        held = self.hold()
+        ahead = [self.submit() for _ in range(3)]
+        watched, unwatched = Watcher(self), self.submit()
+        self.assertEqual(watched.positions(), [3])
+        for n, job in enumerate(ahead, start=1):
+            self.cancel(job)
+            self.news_of(watched)
+            self.assertEqual(watched.positions(), [3, 2, 1, 0][:n + 1])
+            self.assertGreaterEqual(watched.places[-1]["elapsed_ms"] - watched.places[-2]["elapsed_ms"], 1000)
+        # Nobody listened, so nothing more was said than where it began.
+        self.assertEqual(self.show(unwatched)["position"], 1)
+        self.cancel(held)
+        self.drained()
+        told = [e for e in self.daemon.ctl("attach", "--json", unwatched).events() if e["kind"] == "queued"]
+        self.assertEqual([e["position"] for e in told], [4])
+
+    def test_in_a_long_queue_not_every_step_is_told(self):
+        held = self.hold()
+        ahead = [self.submit() for _ in range(100)]
+        watched = Watcher(self)
+        kt.wait_until(lambda: self.show(watched.job)["elapsed_ms"] >= 1000, "a second to pass")
+        self.cancel(ahead.pop())
+        self.cancel(ahead.pop())
+        self.assertFalse(watched.has_news())
+        for job in ahead[:24]:
+            self.cancel(job)
+        self.assertEqual(self.news_of(watched)["position"], 74)
+        self.cancel(held)
+
+    def test_one_who_is_overtaken_is_not_told_it_is_back(self):
+        self.hold()
+        self.submit()
+        watched = Watcher(self)
+        high = self.submit(priority="high")
+        self.assertEqual(self.show(watched.job)["position"], 2)
+        kt.wait_until(lambda: self.show(watched.job)["elapsed_ms"] >= 1000, "a second to pass")
+        self.cancel(high)
+        self.assertEqual(self.show(watched.job)["position"], 1)
+        self.assertFalse(watched.has_news())
+
+    def test_a_person_sees_it(self):
+        self.hold(duration_ms=600000)
+        client = self.daemon.ctl_start("submit", "--topology", WHOLE, "--duration", "2s")
+        self.assertRegex(client.stdout.readline(), r"^ +0\.0\ds  queued: next, about \d+ min\n$")
+        second = self.submit(priority="low")
+        lines = self.daemon.ctl("jobs").out.splitlines()
+        self.assertEqual(lines[0].split(), ["JOB", "STATE", "PRIORITY", "VERDICT", "SCHEDULER", "TOPOLOGY", "TIME", "REASON"])
+        self.assertRegex(lines[1], rf"^{second} +queued +low +- +EEVDF +{WHOLE} +\d\.\ds  1 ahead, about \d+ min$")
+        self.assertRegex(lines[2], r" queued +normal .*s  next, about \d+ min$")
+        self.assertRegex(lines[3], r" running +normal .*s  $")
+        client.send_signal(signal.SIGINT)
+        client.communicate(timeout=kt.PATIENCE_S)
+        self.assertEqual(client.returncode, 130)
+
+    def test_nothing_is_said_where_there_is_no_wait(self):
+        self.daemon.play("ok")
+        result = self.daemon.ctl("submit", "--duration", "1s")
+        self.assertEqual(result.status, 0)
+        self.assertNotIn("queued", result.out)
 
 
 class Priority(QueueTest):
