@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "queue.h"
 
-#include <assert.h>
 #include <errno.h>
 
 #include "../common/log.h"
@@ -14,7 +13,7 @@
 #define TELL_INTERVAL_MS 1000U
 /* Of so many places each step is told. */
 #define TELL_EACH_OF 10U
-/* For so long it is not worth to look ahead anew just because time has passed. */
+/* For so long it is not worthwhile to look ahead anew just because time has passed. */
 #define FORECAST_KEEPS_MS 100U
 
 /* --- what the host has --- */
@@ -58,10 +57,11 @@ static uint64_t now_ms(const struct jobs *jobs)
 
 static void look_ahead(struct jobs *jobs)
 {
-        const struct admission_capacity capacity = capacity_of(jobs);
+        struct admission_capacity capacity;
 
         if (!jobs->forecast_stale && now_ms(jobs) - jobs->forecast_ms < FORECAST_KEEPS_MS)
                 return;
+        capacity = capacity_of(jobs);
         forecast(&jobs->admission, &jobs->times, &capacity, now_ms(jobs));
         jobs->forecast_ms = now_ms(jobs);
         jobs->forecast_stale = false;
@@ -127,13 +127,14 @@ static void jobs_changed(struct jobs *jobs)
 
 static struct job *next_job(struct jobs *jobs)
 {
-        const struct admission_capacity capacity = capacity_of(jobs);
         const struct admission_load running = {
                 .jobs = jobs->n_running, .cpus = jobs->cpus_running, .memory_mib = jobs->memory_mib_running};
+        struct admission_capacity capacity;
         struct admission_job *place;
 
         if (!jobs->server->accel_known || jobs->server->stopping || jobs->n_queued == 0)
                 return NULL;
+        capacity = capacity_of(jobs);
         place = admission_next(&jobs->admission, &capacity, &running, now_ms(jobs));
         return place ? kt_container_of(place, struct job, place) : NULL;
 }
