@@ -18,14 +18,19 @@ static const struct option options[] = {GLOBAL_OPTIONS, {"limit", required_argum
 
 static void print_job(struct json_object *j)
 {
-        const char *verdict = kt_json_str(j, "verdict"), *what = kt_json_str(j, "scheduler");
+        const char *verdict = kt_json_str(j, "verdict"), *what = kt_json_str(j, "scheduler"),
+                   *reason = kt_json_str(j, "reason");
+        char place[64] = "";
 
         if (!what)
                 what = strcmp(kt_json_str(j, "kind"), "exec") == 0 ? "(command)" : "EEVDF";
-        printf("%-10s %-8s %-13s %-20s %-12s %8.1fs  %s\n", kt_json_str(j, "job"), kt_json_str(j, "state"),
-               verdict ? verdict : "-", what, kt_json_str(j, "topology"),
-               (double)kt_json_int(j, "elapsed_ms", 0) / 1000,
-               kt_json_str(j, "reason") ? kt_json_str(j, "reason") : "");
+        if (kt_json_get(j, "position"))
+                format_place(kt_json_int(j, "position", 0), kt_json_int(j, "wait_ms", -1), place,
+                             sizeof(place));
+        printf("%-10s %-8s %-8s %-13s %-20s %-12s %8.1fs  %s\n", kt_json_str(j, "job"),
+               kt_json_str(j, "state"), kt_json_str(j, "priority"), verdict ? verdict : "-", what,
+               kt_json_str(j, "topology"), (double)kt_json_int(j, "elapsed_ms", 0) / 1000,
+               reason ? reason : place);
 }
 
 static int run(int argc, char **argv, struct globals *g)
@@ -52,8 +57,8 @@ static int run(int argc, char **argv, struct globals *g)
         if (json_object_array_length(jobs) == 0)
                 fprintf(stderr, "no jobs yet\n");
         else
-                printf("%-10s %-8s %-13s %-20s %-12s %9s  %s\n", "JOB", "STATE", "VERDICT", "SCHEDULER",
-                       "TOPOLOGY", "TIME", "REASON");
+                printf("%-10s %-8s %-8s %-13s %-20s %-12s %9s  %s\n", "JOB", "STATE", "PRIORITY", "VERDICT",
+                       "SCHEDULER", "TOPOLOGY", "TIME", "REASON");
         for (size_t i = 0; i < json_object_array_length(jobs); i++)
                 print_job(json_object_array_get_idx(jobs, i));
         return 0;

@@ -10,7 +10,7 @@ _ktstrctl()
 {
         local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb= i _ktstrctl_field
         local global='--socket --no-autostart --json --help'
-        local request='--kernel --topology --memory --accel --timeout'
+        local request='--kernel --topology --memory --accel --timeout --priority'
 
         for ((i = 1; i < COMP_CWORD; i++)); do
                 case ${COMP_WORDS[i]} in
@@ -24,6 +24,7 @@ _ktstrctl()
         --sched) COMPREPLY=($(compgen -c -f -- "$cur")); return ;;
         --scenario) COMPREPLY=($(compgen -W 'steady' -- "$cur")); return ;;
         --accel) COMPREPLY=($(compgen -W 'auto kvm tcg' -- "$cur")); return ;;
+        --priority) COMPREPLY=($(compgen -W 'low normal high' -- "$cur")); return ;;
         --kernel)
                 _ktstrctl_field=key
                 COMPREPLY=($(compgen -f -W "$(_ktstrctl_from_daemon kernel list)" -- "$cur"))

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../proto/codec.h"
+#include "units.h"
 
 bool live_colours(void)
 {
@@ -72,26 +73,39 @@ void live_end(struct live *l)
         fflush(stdout);
 }
 
+/* What is said of one that waits; nothing when it starts at once. */
+static const char *queued_message(struct json_object *event, char *buf, size_t size)
+{
+        int64_t position = kt_json_int(event, "position", 0), wait_ms = kt_json_int(event, "wait_ms", -1);
+        const size_t n = strlen("queued: ");
+
+        if (position == 0 && wait_ms == 0)
+                return NULL;
+        memcpy(buf, "queued: ", n);
+        format_place(position, wait_ms, buf + n, size - n);
+        return buf;
+}
+
 /* When it began, what it is; on a terminal how long it takes, until the next one begins. */
 void live_event(struct live *l, struct json_object *event)
 {
-        const char *message = kt_json_str(event, "message"), *kind = kt_json_str(event, "kind");
-        int64_t position = kt_json_int(event, "position", 0);
-        char queued[64];
+        const char *message = kt_json_str(event, "message");
+        bool queued = strcmp(kt_json_str(event, "kind"), "queued") == 0;
+        char place[80];
 
         if (l->silent)
                 return;
-        if (!message && strcmp(kind, "queued") == 0) {
-                if (position == 0)
-                        return;
-                snprintf(queued, sizeof(queued), "queued, %lld ahead", (long long)position);
-                message = queued;
-        }
+        if (!message && queued)
+                message = queued_message(event, place, sizeof(place));
         if (!message)
                 return;
-        live_end(l);
-        l->began_s = (double)kt_json_int(event, "elapsed_ms", 0) / 1000;
-        clock_gettime(CLOCK_MONOTONIC, &l->began);
+        /* To wait is one stage, however often its end is told anew. */
+        if (!(queued && l->line_open && l->queued)) {
+                live_end(l);
+                l->began_s = (double)kt_json_int(event, "elapsed_ms", 0) / 1000;
+                clock_gettime(CLOCK_MONOTONIC, &l->began);
+        }
+        l->queued = queued;
         snprintf(l->message, sizeof(l->message), "%s", message);
         if (l->terminal) {
                 l->line_open = true;

@@ -14,6 +14,7 @@
 
 struct live {
         bool silent, terminal, line_open;
+        bool queued;           /* the open line is about the queue */
         struct timespec began; /* the open line's stage */
         double began_s;        /* the same, as the job counts */
         char message[512];

@@ -55,6 +55,9 @@ int request_option(const struct verb *v, int opt, const char *value, struct json
         case OPT_REQUEST_ACCEL:
                 kt_json_add_str(params, "accel", value);
                 return 1;
+        case OPT_REQUEST_PRIORITY:
+                kt_json_add_str(params, "priority", value);
+                return 1;
         case OPT_REQUEST_MEMORY:
                 if (parse_size(value, &n) < 0)
                         return verb_usage_error(v, "--memory: '%s' is no size like 512M or 2G", value);

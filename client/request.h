@@ -13,6 +13,7 @@
                 {"topology", required_argument, NULL, OPT_REQUEST_TOPOLOGY},                                \
                 {"memory", required_argument, NULL, OPT_REQUEST_MEMORY},                                    \
                 {"accel", required_argument, NULL, OPT_REQUEST_ACCEL},                                      \
+                {"priority", required_argument, NULL, OPT_REQUEST_PRIORITY},                                \
         {                                                                                                   \
                 "timeout", required_argument, NULL, OPT_REQUEST_TIMEOUT                                     \
         }
@@ -23,13 +24,15 @@
         "  --topology NnNlNcNt  NUMA nodes, LLCs in all, cores an LLC, threads a core; or N,L,C,T\n"        \
         "  --memory SIZE        512M, 2G; a plain number is MiB (default: 64 a CPU, at least 256)\n"        \
         "  --accel NAME         auto, kvm, tcg\n"                                                           \
-        "  --timeout TIME       for the whole job\n"
+        "  --timeout TIME       for the whole job\n"                                                        \
+        "  --priority NAME      in the queue: low, normal, high (high: root and the daemon's user only)\n"
 
 enum {
         OPT_REQUEST_KERNEL = 1100,
         OPT_REQUEST_TOPOLOGY,
         OPT_REQUEST_MEMORY,
         OPT_REQUEST_ACCEL,
+        OPT_REQUEST_PRIORITY,
         OPT_REQUEST_TIMEOUT,
 };
 

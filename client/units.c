@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,4 +69,23 @@ int parse_number(const char *text, int64_t min, int64_t max, int64_t *ret)
                 return -ERANGE;
         *ret = n;
         return 0;
+}
+
+void format_place(int64_t ahead, int64_t wait_ms, char *buf, size_t size)
+{
+        static const struct {
+                const char *name;
+                int64_t ms;
+        } units[] = {{"s", 1000}, {"min", 60000}, {"h", 3600000}};
+        int n = ahead > 0 ? snprintf(buf, size, "%lld ahead", (long long)ahead)
+                          : snprintf(buf, size, "next");
+        size_t unit = 0;
+
+        if (wait_ms < 0 || n < 0 || (size_t)n >= size)
+                return;
+        /* No finer than it can be known. */
+        while (unit + 1 < KT_ARRAY_SIZE(units) && wait_ms > 120 * units[unit].ms)
+                unit++;
+        snprintf(buf + n, size - (size_t)n, ", about %lld %s",
+                 wait_ms > 0 ? (long long)((wait_ms - 1) / units[unit].ms + 1) : 1LL, units[unit].name);
 }

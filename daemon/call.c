@@ -119,6 +119,8 @@ static struct json_object *error_parameters(const char *name, const struct kt_er
         if (strcmp(name, KT_E_INVALID_PARAMETER) == 0) {
                 kt_json_add_str(p, "parameter", err->field ? err->field : "");
                 kt_json_add_str(p, "message", text);
+        } else if (strcmp(name, KT_E_PERMISSION_DENIED) == 0) {
+                kt_json_add_str(p, "message", text);
         } else if (strncmp(name, "org.varlink.service.", 20) == 0) {
                 if (err->field)
                         kt_json_add_str(p,

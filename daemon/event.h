@@ -36,6 +36,7 @@ struct event {
         uint64_t elapsed_ms; /* since the job was submitted */
         enum event_kind kind;
         int position;      /* queued: jobs ahead; else -1 */
+        int64_t wait_ms;   /* queued: until it starts, about; -1: not known */
         const char *state; /* static, or NULL */
         char *message;     /* owned, or NULL: one line for a person */
         char *ops;         /* owned, or NULL */

@@ -12,7 +12,7 @@
 
 #include "../common/log.h"
 #include "../proto/errors.h"
-#include "host.h"
+#include "queue.h"
 #include "results.h"
 #include "run.h"
 #include "server.h"
@@ -55,6 +55,7 @@ void jobs_init(struct jobs *jobs, struct server *server)
 {
         *jobs = (struct jobs){.server = server};
         kt_list_init(&jobs->all);
+        admission_init(&jobs->admission);
 }
 
 struct kt_log_context job_log_context(const struct job *job)
@@ -63,14 +64,6 @@ struct kt_log_context job_log_context(const struct job *job)
 
         snprintf(context.job, sizeof(context.job), "%s", job->id);
         return context;
-}
-
-/* What it runs, for a line of log. */
-static const char *job_what(const struct job *job)
-{
-        if (job->spec.kind == JOB_EXEC)
-                return "a command";
-        return job->spec.sched_name ? job->spec.sched_name : "EEVDF";
 }
 
 static void job_free(struct job *job)
@@ -94,6 +87,7 @@ void jobs_done(struct jobs *jobs)
 {
         kt_list_for_each_safe (it, &jobs->all)
                 job_free(kt_list_entry(it, struct job, link));
+        admission_done(&jobs->admission);
 }
 
 struct job *jobs_find(struct jobs *jobs, const char *id)
@@ -134,22 +128,10 @@ static int64_t realtime_us(void)
         return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-int jobs_submit(struct jobs *jobs, struct job_spec *spec, struct job **ret, struct kt_error *reterr)
+int job_new(struct jobs *jobs, struct job_spec *spec, struct job **ret, struct kt_error *reterr)
 {
-        const struct config *config = jobs->server->config;
-        uint64_t budget = config->guest_memory >> 20;
-        struct job *job;
+        struct job *job = calloc(1, sizeof(*job));
 
-        if (spec->memory_mib > budget)
-                return kt_error_set_field(reterr, -E2BIG, KT_E_NEVER_FITS, "memory_mib",
-                                          "the guest wants %u MiB, guests have at most %llu MiB here "
-                                          "(MemoryMax= in ktstrd.conf); "
-                                          "ask for less with --memory or a smaller --topology",
-                                          spec->memory_mib, (unsigned long long)budget);
-        if (jobs->n_queued >= config->queue_max)
-                return kt_error_set(reterr, -EBUSY, KT_E_BUSY, "%u jobs are queued already; try again later",
-                                    jobs->n_queued);
-        job = calloc(1, sizeof(*job));
         if (!job || make_id(jobs, job->id) < 0) {
                 free(job);
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
@@ -169,56 +151,8 @@ int jobs_submit(struct jobs *jobs, struct job_spec *spec, struct job **ret, stru
         job->guest.memory_mib = job->spec.memory_mib;
         topology_format(&job->spec.topology, job->guest.topology);
         verdict_init(&job->verdict);
-
-        int ahead = (int)jobs->n_queued;
-        kt_list_append(&jobs->all, &job->link);
-        jobs->n_queued++;
-        kt_log_scope(job_log_context(job));
-        kt_log_info("submitted: %s on %s", job_what(job), job->guest.topology);
-        struct event *e = job_event_new(job, EVENT_QUEUED);
-        if (e) {
-                e->position = ahead;
-                job_publish(job, e);
-        }
         *ret = job;
         return 0;
-}
-
-static bool fits(const struct jobs *jobs, const struct job *job)
-{
-        const struct server *s = jobs->server;
-        unsigned overcommit = s->config->overcommit          ? s->config->overcommit
-                              : s->accel.chosen == ACCEL_KVM ? 2
-                                                             : 8;
-
-        if (jobs->n_running == 0)
-                return true;
-        return jobs->cpus_running + job->guest.cpus <= overcommit * host_cpus() &&
-               jobs->memory_mib_running + job->spec.memory_mib <= s->config->guest_memory >> 20;
-}
-
-void jobs_pump(struct jobs *jobs)
-{
-        if (!jobs->server->accel_known)
-                return;
-        kt_list_for_each_safe (it, &jobs->all) {
-                struct job *job = kt_list_entry(it, struct job, link);
-
-                if (job->state != JOB_QUEUED)
-                        continue;
-                if (!fits(jobs, job))
-                        break;
-                kt_log_scope(job_log_context(job));
-                job->state = JOB_BOOTING;
-                jobs->n_queued--;
-                jobs->n_running++;
-                jobs->cpus_running += job->guest.cpus;
-                jobs->memory_mib_running += job->spec.memory_mib;
-                job->turn_ns = uv_hrtime();
-                metrics_queue_wait(&jobs->server->metrics, metrics_seconds_since(job->submitted_ns));
-                run_start(job);
-        }
-        server_changed(jobs->server);
 }
 
 void job_cancel(struct job *job)
@@ -231,12 +165,6 @@ void job_cancel(struct job *job)
                 job_end(job);
         } else
                 run_cancel(job->run);
-}
-
-void jobs_cancel_all(struct jobs *jobs)
-{
-        kt_list_for_each_safe (it, &jobs->all)
-                job_cancel(kt_list_entry(it, struct job, link));
 }
 
 void job_watch(struct job *job, struct job_watcher *w)
@@ -272,6 +200,7 @@ struct event *job_event_new(struct job *job, enum event_kind kind)
         kt_list_init(&e->link);
         e->kind = kind;
         e->position = -1;
+        e->wait_ms = -1;
         e->time_us = realtime_us();
         uv_update_time(&job->server->loop);
         e->elapsed_ms = uv_now(&job->server->loop) - job->submitted_ms;
@@ -327,7 +256,7 @@ static void forget_old(struct jobs *jobs)
         kt_list_for_each_safe (it, &jobs->all) {
                 struct job *job = kt_list_entry(it, struct job, link);
 
-                if (jobs->n_ended_kept <= JOBS_KEPT_MAX)
+                if (jobs->n_ended_kept <= JOBS_KEPT_MAX || jobs->keep_all)
                         return;
                 if (job->state == JOB_ENDED && kt_list_empty(&job->watchers)) {
                         jobs->n_ended_kept--;
@@ -342,15 +271,12 @@ void job_end(struct job *job)
         struct event *e;
 
         assert(job->state != JOB_ENDED);
-        if (job->state == JOB_QUEUED)
-                jobs->n_queued--;
-        else {
-                jobs->n_running--;
-                jobs->cpus_running -= job->guest.cpus;
-                jobs->memory_mib_running -= job->spec.memory_mib;
-        }
+        queue_leave(job);
+        jobs->n_alive--;
         job->state = JOB_ENDED;
         job->run = NULL;
+        /* Who is told may end others on the spot: that must not take this one away. */
+        jobs->keep_all++;
         jobs->n_ended++;
         jobs->n_ended_kept++;
         metrics_job_ended(&jobs->server->metrics, job->verdict.kind);
@@ -363,7 +289,16 @@ void job_end(struct job *job)
         e = job_event_new(job, EVENT_VERDICT);
         if (e)
                 job_publish(job, e);
-        forget_old(jobs);
+        jobs->keep_all--;
+        forget_old(jobs); /* the job may be gone by now */
         jobs_pump(jobs);
-        server_changed(job->server);
+}
+
+void jobs_cancel_all(struct jobs *jobs)
+{
+        jobs->keep_all++;
+        kt_list_for_each_safe (it, &jobs->all)
+                job_cancel(kt_list_entry(it, struct job, link));
+        jobs->keep_all--;
+        forget_old(jobs);
 }

@@ -16,7 +16,9 @@
 #include <uv.h>
 
 #include "../common/log.h"
+#include "admission.h"
 #include "event.h"
+#include "forecast.h"
 #include "topology.h"
 #include "verdict.h"
 
@@ -65,6 +67,7 @@ struct job_spec {
         unsigned memory_mib;
         uint64_t duration_ms, timeout_ms;
         unsigned workers;
+        enum admission_priority priority;
 };
 
 void job_spec_done(struct job_spec *spec);
@@ -84,6 +87,11 @@ struct job {
         char id[16];
         struct job_spec spec;
         enum job_state state;
+        struct admission_job place; /* from being submitted until its slot is free */
+        bool has_slot;              /* its vCPUs and its memory count as taken */
+        uint64_t slot_ms;           /* for how long they did, then */
+        unsigned told_ahead;        /* by its last queued event; when that was: */
+        uint64_t told_ms;
         int64_t submitted_us;
         uint64_t submitted_ms; /* uv_now */
         uint64_t submitted_ns; /* uv_hrtime */
@@ -112,24 +120,31 @@ struct job_watcher {
 struct jobs {
         struct server *server;
         struct kt_list all;
-        unsigned n_queued, n_running, n_ended_kept;
+        /* running: have a slot; alive: have not ended */
+        unsigned n_queued, n_running, n_alive, n_ended_kept;
+        unsigned keep_all; /* above 0 none that has ended is forgotten: somebody has them in hand */
         uint64_t n_ended;
         unsigned cpus_running;
         uint64_t memory_mib_running;
+
+        /* for queue.c */
+        struct admission admission;
+        struct forecast_times times;
+        uint64_t forecast_ms; /* when it looked ahead last; since then: */
+        bool forecast_stale;  /* somebody came or left */
+        uint64_t told_ms;     /* when it told those who wait; since then: */
+        bool moved;           /* somebody left */
+        bool pumping;
 };
 
 void jobs_init(struct jobs *jobs, struct server *server);
 /* All jobs must have ended. */
 void jobs_done(struct jobs *jobs);
 
-/* Take a job in. Takes the spec's content on success. Refuses what can never fit and what exceeds the
- * queue's limits. */
-int jobs_submit(struct jobs *jobs, struct job_spec *spec, struct job **ret, struct kt_error *reterr);
+/* A job that is in no list yet; for queue.c. Takes the spec's content on success. */
+int job_new(struct jobs *jobs, struct job_spec *spec, struct job **ret, struct kt_error *reterr);
 
 struct job *jobs_find(struct jobs *jobs, const char *id);
-
-/* Start what fits. Called whenever a job came or ended and when the accelerator is known. */
-void jobs_pump(struct jobs *jobs);
 
 /* Ask a job to end; idempotent. A queued one ends at once. */
 void job_cancel(struct job *job);
@@ -152,7 +167,8 @@ void job_publish(struct job *job, struct event *e);
 void job_say(struct job *job, enum event_kind kind, const char *state, const char *fmt, ...)
         __attribute__((format(printf, 4, 5)));
 
-/* The run is over and job->verdict is filled: publish the verdict, free the slot. For run.c. */
+/* The run is over and job->verdict is filled: publish the verdict, free the slot if that has not been done.
+ * For run.c. The job may be gone afterwards. */
 void job_end(struct job *job);
 
 const char *job_state_name(enum job_state s);

@@ -7,6 +7,7 @@
 #include "../proto/codec.h"
 #include "base64.h"
 #include "job.h"
+#include "queue.h"
 #include "server.h"
 
 static void add_opt_int(struct json_object *o, const char *key, int64_t value)
@@ -62,6 +63,7 @@ struct json_object *job_event_json(const struct job *job, const struct event *e)
         kt_json_add_int(o, "elapsed_ms", (int64_t)e->elapsed_ms);
         kt_json_add_str(o, "kind", event_kind_name(e->kind));
         add_opt_int(o, "position", e->position);
+        add_opt_int(o, "wait_ms", e->wait_ms);
         kt_json_add_str(o, "state", e->state);
         kt_json_add_str(o, "message", e->message);
         if (e->with_guest)
@@ -219,10 +221,12 @@ struct json_object *job_verdict_json(const struct job *job)
         return o;
 }
 
-struct json_object *job_summary_json(const struct job *job)
+struct json_object *job_summary_json(struct job *job)
 {
         struct json_object *o = json_object_new_object();
         bool ended = job->state == JOB_ENDED;
+        unsigned ahead;
+        int64_t wait_ms;
 
         kt_json_add_str(o, "job", job->id);
         kt_json_add_str(o, "state", job_state_name(job->state));
@@ -235,6 +239,11 @@ struct json_object *job_summary_json(const struct job *job)
                         job->guest.kernel  ? job->guest.kernel
                         : job->spec.kernel ? job->spec.kernel
                                            : "");
+        kt_json_add_str(o, "priority", admission_priority_name(job->spec.priority));
+        if (job_place(job, &ahead, &wait_ms)) {
+                kt_json_add_int(o, "position", ahead);
+                add_opt_int(o, "wait_ms", wait_ms);
+        }
         kt_json_add_int(o, "submitted_us", job->submitted_us);
         kt_json_add_int(
                 o, "elapsed_ms",

@@ -11,4 +11,4 @@ struct event;
 
 struct json_object *job_event_json(const struct job *job, const struct event *e);
 struct json_object *job_verdict_json(const struct job *job);
-struct json_object *job_summary_json(const struct job *job);
+struct json_object *job_summary_json(struct job *job);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../common/fsutil.h"
 #include "../proto/codec.h"
@@ -186,6 +187,18 @@ static int take_scheduler(struct call *call, struct job_spec *spec, struct kt_er
                                       reterr);
 }
 
+static int take_priority(struct call *call, struct job_spec *spec, struct kt_error *reterr)
+{
+        const char *name = kt_json_str(call->parameters, "priority");
+
+        spec->priority = name ? admission_priority_parse(name) : ADMISSION_NORMAL;
+        if (spec->priority == ADMISSION_HIGH && !call_may_act_for(call, geteuid()))
+                return kt_error_set(reterr, -EPERM, KT_E_PERMISSION_DENIED,
+                                    "priority high is for root and the user that runs the daemon; leave "
+                                    "--priority out, or take low");
+        return 0;
+}
+
 int job_request_guest(struct call *call, struct job_spec *spec, struct kt_error *reterr)
 {
         const char *topology = kt_json_str(call->parameters, "topology");
@@ -210,8 +223,10 @@ int job_request_guest(struct call *call, struct job_spec *spec, struct kt_error 
 static int take_common(struct call *call, struct job_spec *spec, struct kt_error *reterr)
 {
         int64_t timeout = 0;
-        int r = job_request_guest(call, spec, reterr);
+        int r = take_priority(call, spec, reterr);
 
+        if (r >= 0)
+                r = job_request_guest(call, spec, reterr);
         if (r < 0)
                 return r;
         r = take_number(call, "timeout_ms", DEFAULT_TIMEOUT_MS + (int64_t)spec->duration_ms, 1,

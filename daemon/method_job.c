@@ -9,6 +9,7 @@
 #include "job.h"
 #include "job_json.h"
 #include "job_request.h"
+#include "queue.h"
 #include "server.h"
 #include "subscription.h"
 

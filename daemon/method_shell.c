@@ -5,6 +5,7 @@
 #include "dispatch.h"
 #include "job.h"
 #include "job_request.h"
+#include "queue.h"
 #include "server.h"
 #include "subscription.h"
 

@@ -19,6 +19,7 @@
 #include "host.h"
 #include "listener.h"
 #include "pressure.h"
+#include "queue.h"
 #include "run_dir.h"
 #include "worker.h"
 
@@ -168,7 +169,7 @@ static void on_idle(uv_timer_t *timer)
 
 void server_changed(struct server *s)
 {
-        bool busy = s->jobs.n_running > 0 || s->jobs.n_queued > 0;
+        bool busy = s->jobs.n_alive > 0;
 
         tell_status(s);
         if (s->stopping) {

@@ -266,6 +266,25 @@ class Client(unittest.TestCase):
             self.assertLess(len(line), 61)
         self.assertRegex(out, r"booting 6\.18\.1-test-img-x86_64 on 1n1l2c1t under tcg  \d\.\d s\r\n")
 
+    def test_on_a_terminal_waiting_is_one_line(self):
+        self.daemon.play("wait_for_cancel")
+        submit = lambda: self.daemon.ctl("submit", "--detach", "--topology", "1n1l255c1t", "--memory", "128").out.strip()
+        running = submit()
+        kt.wait_until(lambda: self.daemon.jobs()[0]["state"] == "running", "the job to run")
+        ahead = submit()
+        self.daemon.play("ok")
+
+        def move_up(_):
+            for job in (ahead, running):
+                self.assertEqual(self.daemon.ctl("cancel", job).status, 0)
+        # When a second is over there may be news.
+        out, status = self.terminal("submit", "--duration", "1s", "--topology", "1n1l255c1t", "--memory", "128", until=b"  1.2 s", then=move_up)
+        self.assertEqual(status, 0, out)
+        about = r"(, about \d+ (s|min))?"
+        self.assertRegex(out, rf"queued: 1 ahead{about}  1\.2 s(\r\x1b\[K +0\.0\ds  queued: 1 ahead{about}  \d\.\d s)*"
+                              rf"\r\x1b\[K +0\.0\ds  queued: next{about}  \d\.\d s")
+        self.assertEqual(len(re.findall(r"queued: [^\r\n]*\r\n", out)), 1, out)
+
     def test_piped_lines_are_plain(self):
         result = self.daemon.ctl("submit", "--duration", "1s")
         self.assertNotIn("\x1b", result.out)

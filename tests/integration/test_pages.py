@@ -286,6 +286,7 @@ class Ktstrd(unittest.TestCase):
                 ("daemon/guest.c", r"BOOT_TIMEOUT_PER_CPU_MS (\d+)000U", "under tcg {} more for each vCPU"),
                 ("daemon/config_keys.c", r'"QueueMax",[^"]*"(\d+)"', "At most {} jobs wait"),
                 ("daemon/config_keys.c", r'"Guests", "MemoryMax",[^"]*"(\d+)%"', "{} % of the host's memory"),
+                ("daemon/admission.h", r"ADMISSION_PASS_MS (\d+)000U", "for {} seconds from when its turn came"),
                 ("daemon/kvmprobe.c", r"LOOP_SLOW_PS (\d+)000 ", "({} ns an instruction is too slow)"),
                 ("daemon/port.h", r"PORT_BYTES_PER_SECOND \((\d+)ULL << 20\)", "at most {} MiB and"),
                 ("daemon/port.h", r"PORT_FRAMES_PER_SECOND (\d+)ULL", "and {} frames a second"),
@@ -508,6 +509,8 @@ class Protocol(unittest.TestCase):
                     reply = self.daemon.call("io.ktstrd.Job.Submit", **{field: value})
                     self.assertEqual(reply.get("error"), f"{SERVICE}.InvalidParameter", reply)
 
+        self.assertIn(f"of the last {constant('daemon/queue.c', 'TELL_EACH_OF')} places", self.page.text["JOBS"])
+        self.assertEqual(constant("daemon/queue.c", "TELL_INTERVAL_MS"), 1000)
         queue_max = re.search(r'"QueueMax",[^"]*"(\d+)"', (kt.SOURCE / "daemon/config_keys.c").read_text())[1]
         limits = [
             size(constant("proto/codec.h", "KT_WIRE_MESSAGE_MAX")), str(constant("proto/codec.h", "KT_WIRE_DEPTH_MAX")),

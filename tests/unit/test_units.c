@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <string.h>
 
 #include "../../client/units.h"
 #include "../../common/cleanup.h"
@@ -110,6 +111,37 @@ START_TEST(a_number_is_within_its_bounds)
 }
 END_TEST
 
+static const struct {
+        int64_t ahead, wait_ms;
+        const char *text;
+} places[] = {
+        {3, 12000, "3 ahead, about 12 s"},
+        {3, 12001, "3 ahead, about 13 s"},
+        {1, -1, "1 ahead"},
+        {0, -1, "next"},
+        {0, 1, "next, about 1 s"},
+        {2, 0, "2 ahead, about 1 s"},
+        {0, 120000, "next, about 120 s"},
+        {0, 120001, "next, about 3 min"},
+        {9, 7200000, "9 ahead, about 120 min"},
+        {9, 7200001, "9 ahead, about 3 h"},
+        {9999, 864000000000, "9999 ahead, about 240000 h"},
+        {INT64_MAX, INT64_MAX, "9223372036854775807 ahead, about 2562047788016 h"},
+};
+
+START_TEST(a_place_is_told_as_finely_as_it_is_known)
+{
+        char text[64], little[8];
+
+        format_place(places[_i].ahead, places[_i].wait_ms, text, sizeof(text));
+        ck_assert_str_eq(text, places[_i].text);
+        /* What does not fit is cut, not written elsewhere. */
+        format_place(places[_i].ahead, places[_i].wait_ms, little, sizeof(little));
+        ck_assert_uint_lt(strlen(little), sizeof(little));
+        ck_assert_int_eq(strncmp(little, text, strlen(little)), 0);
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("units");
@@ -118,6 +150,7 @@ int main(void)
         tcase_add_loop_test(c, a_duration_is_in_milliseconds, 0, (int)KT_ARRAY_SIZE(durations));
         tcase_add_loop_test(c, a_size_is_in_mebibytes, 0, (int)KT_ARRAY_SIZE(sizes));
         tcase_add_loop_test(c, a_number_is_within_its_bounds, 0, (int)KT_ARRAY_SIZE(numbers));
+        tcase_add_loop_test(c, a_place_is_told_as_finely_as_it_is_known, 0, (int)KT_ARRAY_SIZE(places));
         suite_add_tcase(s, c);
         return suite_run(s);
 }
