@@ -22,6 +22,8 @@
 
 #define FORMAT 1
 #define TEMP_PREFIX ".tmp-"
+#define GONE_PREFIX TEMP_PREFIX "gone-" /* and the key */
+#define TEMP_RANDOM 6                   /* letters and digits of mkdtemp()'s */
 #define METADATA_MAX (1U << 20)
 #define STATE_MAX (64LL << 20) /* 0.4 MB as a rule, some kilobytes a vCPU */
 #define PAGE 4096U
@@ -313,7 +315,7 @@ int template_open(const char *root, const struct shape *s, struct template **ret
 void template_remove(const char *root, const char *key)
 {
         _cleanup_close_ int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_free_ char *gone = kt_format(TEMP_PREFIX "gone-%s", key);
+        _cleanup_free_ char *gone = kt_format(GONE_PREFIX "%s", key);
 
         if (fd < 0 || !gone)
                 return;
@@ -504,6 +506,24 @@ static int by_use(const void *a, const void *b)
         return (x->used.tv_nsec < y->used.tv_nsec) - (x->used.tv_nsec > y->used.tv_nsec);
 }
 
+/* The folder is what the configuration names, and may hold anything else: only what bears a name of ours is
+ * ours to remove. */
+static bool is_key(const char *name)
+{
+        return strlen(name) == SHAPE_KEY_SIZE - 1 && strspn(name, "0123456789abcdef") == SHAPE_KEY_SIZE - 1;
+}
+
+static bool is_draft(const char *name)
+{
+        if (strncmp(name, GONE_PREFIX, strlen(GONE_PREFIX)) == 0)
+                return is_key(name + strlen(GONE_PREFIX));
+        if (strncmp(name, TEMP_PREFIX, strlen(TEMP_PREFIX)) != 0)
+                return false;
+        name += strlen(TEMP_PREFIX);
+        return strlen(name) == TEMP_RANDOM &&
+               strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == TEMP_RANDOM;
+}
+
 /* Whoever makes one has its lock; one that is on its way out has none. */
 static void sweep_draft(int root_fd, const char *name)
 {
@@ -523,9 +543,9 @@ static void sweep(const char *root, int root_fd)
         unsigned n = 0;
 
         while (dir && (e = readdir(dir))) {
-                if (strncmp(e->d_name, TEMP_PREFIX, strlen(TEMP_PREFIX)) == 0)
+                if (is_draft(e->d_name))
                         sweep_draft(root_fd, e->d_name);
-                if (e->d_name[0] == '.' || fstatat(root_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                if (!is_key(e->d_name) || fstatat(root_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                         continue;
                 grown = reallocarray(list, n + 1, sizeof(*list));
                 if (!grown)

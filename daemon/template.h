@@ -87,7 +87,7 @@ bool template_is_intact(const struct template *t);
 void template_remove(const char *root, const char *key);
 
 /* Make root (0700) if it is missing; remove drafts whose makers are gone, templates that were not used for
- * TEMPLATE_KEEP_DAYS, and the least recently used beyond TEMPLATES_MAX. */
+ * TEMPLATE_KEEP_DAYS, and the least recently used beyond TEMPLATES_MAX. What else lies there is left alone. */
 #define TEMPLATE_KEEP_DAYS 14
 #define TEMPLATES_MAX 64U
 int template_root_open(const char *root, struct kt_error *reterr);

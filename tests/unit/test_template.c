@@ -952,6 +952,56 @@ START_TEST(of_too_many_those_that_were_used_last_stay)
 }
 END_TEST
 
+START_TEST(what_is_no_template_is_nobodys_to_sweep)
+{
+        static const char *const folders[] = {
+                "src",
+                ".cache",
+                ".tmp-",
+                ".tmp-mine",
+                ".tmp-a/bcde",
+                ".tmp-gone-with-the-wind",
+                /* all but a key */
+                "00000000000000000000000000000000000000000000000000000000000000",
+                "000000000000000000000000000000000000000000000000000000000000000G",
+                "00000000000000000000000000000000000000000000000000000000000000000",
+        };
+        const struct timespec times[2] = {{1000000000, 0}, {1000000000, 0}};
+        _cleanup_free_ char *notes = kt_path_join(f.root, "notes");
+
+        template_files_write(notes, "to do", 5);
+        ck_assert_int_eq(utimensat(AT_FDCWD, notes, times, 0), 0);
+        for (size_t i = 0; i < KT_ARRAY_SIZE(folders); i++) {
+                _cleanup_free_ char *path = kt_path_join(f.root, folders[i]);
+
+                ck_assert_int_eq(kt_mkdir_p(AT_FDCWD, path, 0700), 0);
+                ck_assert_int_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+        }
+        make_used(1, TEMPLATE_KEEP_DAYS * DAY + 60);
+        ck_assert_int_eq(template_root_open(f.root, NULL), 0);
+        ck_assert(!is_there(1));
+        ck_assert_int_eq(access(notes, F_OK), 0);
+        for (size_t i = 0; i < KT_ARRAY_SIZE(folders); i++) {
+                _cleanup_free_ char *path = kt_path_join(f.root, folders[i]);
+
+                ck_assert_msg(access(path, F_OK) == 0, "%s is gone", folders[i]);
+        }
+}
+END_TEST
+
+START_TEST(other_things_do_not_count_as_templates)
+{
+        for (unsigned i = 0; i < TEMPLATES_MAX; i++) {
+                _cleanup_free_ char *path = kt_format("%s/thing-%u", f.root, i);
+
+                make_used(i, 60);
+                template_files_write(path, "", 0);
+        }
+        ck_assert_int_eq(template_root_open(f.root, NULL), 0);
+        ck_assert_uint_eq(template_files_count(&f), 2 * TEMPLATES_MAX);
+}
+END_TEST
+
 START_TEST(opening_one_is_using_it)
 {
         _cleanup_free_ char *path = template_files_path(&f, "");
@@ -1049,6 +1099,8 @@ int main(void)
         tcase_add_test(root, a_root_that_others_may_write_is_refused);
         tcase_add_test(root, what_was_not_used_for_long_is_swept);
         tcase_add_test(root, of_too_many_those_that_were_used_last_stay);
+        tcase_add_test(root, what_is_no_template_is_nobodys_to_sweep);
+        tcase_add_test(root, other_things_do_not_count_as_templates);
         tcase_add_test(root, opening_one_is_using_it);
         return suite_run(s);
 }
