@@ -193,25 +193,45 @@ static int distrust(struct kt_error *reterr, const char *what, const char *why)
         return kt_error_set(reterr, -EBADMSG, KT_E_IO, "its %s %s", what, why);
 }
 
-/* One file of it: ours, of the right size, with the right hash. */
+/* What this process has run out of says nothing about the template. */
+static int cannot_read(struct kt_error *reterr, const char *what, int num)
+{
+        const bool ours = num == -EMFILE || num == -ENFILE || num == -ENOMEM;
+
+        return kt_error_set(reterr, ours ? num : -EBADMSG, KT_E_IO, "its %s cannot be read: %s", what,
+                            strerror(-num));
+}
+
+/* One file of it, ours and nobody else's. */
+static int open_own(int dir_fd, const char *name, int *ret, struct stat *ret_st, struct kt_error *reterr)
+{
+        _cleanup_close_ int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+        if (fd < 0 || fstat(fd, ret_st) < 0)
+                return cannot_read(reterr, name, -errno);
+        if (!S_ISREG(ret_st->st_mode) || ret_st->st_uid != geteuid() || (ret_st->st_mode & 077))
+                return distrust(reterr, name, "is not this user's alone");
+        *ret = TAKE_FD(fd);
+        return 0;
+}
+
+/* And of the right size, with the right hash. */
 static int open_file(int dir_fd, const char *name, off_t size, const char *sha256, bool is_memory, int *ret,
                      struct template_stamp *ret_stamp, struct kt_error *reterr)
 {
-        _cleanup_close_ int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        _cleanup_close_ int fd = -1;
         char hash[KT_SHA256_HEX_SIZE];
         struct stat st;
-        int r;
+        int r = open_own(dir_fd, name, &fd, &st, reterr);
 
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return distrust(reterr, name, strerror(errno));
-        if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077))
-                return distrust(reterr, name, "is not this user's alone");
+        if (r < 0)
+                return r;
         if (st.st_size != size)
                 return distrust(reterr, name, "has another size than it had");
         *ret_stamp = stamp_of(&st);
         r = is_memory ? hash_memory(fd, size, hash) : kt_sha256_fd(fd, hash);
         if (r < 0)
-                return distrust(reterr, name, strerror(-r));
+                return cannot_read(reterr, name, r);
         if (!sha256 || strcmp(hash, sha256) != 0)
                 return distrust(reterr, name, "is damaged: its hash is another than it was");
         *ret = TAKE_FD(fd);
@@ -221,12 +241,22 @@ static int open_file(int dir_fd, const char *name, off_t size, const char *sha25
 static int read_metadata(int dir_fd, struct json_object **ret, struct kt_error *reterr)
 {
         _cleanup_free_ char *text = NULL;
-        size_t size;
-        int r = kt_read_file(dir_fd, "metadata.json", METADATA_MAX, &text, &size);
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+        int r = open_own(dir_fd, "metadata.json", &fd, &st, reterr);
 
         if (r < 0)
-                return distrust(reterr, "metadata.json", strerror(-r));
-        if (kt_json_parse(text, size, ret, NULL) < 0 || !json_object_is_type(*ret, json_type_object))
+                return r;
+        if (st.st_size > METADATA_MAX)
+                return distrust(reterr, "metadata.json", "is too large");
+        text = malloc((size_t)st.st_size + 1);
+        if (!text)
+                return oom(reterr);
+        r = kt_read_all(fd, text, (size_t)st.st_size);
+        if (r < 0)
+                return cannot_read(reterr, "metadata.json", r);
+        if (kt_json_parse(text, (size_t)st.st_size, ret, NULL) < 0 ||
+            !json_object_is_type(*ret, json_type_object))
                 return distrust(reterr, "metadata.json", "is no JSON object");
         return 0;
 }
@@ -304,7 +334,7 @@ int template_open(const char *root, const struct shape *s, struct template **ret
         dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         if (dir_fd < 0 && errno == ENOENT)
                 return -ENOENT;
-        r = dir_fd < 0 ? distrust(reterr, "folder", strerror(errno)) : open_trusted(dir_fd, s, ret, reterr);
+        r = dir_fd < 0 ? cannot_read(reterr, "folder", -errno) : open_trusted(dir_fd, s, ret, reterr);
         if (r == -EBADMSG)
                 template_remove(root, s->key);
         else if (r >= 0)

@@ -75,8 +75,8 @@ int template_publish(const char *root, struct template_draft *draft, const struc
 /* Whatever is left of it on disk is removed. NULL allowed. */
 void template_draft_free(struct template_draft *draft);
 
-/* -ENOENT: there is none. -EBADMSG: there was one that could not be trusted, reterr says why, and it was
- * removed. */
+/* -ENOENT: there is none, reterr is untouched. -EBADMSG: there was one that could not be trusted, reterr says
+ * why, and it was removed. Others: it could not be looked at, and is left as it is. */
 int template_open(const char *root, const struct shape *s, struct template **ret, struct kt_error *reterr);
 void template_free(struct template *t);
 

@@ -122,7 +122,9 @@ static struct entry *verify(struct template_store *store, const struct shape *s)
         if (r >= 0)
                 return add(store, t);
         if (r != -ENOENT)
-                kt_log_warning("the template of %s is thrown away: %s", s->text, kt_error_text(&err));
+                kt_log_warning("the template of %s %s: %s", s->text,
+                               r == -EBADMSG ? "is thrown away" : "cannot be used for now",
+                               kt_error_text(&err));
         return NULL;
 }
 

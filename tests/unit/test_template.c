@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -385,6 +386,11 @@ static void edit_metadata(const char *from, const char *to)
         set_metadata(text);
 }
 
+static void endless_metadata(void)
+{
+        resize("metadata.json", 1 << 20);
+}
+
 static void metadata_of_another_key(void)
 {
         edit_metadata("\"key\":\"aaaa", "\"key\":\"aaab");
@@ -452,6 +458,11 @@ static void memory_for_others(void)
         set_mode("memory-0", 0602);
 }
 
+static void metadata_for_others(void)
+{
+        set_mode("metadata.json", 0606);
+}
+
 static void folder_for_the_group(void)
 {
         set_mode("", 0750);
@@ -479,6 +490,11 @@ static void memory_of_another(void)
         give_away("memory-1");
 }
 
+static void metadata_of_another(void)
+{
+        give_away("metadata.json");
+}
+
 static void folder_of_another(void)
 {
         give_away("");
@@ -502,6 +518,11 @@ static void state_is_a_link(void)
 static void memory_is_a_link(void)
 {
         link_instead("memory-0");
+}
+
+static void metadata_is_a_link(void)
+{
+        link_instead("metadata.json");
 }
 
 static void folder_is_a_link(void)
@@ -556,12 +577,13 @@ static const struct distrust {
         {lengthen_state, "its state has another size"},
         {truncate_memory, "its memory-0 has another size"},
         {lengthen_memory, "its memory-1 has another size"},
-        {no_state, "its state No such file"},
-        {no_memory, "its memory-1 No such file"},
-        {no_metadata, "its metadata.json No such file"},
+        {no_state, "its state cannot be read: No such file"},
+        {no_memory, "its memory-1 cannot be read: No such file"},
+        {no_metadata, "its metadata.json cannot be read: No such file"},
         {empty_metadata, "its metadata.json is no JSON object"},
         {garbage_metadata, "its metadata.json is no JSON object"},
         {array_metadata, "its metadata.json is no JSON object"},
+        {endless_metadata, "its metadata.json is too large"},
         {metadata_of_another_key, "its metadata.json is that of another template"},
         {metadata_of_another_format, "its metadata.json is that of another template"},
         {metadata_without_format, "its metadata.json is that of another template"},
@@ -574,18 +596,21 @@ static const struct distrust {
         {metadata_of_no_state, "its metadata.json is that of another template"},
         {state_for_the_group, "its state is not this user's alone"},
         {memory_for_others, "its memory-0 is not this user's alone"},
+        {metadata_for_others, "its metadata.json is not this user's alone"},
         {folder_for_the_group, "its folder is not this user's alone"},
         {folder_for_others, "its folder is not this user's alone"},
         {state_of_another, "its state is not this user's alone", true},
         {memory_of_another, "its memory-1 is not this user's alone", true},
+        {metadata_of_another, "its metadata.json is not this user's alone", true},
         {folder_of_another, "its folder is not this user's alone", true},
-        {state_is_a_link, "its state Too many levels of symbolic links"},
-        {memory_is_a_link, "its memory-0 Too many levels of symbolic links"},
+        {state_is_a_link, "its state cannot be read: Too many levels of symbolic links"},
+        {memory_is_a_link, "its memory-0 cannot be read: Too many levels of symbolic links"},
+        {metadata_is_a_link, "its metadata.json cannot be read: Too many levels of symbolic links"},
         {folder_is_a_link, "its folder"},
         {state_is_a_fifo, "its state is not this user's alone"},
-        {metadata_is_a_fifo, "its metadata.json"},
-        {memory_is_a_folder, "its memory-0 Is a directory"},
-        {folder_is_a_file, "its folder Not a directory"},
+        {metadata_is_a_fifo, "its metadata.json is not this user's alone"},
+        {memory_is_a_folder, "its memory-0 cannot be read: Is a directory"},
+        {folder_is_a_file, "its folder cannot be read: Not a directory"},
 };
 
 START_TEST(what_is_not_as_it_was_is_removed_with_a_reason)
@@ -618,6 +643,29 @@ START_TEST(what_a_link_led_to_is_left_alone)
         folder_is_a_link();
         ck_assert_int_eq(template_open(f.root, &f.shape, &t, NULL), -EBADMSG);
         ck_assert_int_eq(access(moved, F_OK), 0);
+}
+END_TEST
+
+START_TEST(that_this_process_is_short_of_descriptors_is_not_the_templates_fault)
+{
+        const int next = dup(0);
+        struct kt_error err = KT_ERROR_INIT;
+        struct template *t;
+        struct rlimit all, few;
+
+        publish_one();
+        close(next);
+        ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &all), 0);
+        for (int more = 0; more < 4; more++) {
+                few = (struct rlimit){(rlim_t)(next + more), all.rlim_max};
+                ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+                ck_assert_int_eq(template_open(f.root, &f.shape, &t, &err), -EMFILE);
+                ck_assert_ptr_nonnull(strstr(err.message, "Too many open files"));
+                kt_error_done(&err);
+        }
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &all), 0);
+        ck_assert_int_eq(template_open(f.root, &f.shape, &t, NULL), 0);
+        template_free(t);
 }
 END_TEST
 
@@ -1085,6 +1133,7 @@ int main(void)
         tcase_add_loop_test(trust, what_is_not_as_it_was_is_removed_with_a_reason, 0,
                             (int)KT_ARRAY_SIZE(distrusts));
         tcase_add_test(trust, what_a_link_led_to_is_left_alone);
+        tcase_add_test(trust, that_this_process_is_short_of_descriptors_is_not_the_templates_fault);
         tcase_add_test(trust, a_shape_of_another_size_does_not_get_it);
         tcase_add_loop_test(trust, a_change_after_it_was_opened_is_seen, 0, (int)KT_ARRAY_SIZE(later));
         tcase_add_test(trust, a_clone_that_reads_and_writes_its_own_copy_changes_nothing);
