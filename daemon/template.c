@@ -506,18 +506,33 @@ static int give_name(const char *root, struct template_draft *d, const struct sh
         return fsync(root_fd) < 0 ? -errno : 0;
 }
 
+static bool is_taken(int r)
+{
+        return r == -EEXIST || r == -ENOTEMPTY || r == -ENOTDIR;
+}
+
 int template_publish(const char *root, struct template_draft *draft, const struct shape *s,
                      const struct template_facts *facts, struct template **ret, struct kt_error *reterr)
 {
         int r = write_metadata(draft, s, facts);
 
+        if (r == -EBADMSG)
+                return kt_error_set(reterr, r, KT_E_IO,
+                                    "QEMU wrote no usable device state for the template in %s", root);
         if (r >= 0)
                 r = give_name(root, draft, s);
-        if (r < 0 && r != -EEXIST && r != -ENOTEMPTY)
+        /* Another was first. If that is no good it is gone when this returns, and ours takes its place. */
+        if (is_taken(r) && template_open(root, s, ret, NULL) < 0)
+                r = give_name(root, draft, s);
+        else if (is_taken(r))
+                return 0;
+        if (r < 0 && !is_taken(r))
                 return kt_error_set(reterr, r, KT_E_IO, "cannot write the template into %s: %s", root,
                                     strerror(-r));
-        /* Ours or another's, from here on it is what is on disk that counts. */
-        return template_open(root, s, ret, reterr);
+        r = template_open(root, s, ret, reterr);
+        return r != -ENOENT ? r
+                            : kt_error_set(reterr, r, KT_E_IO,
+                                           "the template in %s was removed as soon as it was there", root);
 }
 
 /* --- the root --- */

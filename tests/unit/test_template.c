@@ -192,52 +192,13 @@ START_TEST(nothing_is_published_without_a_state)
         ck_assert_int_lt(template_publish(f.root, d, &f.shape, &(struct template_facts){}, &t, &err), 0);
         ck_assert_str_eq(err.name, KT_E_IO);
         kt_error_done(&err);
+        template_files_write(d->state_path, "", 0);
+        ck_assert_int_eq(template_publish(f.root, d, &f.shape, &(struct template_facts){}, &t, &err),
+                         -EBADMSG);
+        ck_assert_ptr_nonnull(strstr(err.message, "QEMU wrote no usable device state"));
+        kt_error_done(&err);
         template_draft_free(d);
         ck_assert_uint_eq(template_files_count(&f), 0);
-}
-END_TEST
-
-/* --- two makers --- */
-
-START_TEST(of_two_publishers_the_first_makes_it)
-{
-        struct template_draft *a = template_files_draft(&f), *b = template_files_draft(&f);
-        struct template *first, *second;
-
-        first = template_files_publish(&f, a, &(struct template_facts){.build_ms = 1});
-        second = template_files_publish(&f, b, &(struct template_facts){.build_ms = 2});
-        ck_assert_int_eq(second->build_ms, 1);
-        ck_assert_uint_eq(second->stamps[0].ino, first->stamps[0].ino);
-        ck_assert_uint_eq(template_files_count(&f), 2);
-        template_draft_free(b);
-        template_draft_free(a);
-        ck_assert_uint_eq(template_files_count(&f), 1);
-        ck_assert(template_is_intact(first));
-        template_free(first);
-        template_free(second);
-}
-END_TEST
-
-START_TEST(publishers_in_many_processes_do_not_disturb_each_other)
-{
-        struct template *t;
-        pid_t pids[8];
-        int status;
-
-        for (size_t i = 0; i < KT_ARRAY_SIZE(pids); i++) {
-                pids[i] = fork();
-                if (pids[i] == 0) {
-                        publish_one();
-                        _exit(0);
-                }
-        }
-        for (size_t i = 0; i < KT_ARRAY_SIZE(pids); i++) {
-                ck_assert_int_eq(waitpid(pids[i], &status, 0), pids[i]);
-                ck_assert_int_eq(status, 0);
-        }
-        ck_assert_uint_eq(template_files_count(&f), 1);
-        ck_assert_int_eq(template_open(f.root, &f.shape, &t, NULL), 0);
-        template_free(t);
 }
 END_TEST
 
@@ -679,6 +640,78 @@ START_TEST(a_shape_of_another_size_does_not_get_it)
         ck_assert_int_eq(template_open(f.root, &f.shape, &t, &err), -EBADMSG);
         ck_assert_ptr_nonnull(strstr(err.message, "another size"));
         kt_error_done(&err);
+}
+END_TEST
+
+/* --- two makers --- */
+
+START_TEST(of_two_publishers_the_first_makes_it)
+{
+        struct template_draft *a = template_files_draft(&f), *b = template_files_draft(&f);
+        struct template *first, *second;
+
+        first = template_files_publish(&f, a, &(struct template_facts){.build_ms = 1});
+        second = template_files_publish(&f, b, &(struct template_facts){.build_ms = 2});
+        ck_assert_int_eq(second->build_ms, 1);
+        ck_assert_uint_eq(second->stamps[0].ino, first->stamps[0].ino);
+        ck_assert_uint_eq(template_files_count(&f), 2);
+        template_draft_free(b);
+        template_draft_free(a);
+        ck_assert_uint_eq(template_files_count(&f), 1);
+        ck_assert(template_is_intact(first));
+        template_free(first);
+        template_free(second);
+}
+END_TEST
+
+/* What is in the way of the second one. */
+static void expect_replaced(void (*change)(void))
+{
+        struct template_draft *d = template_files_draft(&f);
+        struct template *t;
+
+        publish_one();
+        change();
+        t = template_files_publish(&f, d, &(struct template_facts){.build_ms = 2});
+        ck_assert_int_eq(t->build_ms, 2);
+        expect_memory(t);
+        template_free(t);
+        template_draft_free(d);
+        ck_assert_uint_eq(template_files_count(&f), 1);
+}
+
+START_TEST(one_that_is_damaged_makes_room_for_the_next)
+{
+        expect_replaced(flip_state);
+}
+END_TEST
+
+START_TEST(what_bears_its_name_and_is_none_makes_room_for_it)
+{
+        expect_replaced(folder_is_a_file);
+}
+END_TEST
+
+START_TEST(publishers_in_many_processes_do_not_disturb_each_other)
+{
+        struct template *t;
+        pid_t pids[8];
+        int status;
+
+        for (size_t i = 0; i < KT_ARRAY_SIZE(pids); i++) {
+                pids[i] = fork();
+                if (pids[i] == 0) {
+                        publish_one();
+                        _exit(0);
+                }
+        }
+        for (size_t i = 0; i < KT_ARRAY_SIZE(pids); i++) {
+                ck_assert_int_eq(waitpid(pids[i], &status, 0), pids[i]);
+                ck_assert_int_eq(status, 0);
+        }
+        ck_assert_uint_eq(template_files_count(&f), 1);
+        ck_assert_int_eq(template_open(f.root, &f.shape, &t, NULL), 0);
+        template_free(t);
 }
 END_TEST
 
@@ -1127,6 +1160,8 @@ int main(void)
         tcase_add_test(life, its_files_are_for_this_user_alone);
         tcase_add_test(life, nothing_is_published_without_a_state);
         tcase_add_test(life, of_two_publishers_the_first_makes_it);
+        tcase_add_test(life, one_that_is_damaged_makes_room_for_the_next);
+        tcase_add_test(life, what_bears_its_name_and_is_none_makes_room_for_it);
         tcase_add_test(life, publishers_in_many_processes_do_not_disturb_each_other);
         tcase_add_test(life, a_disk_without_room_is_told_beforehand);
         tcase_add_test(life, a_root_that_went_away_is_told);
