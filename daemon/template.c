@@ -338,22 +338,40 @@ int template_open(const char *root, const struct shape *s, struct template **ret
         if (r == -EBADMSG)
                 template_remove(root, s->key);
         else if (r >= 0)
-                (void)futimens(dir_fd, NULL); /* used now: template_root_open() goes by it */
+                template_mark_used(root, s->key);
         return r;
+}
+
+void template_mark_used(const char *root, const char *key)
+{
+        _cleanup_free_ char *path = kt_path_join(root, key);
+
+        if (path)
+                (void)utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW);
+}
+
+char *template_hide(const char *root, const char *key)
+{
+        _cleanup_free_ char *path = kt_path_join(root, key),
+                            *gone = kt_format("%s/" GONE_PREFIX "%s", root, key);
+
+        if (!path || !gone)
+                return NULL;
+        if (rename(path, gone) == 0)
+                return TAKE_PTR(gone);
+        if (errno == ENOENT)
+                return NULL;
+        /* What an earlier removal has left may be in the way. */
+        (void)kt_remove_tree(AT_FDCWD, gone);
+        return rename(path, gone) == 0 ? TAKE_PTR(gone) : TAKE_PTR(path);
 }
 
 void template_remove(const char *root, const char *key)
 {
-        _cleanup_close_ int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_free_ char *gone = kt_format(GONE_PREFIX "%s", key);
+        _cleanup_free_ char *hidden = template_hide(root, key);
 
-        if (fd < 0 || !gone)
-                return;
-        /* First out of sight, so that nobody finds half of it. */
-        if (renameat(fd, key, fd, gone) < 0)
-                gone = (free(gone), strdup(key));
-        if (gone)
-                (void)kt_remove_tree(fd, gone);
+        if (hidden)
+                (void)kt_remove_tree(AT_FDCWD, hidden);
 }
 
 /* --- making --- */

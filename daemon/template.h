@@ -83,8 +83,15 @@ void template_free(struct template *t);
 /* Are its files those that were verified? */
 bool template_is_intact(const struct template *t);
 
+/* It was used now, which template_root_open() goes by. Opening one is using it. */
+void template_mark_used(const char *root, const char *key);
+
 /* Remove what has this key from disk; clones that run are not disturbed. */
 void template_remove(const char *root, const char *key);
+
+/* Its first half, which takes no time: nobody finds it any more. The path of what is left to be removed,
+ * malloced; NULL when there is nothing, or memory is out. */
+char *template_hide(const char *root, const char *key);
 
 /* Make root (0700) if it is missing; remove drafts whose makers are gone, templates that were not used for
  * TEMPLATE_KEEP_DAYS, and the least recently used beyond TEMPLATES_MAX. What else lies there is left alone. */
