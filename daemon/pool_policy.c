@@ -59,7 +59,7 @@ unsigned pool_demand_want(const struct pool_demand *d, unsigned idle, uint64_t n
 
         if (idle == 0 || pool_demand_at(d, now_ms, half_life_ms) < POOL_DEMAND_MIN)
                 return 0;
-        /* Half a guest is none: two at a time keep two ready for half a half-life. */
+        /* Most of a guest is one: two at a time keep two ready for a quarter of a half-life. */
         return (unsigned)larger(idle, floor(peak + 0.3));
 }
 

@@ -22,6 +22,8 @@
 
 #define FORMAT 1
 #define TEMP_PREFIX ".tmp-"
+#define GONE_PREFIX TEMP_PREFIX "gone-" /* and the key */
+#define TEMP_RANDOM 6                   /* letters and digits of mkdtemp()'s */
 #define METADATA_MAX (1U << 20)
 #define STATE_MAX (64LL << 20) /* 0.4 MB as a rule, some kilobytes a vCPU */
 #define PAGE 4096U
@@ -191,25 +193,45 @@ static int distrust(struct kt_error *reterr, const char *what, const char *why)
         return kt_error_set(reterr, -EBADMSG, KT_E_IO, "its %s %s", what, why);
 }
 
-/* One file of it: ours, of the right size, with the right hash. */
+/* What this process has run out of says nothing about the template. */
+static int cannot_read(struct kt_error *reterr, const char *what, int num)
+{
+        const bool ours = num == -EMFILE || num == -ENFILE || num == -ENOMEM;
+
+        return kt_error_set(reterr, ours ? num : -EBADMSG, KT_E_IO, "its %s cannot be read: %s", what,
+                            strerror(-num));
+}
+
+/* One file of it, ours and nobody else's. */
+static int open_own(int dir_fd, const char *name, int *ret, struct stat *ret_st, struct kt_error *reterr)
+{
+        _cleanup_close_ int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+        if (fd < 0 || fstat(fd, ret_st) < 0)
+                return cannot_read(reterr, name, -errno);
+        if (!S_ISREG(ret_st->st_mode) || ret_st->st_uid != geteuid() || (ret_st->st_mode & 077))
+                return distrust(reterr, name, "is not this user's alone");
+        *ret = TAKE_FD(fd);
+        return 0;
+}
+
+/* And of the right size, with the right hash. */
 static int open_file(int dir_fd, const char *name, off_t size, const char *sha256, bool is_memory, int *ret,
                      struct template_stamp *ret_stamp, struct kt_error *reterr)
 {
-        _cleanup_close_ int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        _cleanup_close_ int fd = -1;
         char hash[KT_SHA256_HEX_SIZE];
         struct stat st;
-        int r;
+        int r = open_own(dir_fd, name, &fd, &st, reterr);
 
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return distrust(reterr, name, strerror(errno));
-        if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077))
-                return distrust(reterr, name, "is not this user's alone");
+        if (r < 0)
+                return r;
         if (st.st_size != size)
                 return distrust(reterr, name, "has another size than it had");
         *ret_stamp = stamp_of(&st);
         r = is_memory ? hash_memory(fd, size, hash) : kt_sha256_fd(fd, hash);
         if (r < 0)
-                return distrust(reterr, name, strerror(-r));
+                return cannot_read(reterr, name, r);
         if (!sha256 || strcmp(hash, sha256) != 0)
                 return distrust(reterr, name, "is damaged: its hash is another than it was");
         *ret = TAKE_FD(fd);
@@ -219,12 +241,22 @@ static int open_file(int dir_fd, const char *name, off_t size, const char *sha25
 static int read_metadata(int dir_fd, struct json_object **ret, struct kt_error *reterr)
 {
         _cleanup_free_ char *text = NULL;
-        size_t size;
-        int r = kt_read_file(dir_fd, "metadata.json", METADATA_MAX, &text, &size);
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+        int r = open_own(dir_fd, "metadata.json", &fd, &st, reterr);
 
         if (r < 0)
-                return distrust(reterr, "metadata.json", strerror(-r));
-        if (kt_json_parse(text, size, ret, NULL) < 0 || !json_object_is_type(*ret, json_type_object))
+                return r;
+        if (st.st_size > METADATA_MAX)
+                return distrust(reterr, "metadata.json", "is too large");
+        text = malloc((size_t)st.st_size + 1);
+        if (!text)
+                return oom(reterr);
+        r = kt_read_all(fd, text, (size_t)st.st_size);
+        if (r < 0)
+                return cannot_read(reterr, "metadata.json", r);
+        if (kt_json_parse(text, (size_t)st.st_size, ret, NULL) < 0 ||
+            !json_object_is_type(*ret, json_type_object))
                 return distrust(reterr, "metadata.json", "is no JSON object");
         return 0;
 }
@@ -302,26 +334,44 @@ int template_open(const char *root, const struct shape *s, struct template **ret
         dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         if (dir_fd < 0 && errno == ENOENT)
                 return -ENOENT;
-        r = dir_fd < 0 ? distrust(reterr, "folder", strerror(errno)) : open_trusted(dir_fd, s, ret, reterr);
+        r = dir_fd < 0 ? cannot_read(reterr, "folder", -errno) : open_trusted(dir_fd, s, ret, reterr);
         if (r == -EBADMSG)
                 template_remove(root, s->key);
         else if (r >= 0)
-                (void)futimens(dir_fd, NULL); /* used now: template_root_open() goes by it */
+                template_mark_used(root, s->key);
         return r;
+}
+
+void template_mark_used(const char *root, const char *key)
+{
+        _cleanup_free_ char *path = kt_path_join(root, key);
+
+        if (path)
+                (void)utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW);
+}
+
+char *template_hide(const char *root, const char *key)
+{
+        _cleanup_free_ char *path = kt_path_join(root, key),
+                            *gone = kt_format("%s/" GONE_PREFIX "%s", root, key);
+
+        if (!path || !gone)
+                return NULL;
+        if (rename(path, gone) == 0)
+                return TAKE_PTR(gone);
+        if (errno == ENOENT)
+                return NULL;
+        /* What an earlier removal has left may be in the way. */
+        (void)kt_remove_tree(AT_FDCWD, gone);
+        return rename(path, gone) == 0 ? TAKE_PTR(gone) : TAKE_PTR(path);
 }
 
 void template_remove(const char *root, const char *key)
 {
-        _cleanup_close_ int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_free_ char *gone = kt_format(TEMP_PREFIX "gone-%s", key);
+        _cleanup_free_ char *hidden = template_hide(root, key);
 
-        if (fd < 0 || !gone)
-                return;
-        /* First out of sight, so that nobody finds half of it. */
-        if (renameat(fd, key, fd, gone) < 0)
-                gone = (free(gone), strdup(key));
-        if (gone)
-                (void)kt_remove_tree(fd, gone);
+        if (hidden)
+                (void)kt_remove_tree(AT_FDCWD, hidden);
 }
 
 /* --- making --- */
@@ -474,18 +524,33 @@ static int give_name(const char *root, struct template_draft *d, const struct sh
         return fsync(root_fd) < 0 ? -errno : 0;
 }
 
+static bool is_taken(int r)
+{
+        return r == -EEXIST || r == -ENOTEMPTY || r == -ENOTDIR;
+}
+
 int template_publish(const char *root, struct template_draft *draft, const struct shape *s,
                      const struct template_facts *facts, struct template **ret, struct kt_error *reterr)
 {
         int r = write_metadata(draft, s, facts);
 
+        if (r == -EBADMSG)
+                return kt_error_set(reterr, r, KT_E_IO,
+                                    "QEMU wrote no usable device state for the template in %s", root);
         if (r >= 0)
                 r = give_name(root, draft, s);
-        if (r < 0 && r != -EEXIST && r != -ENOTEMPTY)
+        /* Another was first. If that is no good it is gone when this returns, and ours takes its place. */
+        if (is_taken(r) && template_open(root, s, ret, NULL) < 0)
+                r = give_name(root, draft, s);
+        else if (is_taken(r))
+                return 0;
+        if (r < 0 && !is_taken(r))
                 return kt_error_set(reterr, r, KT_E_IO, "cannot write the template into %s: %s", root,
                                     strerror(-r));
-        /* Ours or another's, from here on it is what is on disk that counts. */
-        return template_open(root, s, ret, reterr);
+        r = template_open(root, s, ret, reterr);
+        return r != -ENOENT ? r
+                            : kt_error_set(reterr, r, KT_E_IO,
+                                           "the template in %s was removed as soon as it was there", root);
 }
 
 /* --- the root --- */
@@ -502,6 +567,24 @@ static int by_use(const void *a, const void *b)
         if (x->used.tv_sec != y->used.tv_sec)
                 return x->used.tv_sec < y->used.tv_sec ? 1 : -1;
         return (x->used.tv_nsec < y->used.tv_nsec) - (x->used.tv_nsec > y->used.tv_nsec);
+}
+
+/* The folder is what the configuration names, and may hold anything else: only what bears a name of ours is
+ * ours to remove. */
+static bool is_key(const char *name)
+{
+        return strlen(name) == SHAPE_KEY_SIZE - 1 && strspn(name, "0123456789abcdef") == SHAPE_KEY_SIZE - 1;
+}
+
+static bool is_draft(const char *name)
+{
+        if (strncmp(name, GONE_PREFIX, strlen(GONE_PREFIX)) == 0)
+                return is_key(name + strlen(GONE_PREFIX));
+        if (strncmp(name, TEMP_PREFIX, strlen(TEMP_PREFIX)) != 0)
+                return false;
+        name += strlen(TEMP_PREFIX);
+        return strlen(name) == TEMP_RANDOM &&
+               strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == TEMP_RANDOM;
 }
 
 /* Whoever makes one has its lock; one that is on its way out has none. */
@@ -523,9 +606,9 @@ static void sweep(const char *root, int root_fd)
         unsigned n = 0;
 
         while (dir && (e = readdir(dir))) {
-                if (strncmp(e->d_name, TEMP_PREFIX, strlen(TEMP_PREFIX)) == 0)
+                if (is_draft(e->d_name))
                         sweep_draft(root_fd, e->d_name);
-                if (e->d_name[0] == '.' || fstatat(root_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                if (!is_key(e->d_name) || fstatat(root_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                         continue;
                 grown = reallocarray(list, n + 1, sizeof(*list));
                 if (!grown)

@@ -75,19 +75,26 @@ int template_publish(const char *root, struct template_draft *draft, const struc
 /* Whatever is left of it on disk is removed. NULL allowed. */
 void template_draft_free(struct template_draft *draft);
 
-/* -ENOENT: there is none. -EBADMSG: there was one that could not be trusted, reterr says why, and it was
- * removed. */
+/* -ENOENT: there is none, reterr is untouched. -EBADMSG: there was one that could not be trusted, reterr says
+ * why, and it was removed. Others: it could not be looked at, and is left as it is. */
 int template_open(const char *root, const struct shape *s, struct template **ret, struct kt_error *reterr);
 void template_free(struct template *t);
 
 /* Are its files those that were verified? */
 bool template_is_intact(const struct template *t);
 
+/* It was used now, which template_root_open() goes by. Opening one is using it. */
+void template_mark_used(const char *root, const char *key);
+
 /* Remove what has this key from disk; clones that run are not disturbed. */
 void template_remove(const char *root, const char *key);
 
+/* Its first half, which takes no time: nobody finds it any more. The path of what is left to be removed,
+ * malloced; NULL when there is nothing, or memory is out. */
+char *template_hide(const char *root, const char *key);
+
 /* Make root (0700) if it is missing; remove drafts whose makers are gone, templates that were not used for
- * TEMPLATE_KEEP_DAYS, and the least recently used beyond TEMPLATES_MAX. */
+ * TEMPLATE_KEEP_DAYS, and the least recently used beyond TEMPLATES_MAX. What else lies there is left alone. */
 #define TEMPLATE_KEEP_DAYS 14
 #define TEMPLATES_MAX 64U
 int template_root_open(const char *root, struct kt_error *reterr);

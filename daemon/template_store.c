@@ -3,24 +3,29 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 
+#include "../common/fsutil.h"
 #include "../common/list.h"
 #include "../common/log.h"
 #include "../proto/errors.h"
 
-/* One that is known. The store's own reference is counted too, until it is discarded. */
+/* One that is known, or that somebody is verifying. The store's own reference is counted too, until it is
+ * discarded. */
 struct entry {
         struct kt_list link;
-        struct template *template;
+        char key[SHAPE_KEY_SIZE];
+        struct template *template; /* NULL while it is verified */
         unsigned refs;
         bool discarded;
 };
 
 struct template_store {
         char *root;
-        pthread_mutex_t lock; /* also held while one is verified: who wants it waits for that */
+        pthread_mutex_t lock; /* never held over what takes time: the loop wants it too */
+        pthread_cond_t verified;
         struct kt_list entries;
 };
 
@@ -37,6 +42,7 @@ int template_store_new(const char *root, struct template_store **ret, struct kt_
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
         }
         pthread_mutex_init(&store->lock, NULL);
+        pthread_cond_init(&store->verified, NULL);
         kt_list_init(&store->entries);
         *ret = store;
         return 0;
@@ -66,6 +72,7 @@ void template_store_free(struct template_store *store)
         kt_list_for_each_safe (it, &store->entries)
                 entry_discard(kt_list_entry(it, struct entry, link));
         assert(kt_list_empty(&store->entries));
+        pthread_cond_destroy(&store->verified);
         pthread_mutex_destroy(&store->lock);
         free(store->root);
         free(store);
@@ -81,7 +88,7 @@ static struct entry *find(struct template_store *store, const char *key)
         kt_list_for_each (it, &store->entries) {
                 struct entry *e = kt_list_entry(it, struct entry, link);
 
-                if (!e->discarded && strcmp(e->template->key, key) == 0)
+                if (!e->discarded && strcmp(e->key, key) == 0)
                         return e;
         }
         return NULL;
@@ -98,52 +105,82 @@ static struct entry *find_template(struct template_store *store, const struct te
         return NULL;
 }
 
-/* Takes the template, also on failure. */
-static struct entry *add(struct template_store *store, struct template *t)
+static struct entry *add(struct template_store *store, const char *key)
 {
         struct entry *e = calloc(1, sizeof(*e));
 
-        if (!e) {
-                template_free(t);
+        if (!e)
                 return NULL;
-        }
-        e->template = t;
+        snprintf(e->key, sizeof(e->key), "%s", key);
         e->refs = 1;
         kt_list_append(&store->entries, &e->link);
         return e;
 }
 
-static struct entry *verify(struct template_store *store, const struct shape *s)
+static struct template *open_template(struct template_store *store, const struct shape *s)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
-        struct template *t;
+        struct template *t = NULL;
         int r = template_open(store->root, s, &t, &err);
 
-        if (r >= 0)
-                return add(store, t);
-        if (r != -ENOENT)
-                kt_log_warning("the template of %s is thrown away: %s", s->text, kt_error_text(&err));
+        if (r < 0 && r != -ENOENT)
+                kt_log_warning("the template of %s %s: %s", s->text,
+                               r == -EBADMSG ? "is thrown away" : "cannot be used for now",
+                               kt_error_text(&err));
+        return t;
+}
+
+/* Lets go of the lock meanwhile; the entry stands for it, so that others wait for that. */
+static struct entry *verify(struct template_store *store, const struct shape *s)
+{
+        struct entry *e = add(store, s->key);
+
+        if (!e)
+                return NULL;
+        e->refs++;
+        pthread_mutex_unlock(&store->lock);
+        struct template *t = open_template(store, s);
+        pthread_mutex_lock(&store->lock);
+
+        e->template = t;
+        if (!t)
+                entry_discard(e);
+        pthread_cond_broadcast(&store->verified);
+        if (!e->discarded)
+                return e;
+        entry_unref(e);
         return NULL;
+}
+
+/* One that is there; NULL: it has to be verified first. */
+static struct entry *find_verified(struct template_store *store, const struct shape *s)
+{
+        struct entry *e;
+
+        while ((e = find(store, s->key)) && !e->template)
+                pthread_cond_wait(&store->verified, &store->lock);
+        if (!e)
+                return NULL;
+        if (!template_is_intact(e->template)) {
+                kt_log_warning("the template of %s has changed on disk and is verified anew", s->text);
+                entry_discard(e);
+                return NULL;
+        }
+        template_mark_used(store->root, s->key);
+        e->refs++;
+        return e;
 }
 
 const struct template *template_store_get(struct template_store *store, const struct shape *s)
 {
-        const struct template *found = NULL;
+        const struct template *found;
         struct entry *e;
 
         pthread_mutex_lock(&store->lock);
-        e = find(store, s->key);
-        if (e && !template_is_intact(e->template)) {
-                kt_log_warning("the template of %s has changed on disk and is verified anew", s->text);
-                entry_discard(e);
-                e = NULL;
-        }
+        e = find_verified(store, s);
         if (!e)
                 e = verify(store, s);
-        if (e) {
-                e->refs++;
-                found = e->template;
-        }
+        found = e ? e->template : NULL;
         pthread_mutex_unlock(&store->lock);
         return found;
 }
@@ -162,13 +199,16 @@ int template_store_publish(struct template_store *store, struct template_draft *
         e = find(store, s->key);
         if (e)
                 entry_discard(e);
-        e = add(store, t);
+        e = add(store, s->key);
         if (e) {
                 e->refs++;
-                *ret = e->template;
+                *ret = e->template = t;
         }
         pthread_mutex_unlock(&store->lock);
-        return e ? 0 : kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+        if (e)
+                return 0;
+        template_free(t);
+        return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
 }
 
 const struct template *template_ref(struct template_store *store, const struct template *t)
@@ -190,12 +230,15 @@ void template_unref(struct template_store *store, const struct template *t)
 
 void template_store_discard(struct template_store *store, const char *key)
 {
+        _cleanup_free_ char *hidden = NULL;
         struct entry *e;
 
         pthread_mutex_lock(&store->lock);
         e = find(store, key);
         if (e)
                 entry_discard(e);
-        template_remove(store->root, key);
+        hidden = template_hide(store->root, key);
         pthread_mutex_unlock(&store->lock);
+        if (hidden)
+                (void)kt_remove_tree(AT_FDCWD, hidden);
 }
