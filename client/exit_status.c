@@ -30,7 +30,7 @@ int exit_status_of_error(const char *name)
                 KT_E_INVALID_PARAMETER, KT_E_BAD_TOPOLOGY,      KT_E_NEVER_FITS,     KT_E_UNKNOWN_SCENARIO,
                 KT_E_BAD_SCHEDULER,     KT_E_LIBRARY_NOT_FOUND, KT_E_BAD_FILE,       KT_E_NO_SUCH_KERNEL,
                 KT_E_BAD_KERNEL,        KT_E_NO_SUCH_JOB,       KT_E_ACCEL_UNUSABLE, KT_E_KERNEL_UNSUITABLE,
-                KT_E_PERMISSION_DENIED,
+                KT_E_PERMISSION_DENIED, KT_E_NO_SUCH_SHAPE,
         };
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(typed_wrong); i++)

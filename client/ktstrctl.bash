@@ -32,7 +32,7 @@ _ktstrctl()
                 ;;
         esac
         case $verb in
-        '') COMPREPLY=($(compgen -W "submit shell jobs attach cancel kernel doctor status metrics drain completions help $global --version" -- "$cur")) ;;
+        '') COMPREPLY=($(compgen -W "submit shell jobs attach cancel kernel pool doctor status metrics drain completions help $global --version" -- "$cur")) ;;
         submit) COMPREPLY=($(compgen -W "--sched --scenario --duration --workers --detach -v $request $global" -- "$cur")) ;;
         shell) COMPREPLY=($(compgen -W "--exec -i $request $global" -- "$cur")) ;;
         attach | cancel)
@@ -48,6 +48,17 @@ _ktstrctl()
                         COMPREPLY=($(compgen -f -W "$(_ktstrctl_from_daemon kernel list) $global" -- "$cur"))
                         ;;
                 esac
+                ;;
+        pool)
+                local own=
+                case " ${COMP_WORDS[*]:i+1:COMP_CWORD-i-1} " in
+                *' list '*) COMPREPLY=($(compgen -W "$global" -- "$cur")); return ;;
+                *' prime '*) own='--idle --kernel --topology --memory --accel' ;;
+                *' drop '*) own=--templates ;;
+                *) COMPREPLY=($(compgen -W "list prime drop $global" -- "$cur")); return ;;
+                esac
+                _ktstrctl_field=shape
+                COMPREPLY=($(compgen -W "$(_ktstrctl_from_daemon pool list) $own $global" -- "$cur"))
                 ;;
         metrics) COMPREPLY=($(compgen -W "--output $global" -- "$cur")) ;;
         completions) COMPREPLY=($(compgen -W 'bash' -- "$cur")) ;;

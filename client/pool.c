@@ -9,18 +9,21 @@
 #include "units.h"
 
 static const char usage[] =
-        "ktstrctl pool [list]                 the guests that are ready before there is a job for them\n"
+        "ktstrctl pool list                   what is ready before there is a job for it; also: ktstrctl "
+        "pool\n"
         "ktstrctl pool prime [SHAPE]          have guests of a shape ready, and wait until they are\n"
-        "ktstrctl pool drop [SHAPE]           stop the ready guests of a shape, or all\n\n"
-        "SHAPE is a topology (1n1l2c1t), or one of `pool list` (KERNEL/TOPOLOGY/MEMORY/ACCEL); for drop "
-        "also a\n"
-        "kernel's key.\n\n"
-        "  --idle N             prime: how many (default: Idle= of ktstrd.conf)\n"
-        "  --kernel SPEC, --memory SIZE, --accel NAME\n"
-        "                       prime: as for submit\n"
-        "  --templates          drop: remove the templates from disk too\n"
+        "ktstrctl pool drop [SHAPE]           end the ready guests of a shape, or of all, and make no more\n"
+        "                                     until a job wants one\n\n"
+        "SHAPE is KERNEL/TOPOLOGY/MEMORY/ACCEL as `list` shows it, or a topology alone (1n1l2c1t); for "
+        "drop\n"
+        "also a kernel's key.\n\n"
+        "  --idle N             prime: how many guests (default: Idle= in ktstrd.conf, that is 2)\n"
+        "  --kernel SPEC, --topology NnNlNcNt, --memory SIZE, --accel NAME\n"
+        "                       prime: the shape, as for submit\n"
+        "  --templates          drop: remove from disk too what the guests are cloned from\n"
         "  --json               machine-readable\n"
-        "  --socket PATH, --no-autostart\n";
+        "  --socket PATH, --no-autostart\n\n"
+        "Exit status: 0 done, 3 the daemon could not do it, 64 usage, 69 no daemon.\n";
 
 enum {
         OPT_IDLE = 256,
@@ -30,6 +33,7 @@ enum {
 static const struct option options[] = {
         GLOBAL_OPTIONS,
         {"kernel", required_argument, NULL, OPT_REQUEST_KERNEL},
+        {"topology", required_argument, NULL, OPT_REQUEST_TOPOLOGY},
         {"memory", required_argument, NULL, OPT_REQUEST_MEMORY},
         {"accel", required_argument, NULL, OPT_REQUEST_ACCEL},
         {"idle", required_argument, NULL, OPT_IDLE},
@@ -53,23 +57,50 @@ static const char *age(int64_t ms, char ret[24])
         return ret;
 }
 
-static void print_shape(struct json_object *o)
+/* When it is tried again: at once if its time has come, and then it waits for CPUs. */
+static void print_failure(struct json_object *o)
 {
-        char used[24] = "never", ready[24] = "-";
+        const int64_t times = kt_json_int(o, "failures", 0), ms = kt_json_int(o, "retry_ms", 0);
+        char when[48] = "as soon as jobs leave CPUs free";
+
+        if (ms > 0)
+                snprintf(when, sizeof(when), "in %lld s", (long long)(ms + 999) / 1000);
+        printf("  failed %lld time%s in a row, next try %s: %s\n", (long long)times, times == 1 ? "" : "s",
+               when, kt_json_str(o, "reason"));
+}
+
+static void print_shape(struct json_object *o, int width)
+{
+        char used[24] = "never", oldest[24] = "-";
 
         if (kt_json_get(o, "unused_ms"))
                 age(kt_json_int(o, "unused_ms", 0), used);
         if (kt_json_get(o, "oldest_idle_ms"))
-                age(kt_json_int(o, "oldest_idle_ms", 0), ready);
-        printf("%-58s %-8s %4lld %8lld %6lld %6lld %8s %8s %7.1fM\n", kt_json_str(o, "shape"),
+                age(kt_json_int(o, "oldest_idle_ms", 0), oldest);
+        printf("%-*s %-8s %4lld %4lld %8lld %6lld %6lld %7s %7s %6.1f MB\n", width, kt_json_str(o, "shape"),
                kt_json_str(o, "template"), (long long)kt_json_int(o, "idle", 0),
-               (long long)kt_json_int(o, "building", 0), (long long)kt_json_int(o, "hits", 0),
-               (long long)kt_json_int(o, "misses", 0), ready, used,
+               (long long)kt_json_int(o, "want", 0), (long long)kt_json_int(o, "building", 0),
+               (long long)kt_json_int(o, "hits", 0), (long long)kt_json_int(o, "misses", 0), oldest, used,
                (double)kt_json_int(o, "memory_bytes", 0) / 1e6);
         if (kt_json_str(o, "reason"))
-                printf("  failed %lld times, next try in %lld s: %s\n",
-                       (long long)kt_json_int(o, "failures", 0),
-                       (long long)(kt_json_int(o, "retry_ms", 0) + 999) / 1000, kt_json_str(o, "reason"));
+                print_failure(o);
+}
+
+static void print_shapes(struct json_object *shapes)
+{
+        const size_t n = json_object_array_length(shapes);
+        int width = (int)strlen("SHAPE");
+
+        for (size_t i = 0; i < n; i++) {
+                const int len = (int)strlen(kt_json_str(json_object_array_get_idx(shapes, i), "shape"));
+
+                if (len > width)
+                        width = len;
+        }
+        printf("%-*s %-8s %4s %4s %8s %6s %6s %7s %7s %9s\n", width, "SHAPE", "TEMPLATE", "IDLE", "WANT",
+               "BUILDING", "HITS", "MISSES", "OLDEST", "UNUSED", "MEMORY");
+        for (size_t i = 0; i < n; i++)
+                print_shape(json_object_array_get_idx(shapes, i), width);
 }
 
 static int list(struct globals *g)
@@ -83,22 +114,22 @@ static int list(struct globals *g)
         if (g->json)
                 return simple_print_json(reply);
         shapes = kt_json_get(reply, "shapes");
-        if (json_object_array_length(shapes) == 0)
+        if (json_object_array_length(shapes) > 0)
+                print_shapes(shapes);
+        else if (kt_json_int(reply, "idle_max", 0) > 0)
+                fprintf(stderr, "nothing is in demand: the first job of a shape brings it here, or ktstrctl "
+                                "pool prime does\n");
+        if (kt_json_int(reply, "idle_max", 0) == 0)
                 fprintf(stderr,
-                        "nothing is in demand: a job brings its shape here, or ktstrctl pool prime\n");
-        else
-                printf("%-58s %-8s %4s %8s %6s %6s %8s %8s %8s\n", "SHAPE", "TEMPLATE", "IDLE", "BUILDING",
-                       "HITS", "MISSES", "READY", "UNUSED", "MEMORY");
-        for (size_t i = 0; i < json_object_array_length(shapes); i++)
-                print_shape(json_object_array_get_idx(shapes, i));
+                        "no guests are kept ready: Templates= or Maximum= in ktstrd.conf(5) says so\n");
         if (kt_json_bool(reply, "held", false))
-                printf("The host is short of memory: no guests are made for now.\n");
+                fprintf(stderr, "no guests are made ready for now: the host is short of memory\n");
         return 0;
 }
 
 /* --- prime --- */
 
-/* A shape as `list` has it, in its parts; false when it is none, and then it is a topology. */
+/* A shape as `list` has it, in its parts; false when it is none. */
 static bool take_apart(const char *shape, struct json_object *params)
 {
         _cleanup_free_ char *copy = strdup(shape);
@@ -119,13 +150,37 @@ static bool take_apart(const char *shape, struct json_object *params)
         return true;
 }
 
+/* A whole shape leaves nothing for the options to say. */
+static int take_shape(const char *shape, struct json_object *params)
+{
+        const char *const parts[] = {"kernel", "topology", "memory_mib", "accel"};
+        const bool whole = strchr(shape, '/');
+
+        for (size_t i = 0; i < KT_ARRAY_SIZE(parts); i++)
+                if (kt_json_get(params, parts[i]) && (whole || strcmp(parts[i], "topology") == 0))
+                        return verb_usage_error(&verb_pool, "'%s' has its %.*s: leave out --%.*s", shape,
+                                                (int)strcspn(parts[i], "_"), parts[i],
+                                                (int)strcspn(parts[i], "_"), parts[i]);
+        if (whole && !take_apart(shape, params))
+                return verb_usage_error(&verb_pool,
+                                        "'%s' is neither a topology nor KERNEL/TOPOLOGY/MEMORY/ACCEL as "
+                                        "`ktstrctl pool` lists them",
+                                        shape);
+        if (!whole)
+                kt_json_add_str(params, "topology", shape);
+        return 0;
+}
+
+/* Takes params. */
 static int prime(const char *shape, struct json_object *params, struct globals *g)
 {
         _cleanup_json_ struct json_object *reply = NULL;
-        int status;
+        int status = shape ? take_shape(shape, params) : 0;
 
-        if (shape && !take_apart(shape, params))
-                kt_json_add_str(params, "topology", shape);
+        if (status) {
+                json_object_put(params);
+                return status;
+        }
         request_defaults(params);
         if (!simple_call(&verb_pool, g, "io.ktstrd.Pool.Prime", params, &reply, &status))
                 return status;
@@ -141,6 +196,7 @@ static int prime(const char *shape, struct json_object *params, struct globals *
 static int drop(const char *shape, struct json_object *params, struct globals *g)
 {
         _cleanup_json_ struct json_object *reply = NULL;
+        int64_t n;
         int status;
 
         if (shape)
@@ -149,7 +205,8 @@ static int drop(const char *shape, struct json_object *params, struct globals *g
                 return status;
         if (g->json)
                 return simple_print_json(reply);
-        printf("dropped: %lld\n", (long long)kt_json_int(reply, "dropped", 0));
+        n = kt_json_int(reply, "dropped", 0);
+        printf("dropped: %lld shape%s\n", (long long)n, n == 1 ? "" : "s");
         return 0;
 }
 
@@ -164,17 +221,18 @@ static int take_option(int opt, struct json_object *params)
                 return r == 1 ? 0 : r;
         if (opt == OPT_IDLE) {
                 if (parse_number(optarg, 1, 100000, &n) < 0)
-                        return verb_usage_error(&verb_pool, "--idle: '%s' is no number from 1 on", optarg);
+                        return verb_usage_error(&verb_pool, "--idle: '%s' is no number of guests, from 1 on",
+                                                optarg);
                 kt_json_add_int(params, "idle", n);
         } else
                 kt_json_add_bool(params, "templates", true);
         return 0;
 }
 
-/* Of the two verbs with parameters each has its own. */
+/* Of prime and drop each has its own. */
 static int check_options(const char *what, struct json_object *params)
 {
-        const char *const of_prime[] = {"kernel", "memory_mib", "accel", "idle"};
+        const char *const of_prime[] = {"kernel", "topology", "memory_mib", "accel", "idle"};
 
         if (strcmp(what, "prime") != 0)
                 for (size_t i = 0; i < KT_ARRAY_SIZE(of_prime); i++)
@@ -204,7 +262,7 @@ static int run_with(struct json_object *params, int argc, char **argv, struct gl
                 return prime(shape, json_object_get(params), g);
         if (strcmp(what, "drop") == 0)
                 return drop(shape, json_object_get(params), g);
-        return verb_usage_error(&verb_pool, "there is no 'pool %s': list, prime or drop", what);
+        return verb_usage_error(&verb_pool, "there is no '%s'; there are list, prime and drop", what);
 }
 
 static int run(int argc, char **argv, struct globals *g)
@@ -217,4 +275,4 @@ static int run(int argc, char **argv, struct globals *g)
         return status || opt == -2 ? status : run_with(params, argc, argv, g);
 }
 
-const struct verb verb_pool = {"pool", "guests that are ready: list, prime, drop", usage, run};
+const struct verb verb_pool = {"pool", "guests that are ready for a job: list, prime, drop", usage, run};

@@ -137,6 +137,19 @@ static void print_cgroups(FILE *f, struct json_object *cgroups)
         }
 }
 
+/* Where the guest came from and how long that took: a boot takes seconds, to wake milliseconds. */
+static void print_origin(FILE *f, struct json_object *g)
+{
+        const char *source = kt_json_str(g, "source");
+        const int64_t ms = kt_json_int(g, "boot_ms", 0);
+
+        if (source && strcmp(source, "cold") != 0)
+                fprintf(f, ", %s and awake in %lld ms",
+                        strcmp(source, "pool") == 0 ? "ready in the pool" : "cloned", (long long)ms);
+        else
+                fprintf(f, ", up in %.1f s", (double)ms / 1000);
+}
+
 static void print_guest(FILE *f, struct json_object *g)
 {
         fprintf(f, "  guest:     Linux %s, %s, %lld CPUs, %lld MiB, %s (%s)", kt_json_str(g, "release"),
@@ -144,7 +157,7 @@ static void print_guest(FILE *f, struct json_object *g)
                 (long long)kt_json_int(g, "memory_mib", 0), kt_json_str(g, "accel"),
                 kt_json_str(g, "accel_reason"));
         if (kt_json_get(g, "boot_ms"))
-                fprintf(f, ", up in %.1f s", (double)kt_json_int(g, "boot_ms", 0) / 1000);
+                print_origin(f, g);
         fputc('\n', f);
 }
 

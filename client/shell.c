@@ -13,7 +13,7 @@
 
 static const char usage[] =
         "ktstrctl shell --exec COMMAND [OPTION]...\n"
-        "Boot a guest and run a command in it with /bin/sh -c (busybox).\n\n"
+        "Run a command in a guest with /bin/sh -c (busybox).\n\n"
         "  --exec COMMAND       the command\n"
         "  -i FILE|DIR          put it under /include-files/ in the guest; may be repeated. A bare name is\n"
         "                       looked for on the PATH too; a program brings its libraries "

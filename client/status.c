@@ -34,12 +34,14 @@ static int run(int argc, char **argv, struct globals *g)
         printf("results      %s\n", kt_json_str(o, "state_dir"));
         printf("accelerator  %s\n", kt_json_str(o, "accelerator"));
         printf("pool         %lld guests ready (%.1f MB), %lld being made\n",
-               (long long)kt_json_int(o, "guests_idle", 0), (double)kt_json_int(o, "guests_idle_bytes", 0) / 1e6,
+               (long long)kt_json_int(o, "guests_idle", 0),
+               (double)kt_json_int(o, "guests_idle_bytes", 0) / 1e6,
                (long long)kt_json_int(o, "guests_building", 0));
         if (kt_json_str(o, "pool_failure"))
-                printf("             not as it should be: %s (ktstrctl pool)\n", kt_json_str(o, "pool_failure"));
+                printf("             cannot make some of them: %s; ktstrctl pool tells more\n",
+                       kt_json_str(o, "pool_failure"));
         if (kt_json_str(o, "pool_held"))
-                printf("             none are made for now: %s\n", kt_json_str(o, "pool_held"));
+                printf("             makes no more for now: %s\n", kt_json_str(o, "pool_held"));
         printf("memory       %.1f MB\n", (double)kt_json_int(o, "rss_bytes", 0) / 1e6);
         return 0;
 }

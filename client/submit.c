@@ -17,7 +17,7 @@
 #include "watch.h"
 
 static const char usage[] = "ktstrctl submit [OPTION]... [-- SCHEDULER-ARGUMENT...]\n"
-                            "Boot a guest, start a scheduler in it, run a workload under it, judge it.\n\n"
+                            "Start a scheduler in a guest, run a workload under it, judge it.\n\n"
                             "  --sched PROGRAM      path or name of the scheduler (default: none, that is "
                             "EEVDF, as a baseline)\n"
                             "  --scenario NAME      steady\n"

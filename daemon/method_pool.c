@@ -68,7 +68,7 @@ static void list(struct call *call)
         pool_look(s->pool, add_shape, shapes);
         pool_sum(s->pool, &sum);
         kt_json_add(o, "shapes", shapes);
-        kt_json_add_int(o, "idle_max", s->config->pool_max);
+        kt_json_add_int(o, "idle_max", s->templates ? s->config->pool_max : 0);
         kt_json_add_int(o, "memory_max_bytes", (int64_t)s->config->pool_memory);
         kt_json_add_int(o, "memory_bytes", (int64_t)sum.memory_bytes);
         kt_json_add_bool(o, "held", sum.held);
@@ -163,9 +163,11 @@ static int prime_begin(struct prime *p, struct kt_error *reterr)
         int r;
 
         if (idle < 1 || idle > s->config->pool_max)
-                return kt_error_set_field(reterr, -ERANGE, KT_E_INVALID_PARAMETER, "idle",
-                                          "idle must be from 1 to %u (Maximum= in ktstrd.conf(5)), not %lld",
-                                          s->config->pool_max, (long long)idle);
+                return kt_error_set_field(
+                        reterr, -ERANGE, KT_E_INVALID_PARAMETER, "idle",
+                        "from 1 to %u guests can be ready (Maximum= in ktstrd.conf(5)), not "
+                        "%lld: say how many with --idle",
+                        s->config->pool_max, (long long)idle);
         p->idle = (unsigned)idle;
         r = job_request_guest(call, &p->spec, reterr);
         if (r >= 0)
@@ -183,9 +185,10 @@ static void prime(struct call *call)
         struct prime *p;
 
         if (!s->templates || s->config->pool_max == 0) {
-                call_fail_text(
-                        call, KT_E_NO_POOL,
-                        "this daemon keeps no guests ready: see Templates= and Maximum= in ktstrd.conf(5)");
+                call_fail_text(call, KT_E_NO_POOL,
+                               "this daemon keeps no guests ready, for it runs with %s (ktstrd.conf(5)): "
+                               "change that and start it anew",
+                               s->templates ? "Maximum=0" : "Templates=no");
                 return;
         }
         if (!s->accel_known) {

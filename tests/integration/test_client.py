@@ -227,9 +227,39 @@ class Client(unittest.TestCase):
         words = subprocess.run(["bash", "-c", script + "\n"
                                 'COMP_WORDS=(ktstrctl su); COMP_CWORD=1; _ktstrctl; echo "${COMPREPLY[@]}"\n'
                                 'COMP_WORDS=(ktstrctl submit --top); COMP_CWORD=2; _ktstrctl; echo "${COMPREPLY[@]}"\n'
-                                f'COMP_WORDS=({kt.KTSTRCTL} kernel info 6.18); COMP_CWORD=3; _ktstrctl; echo "${{COMPREPLY[@]}}"\n'],
+                                f'COMP_WORDS=({kt.KTSTRCTL} kernel info 6.18); COMP_CWORD=3; _ktstrctl; echo "${{COMPREPLY[@]}}"\n'
+                                'COMP_WORDS=(ktstrctl --json pool pr); COMP_CWORD=3; _ktstrctl; echo "${COMPREPLY[@]}"\n'
+                                'COMP_WORDS=(ktstrctl pool drop --t); COMP_CWORD=3; _ktstrctl; echo "${COMPREPLY[@]}"\n'
+                                'COMP_WORDS=(ktstrctl pool prime --t); COMP_CWORD=3; _ktstrctl; echo "${COMPREPLY[@]}"\n'],
                                env=self.daemon.client_env(), cwd=self.dir, capture_output=True, text=True, check=True)
-        self.assertEqual(words.stdout.splitlines(), ["submit", "--topology", "6.18.1-test-img-x86_64"], words.stderr)
+        self.assertEqual(words.stdout.splitlines(), ["submit", "--topology", "6.18.1-test-img-x86_64", "prime", "--templates", "--topology"],
+                         words.stderr)
+
+    # --- the pool ---
+
+    def test_what_is_said_of_the_pool_and_is_wrong(self):
+        whole = "6.18.1-test-img-x86_64/1n1l2c1t/256M/tcg"
+        for arguments, words in ((("frob",), ["no 'frob'", "list, prime and drop"]), (("list", "x"), ["unexpected argument 'x'"]),
+                                 (("prime", "1n1l2c1t", "x"), ["unexpected argument 'x'"]), (("prime", "--idle", "0"), ["--idle: '0'"]),
+                                 (("prime", "a/b"), ["'a/b'", "KERNEL/TOPOLOGY/MEMORY/ACCEL"]),
+                                 (("prime", "a/1n1l2c1t/much/tcg"), ["KERNEL/TOPOLOGY/MEMORY/ACCEL"]),
+                                 (("prime", whole, "--kernel", "6.18"), [whole, "has its kernel", "leave out --kernel"]),
+                                 (("prime", whole, "--memory", "1G"), ["leave out --memory"]),
+                                 (("prime", "1n1l2c1t", "--topology", "1n1l4c1t"), ["'1n1l2c1t' has its topology"]),
+                                 (("drop", "--idle", "1"), ["drop takes no --idle"]), (("list", "--topology", "x"), ["list takes no --topology"]),
+                                 (("list", "--memory", "1G"), ["list takes no --memory"]), (("prime", "--templates"), ["prime takes no --templates"]),
+                                 (("drop", "nosuch"), ["no shape 'nosuch'", "ktstrctl pool"])):
+            with self.subTest(arguments=arguments):
+                self.refused("pool", *arguments, words=words)
+
+    def test_a_daemon_without_a_pool_says_why(self):
+        result = self.daemon.ctl("pool", "prime")
+        self.assertEqual((result.status, result.out), (3, ""), result)
+        self.assertIn("Templates=no", result.err)
+        self.assertEqual(len(result.err.splitlines()), 1, result)
+        result = self.daemon.ctl("pool")
+        self.assertEqual((result.status, result.out), (0, ""), result)
+        self.assertIn("no guests are kept ready", result.err)
 
     def terminal(self, *args, until, then):
         """Run it on a terminal of 60 columns, do `then` once `until` was printed; what was printed, and the status."""

@@ -3,6 +3,7 @@
 
 import ast
 import json
+import math
 import os
 import pathlib
 import re
@@ -102,6 +103,17 @@ def make_protocol_page():
         return Page(page.read_text())
 
 
+def with_a_kernel(daemon):
+    """Give a daemon a kernel, and the time to know its accelerators: what it can prime needs both. Returns the image."""
+    image = daemon.dir / "vmlinux"
+    image.write_bytes(kernel_files.elf(config=kernel_files.CONFIG))
+    result = daemon.ctl("kernel", "import", image)
+    if result.status != 0:
+        raise AssertionError(result)
+    kt.wait_until(lambda: daemon.call("io.ktstrd.Daemon.Status")["parameters"]["accelerator"] != "being probed", "accelerators are known")
+    return image
+
+
 def environment_read_by(*folders):
     """Names of the variables that the sources there ask for, however they do it."""
     names = set()
@@ -173,11 +185,21 @@ class Ktstrctl(unittest.TestCase):
         mentioned = set(OPTION.findall(re.sub(r" -- .*", "", self.page.all_text())))
         self.assertLessEqual(mentioned, known | FOREIGN)
 
-    def test_the_kernel_verbs(self):
-        usage = run(kt.KTSTRCTL, "kernel", "--help").stdout
-        verbs = set(re.findall(r"^ktstrctl kernel (\w+)", usage, re.M))
-        self.assertEqual({tag.split()[1] for tag in self.page.tags["COMMANDS/kernel"] if tag.startswith("kernel ")}, verbs)
-        self.assertEqual(set(re.findall(r"^ktstrctl kernel (\w+)", self.page.text["SYNOPSIS"], re.M)), verbs)
+    def test_the_verbs_of_verbs(self):
+        for verb in ("kernel", "pool"):
+            with self.subTest(verb=verb):
+                usage = run(kt.KTSTRCTL, verb, "--help").stdout
+                verbs = set(re.findall(rf"^ktstrctl {verb} (\w+)", usage, re.M))
+                self.assertGreater(len(verbs), 2)
+                self.assertEqual({tag.split()[1] for tag in self.page.tags[f"COMMANDS/{verb}"] if tag.startswith(f"{verb} ")}, verbs)
+                self.assertEqual(set(re.findall(rf"^ktstrctl {verb} (\w+)", self.page.text["SYNOPSIS"], re.M)), verbs)
+
+    def test_the_columns_of_the_pool(self):
+        with kt.Daemon(fake="ok", templates=True) as daemon:
+            with_a_kernel(daemon)
+            self.assertEqual(daemon.ctl("pool", "prime", "--idle", "1").status, 0)
+            columns = daemon.ctl("pool").out.splitlines()[0].split()
+        self.assertEqual(["SHAPE", *(tag for tag in self.page.tags["COMMANDS/pool"] if tag.isupper())], columns)
 
     def test_the_exit_statuses(self):
         header = (kt.SOURCE / "client/exit_status.h").read_text()
@@ -284,6 +306,13 @@ class Ktstrd(unittest.TestCase):
         for path, pattern, sentence in (
                 ("daemon/guest.c", r"BOOT_TIMEOUT_MS (\d+)000U", "It has {} seconds to come up"),
                 ("daemon/guest.c", r"BOOT_TIMEOUT_PER_CPU_MS (\d+)000U", "under tcg {} more for each vCPU"),
+                ("daemon/guest.c", r"CLONE_TIMEOUT_MS (\d+)000U", "A clone has {}, and"),
+                ("daemon/guest.c", r"CLONE_TIMEOUT_PER_CPU_MS (\d+)000U", "and {} more for each vCPU, to wake"),
+                ("daemon/template.c", r"SPARE_ROOM \(\(uint64_t\)(\d+) << 20\)", "and {} MiB have to be free"),
+                ("daemon/template.h", r"TEMPLATE_KEEP_DAYS (\d+)", "not used for {} days"),
+                ("daemon/template.h", r"TEMPLATES_MAX (\d+)U", "beyond the {} that were used last"),
+                ("daemon/pool_policy.h", r"POOL_DEMAND_MIN ([\d.]+)", "below {} the shape is let go"),
+                ("daemon/pool.h", r"POOL_PRESSURE_HOLD_MS (\d+)000U", "none are made for {} seconds"),
                 ("daemon/config_keys.c", r'"QueueMax",[^"]*"(\d+)"', "At most {} jobs wait"),
                 ("daemon/config_keys.c", r'"Guests", "MemoryMax",[^"]*"(\d+)%"', "{} % of the host's memory"),
                 ("daemon/admission.h", r"ADMISSION_PASS_MS (\d+)000U", "for {} seconds from when its turn came"),
@@ -300,6 +329,20 @@ class Ktstrd(unittest.TestCase):
                 number = re.search(pattern, (kt.SOURCE / path).read_text())
                 self.assertIsNotNone(number, f"{pattern} is not in {path}")
                 self.assertIn(sentence.format(number[1]), text)
+
+    def test_numbers_in_words(self):
+        text = " ".join(self.page.all_text().split())
+        self.assertEqual(constant("daemon/pool.c", "COLD_STARTS_MAX"), 3)
+        self.assertIn("of which three jobs had to boot", text)
+        self.assertEqual(constant("daemon/pool.c", "CLONE_FAILURES_MAX"), 2)
+        self.assertIn("of which two clones in a row did not wake", text)
+        self.assertEqual(constant("daemon/pool_policy.c", "BACKOFF_FIRST_MS"), 1000)
+        self.assertEqual(constant("daemon/pool_policy.c", "BACKOFF_MAX_MS"), 5 * 60 * 1000)
+        self.assertIn("none is tried for a second, and for twice as long after each further failure in a row, up to five minutes", text)
+        # Demand 1 that is halved in each KeepSec=, down to where a shape is let go.
+        lasts = math.log2(1 / constant("daemon/pool_policy.h", "POOL_DEMAND_MIN"))
+        self.assertIn(f"kept for {lasts:.1f} times KeepSec=, which is {lasts * 10:.0f} minutes by default", text)
+        self.assertIn(f"kept for {lasts:.1f} times as long", " ".join((MAN / "ktstrd.conf.5").read_text().split()))
 
 
 class KtstrdConf(unittest.TestCase):
@@ -431,13 +474,9 @@ class Protocol(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.page = make_protocol_page()
-        cls.daemon = kt.Daemon("--agent", "/bin/true", "--busybox", "/bin/true", fake="ok")
+        cls.daemon = kt.Daemon("--agent", "/bin/true", "--busybox", "/bin/true", fake="ok", templates=True)
         cls.enterClassContext(cls.daemon)
-        cls.image = cls.daemon.dir / "vmlinux"
-        cls.image.write_bytes(kernel_files.elf(config=kernel_files.CONFIG))
-        result = cls.daemon.ctl("kernel", "import", cls.image)
-        if result.status != 0:
-            raise AssertionError(result)
+        cls.image = with_a_kernel(cls.daemon)
 
     def served(self):
         """Interface name to its text, as the daemon has them."""

@@ -34,7 +34,7 @@ class Wire(unittest.TestCase):
             info = client.get_interface(SERVICE)
             with client.open(SERVICE) as service:
                 names = service.GetInfo()["interfaces"]
-            self.assertEqual(sorted(names), ["io.ktstrd.Daemon", "io.ktstrd.Job", "io.ktstrd.Kernel", "io.ktstrd.Shell", SERVICE])
+            self.assertEqual(sorted(names), ["io.ktstrd.Daemon", "io.ktstrd.Job", "io.ktstrd.Kernel", "io.ktstrd.Pool", "io.ktstrd.Shell", SERVICE])
             self.assertTrue(info)
             with client.open("io.ktstrd.Daemon") as daemon:
                 self.assertEqual(daemon.Ping(), {})
@@ -52,7 +52,7 @@ class Wire(unittest.TestCase):
             return subprocess.run(["varlinkctl", *args], capture_output=True, text=True, timeout=30, check=True).stdout
         address = str(self.daemon.socket)
         self.assertIn("io.ktstrd.Job", varlinkctl("info", address))
-        for interface in (SERVICE, "io.ktstrd.Daemon", "io.ktstrd.Job", "io.ktstrd.Kernel", "io.ktstrd.Shell"):
+        for interface in (SERVICE, "io.ktstrd.Daemon", "io.ktstrd.Job", "io.ktstrd.Kernel", "io.ktstrd.Pool", "io.ktstrd.Shell"):
             self.assertIn("method", varlinkctl("introspect", address, interface))
         self.assertIn('"pid"', varlinkctl("call", address, "io.ktstrd.Daemon.Status", "{}"))
 
