@@ -28,6 +28,7 @@ struct config {
         unsigned pool_max;     /* kept ready in all; 0: no pool, every job starts its own guest */
         uint64_t pool_memory;  /* bytes that idle guests may take together */
         uint64_t pool_keep_ms; /* half-life of a shape's demand; not 0 */
+        bool rehearse;         /* guests go through a job that does nothing before they wait for one */
         bool templates;        /* boot once for each shape and clone that; no: boot every guest cold */
         char *template_dir;    /* absolute */
 

@@ -31,6 +31,7 @@ static const struct key {
         [CONFIG_POOL_MAXIMUM] = {"Pool", "Maximum", NUMBER, FIELD(pool_max), "16", "0", "4096"},
         [CONFIG_POOL_MEMORY_MAX] = {"Pool", "MemoryMax", SIZE, FIELD(pool_memory), "10%", "0", "1024T"},
         [CONFIG_POOL_KEEP] = {"Pool", "KeepSec", SPAN, FIELD(pool_keep_ms), "10min", "1ms", "365d"},
+        [CONFIG_POOL_REHEARSE] = {"Pool", "Rehearse", YES_NO, FIELD(rehearse), "yes"},
         [CONFIG_POOL_TEMPLATES] = {"Pool", "Templates", YES_NO, FIELD(templates), "yes"},
         [CONFIG_POOL_TEMPLATE_DIR] = {"Pool", "TemplateDir", PATH, FIELD(template_dir)},
         [CONFIG_GUESTS_MEMORY_MAX] = {"Guests", "MemoryMax", SIZE, FIELD(guest_memory), "80%", "1M",

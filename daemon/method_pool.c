@@ -9,6 +9,7 @@
 #include "dispatch.h"
 #include "job_request.h"
 #include "prepare.h"
+#include "queue.h"
 #include "server.h"
 #include "worker.h"
 
@@ -59,8 +60,9 @@ static void add_shape(void *userdata, const struct pool_view *v)
         json_object_array_add(userdata, shape_json(v));
 }
 
-static void list(struct call *call)
+static void reply_list(void *userdata)
 {
+        struct call *call = userdata;
         struct server *s = call->server;
         struct json_object *o = json_object_new_object(), *shapes = json_object_new_array();
         struct pool_totals sum;
@@ -73,6 +75,13 @@ static void list(struct call *call)
         kt_json_add_int(o, "memory_bytes", (int64_t)sum.memory_bytes);
         kt_json_add_bool(o, "held", sum.held);
         call_reply(call, o);
+}
+
+/* What they take changes with each that comes or goes, since they share it. */
+static void list(struct call *call)
+{
+        if (pool_measure(call->server->pool, reply_list, call) < 0)
+                call_fail_text(call, KT_E_INTERNAL, "out of memory");
 }
 
 /* --- Prime --- */
@@ -155,27 +164,48 @@ static void prime_work(void *data)
         prepare_guest_work(&p->prep);
 }
 
-static int prime_begin(struct prime *p, struct kt_error *reterr)
+static int take_idle(struct prime *p, struct kt_error *reterr)
 {
         struct call *call = p->call;
-        struct server *s = call->server;
-        int64_t idle = kt_json_int(call->parameters, "idle", s->config->idle_guests);
-        int r;
+        const struct config *c = call->server->config;
+        int64_t idle = kt_json_int(call->parameters, "idle", c->idle_guests);
 
-        if (idle < 1 || idle > s->config->pool_max)
+        if (idle < 1 || idle > c->pool_max)
                 return kt_error_set_field(
                         reterr, -ERANGE, KT_E_INVALID_PARAMETER, "idle",
                         "from 1 to %u guests can be ready (Maximum= in ktstrd.conf(5)), not "
                         "%lld: say how many with --idle",
-                        s->config->pool_max, (long long)idle);
+                        c->pool_max, (long long)idle);
         p->idle = (unsigned)idle;
-        r = job_request_guest(call, &p->spec, reterr);
-        if (r >= 0)
-                r = accel_pick(&s->accel, p->spec.accel, &p->prep.accel, reterr);
+        return 0;
+}
+
+static void prime_begin(void *userdata)
+{
+        struct prime *p = userdata;
+        struct server *s = p->call->server;
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        int r = accel_pick(&s->accel, p->spec.accel, &p->prep.accel, &err);
+
+        if (r >= 0) {
+                r = worker_run(&s->loop, prime_work, on_prime_prepared, p);
+                if (r < 0)
+                        kt_error_set(&err, r, KT_E_INTERNAL, "cannot start work: %s", strerror(-r));
+        }
         if (r < 0)
-                return r;
-        r = worker_run(&s->loop, prime_work, on_prime_prepared, p);
-        return r < 0 ? kt_error_set(reterr, r, KT_E_INTERNAL, "cannot start work: %s", strerror(-r)) : 0;
+                on_primed(p, &err);
+}
+
+static int prime_take(struct prime *p, struct kt_error *reterr)
+{
+        struct server *s = p->call->server;
+        int r = take_idle(p, reterr);
+
+        if (r >= 0)
+                r = job_request_guest(p->call, &p->spec, reterr);
+        if (r >= 0)
+                r = queue_check_memory(&s->jobs, p->spec.memory_mib, reterr);
+        return r;
 }
 
 static void prime(struct call *call)
@@ -191,10 +221,6 @@ static void prime(struct call *call)
                                s->templates ? "Maximum=0" : "Templates=no");
                 return;
         }
-        if (!s->accel_known) {
-                call_fail_text(call, KT_E_BUSY, "the accelerators are being probed; try again in a second");
-                return;
-        }
         p = calloc(1, sizeof(*p));
         if (!p) {
                 call_fail_text(call, KT_E_INTERNAL, "out of memory");
@@ -208,9 +234,11 @@ static void prime(struct call *call)
                                     .spec = &p->spec,
                                     .report = &s->accel,
                                     .lease_fd = -1};
-        if (prime_begin(p, &err) < 0) {
-                call_fail(call, &err);
-                prime_free(p);
+        if (prime_take(p, &err) < 0)
+                on_primed(p, &err);
+        else if (server_when_accel_known(s, prime_begin, p) < 0) {
+                kt_error_set(&err, -ENOMEM, KT_E_INTERNAL, "out of memory");
+                on_primed(p, &err);
         }
 }
 

@@ -30,9 +30,10 @@ struct pool_params {
         struct metrics *metrics;
         const char *qemu_path, *exec_helper, *run_dir;
         unsigned host_cpus;
-        unsigned idle, max;               /* guests: ready per shape, ready in all */
-        uint64_t memory_bytes;            /* that idle guests may take together (PSS) */
-        uint64_t half_life_ms;            /* of demand */
+        unsigned idle, max;    /* guests: ready per shape, ready in all */
+        uint64_t memory_bytes; /* that idle guests may take together (PSS) */
+        uint64_t half_life_ms; /* of demand */
+        unsigned rehearsals;   /* of each before it waits; under tcg what they translate takes 15 MB */
         void (*on_empty)(void *userdata); /* after pool_stop(), once: nothing of it is left running */
         void *userdata;
 };
@@ -82,6 +83,9 @@ void pool_unwait(struct pool_waiter *w);
  * remove their templates. text: a shape's text, its topology or its kernel's key; NULL: all. Returns how
  * many shapes matched. */
 unsigned pool_drop(struct pool *p, const char *text, bool templates);
+
+/* Look anew what each idle guest takes of memory; done (may be NULL) comes once, unless this fails. */
+int pool_measure(struct pool *p, void (*done)(void *userdata), void *userdata);
 
 enum pool_template_state {
         POOL_TEMPLATE_NONE,

@@ -6,6 +6,7 @@
  *
  *   pool.c         shapes, what is to be done for them, the verbs for jobs
  *   pool_guest.c   one guest of the pool: from its start to being parked, taken or gone
+ *   pool_measure.c what the guests that wait take of the host's memory
  *   pool_admin.c   the verbs for people: prime, drop, look
  */
 
@@ -50,11 +51,11 @@ struct pool_shape {
 };
 
 struct pool_guest {
-        struct kt_list link; /* unlinked once taken */
+        struct kt_list link;
         struct pool_shape *of;
-        struct guest *guest; /* NULL once taken */
-        bool parked, leaving, measuring;
-        uint64_t start_ns, parked_ms, pss_bytes;
+        struct guest *guest;
+        bool parked, leaving;
+        uint64_t id, start_ns, parked_ms, pss_bytes;
 };
 
 struct pool_waiter {

@@ -164,21 +164,30 @@ static void enqueue(struct job *job, struct admission_user *user)
         jobs->forecast_stale = true;
 }
 
+int queue_check_memory(const struct jobs *jobs, unsigned memory_mib, struct kt_error *reterr)
+{
+        const uint64_t budget = memory_budget_mib(jobs);
+
+        if (memory_mib <= budget)
+                return 0;
+        return kt_error_set_field(reterr, -E2BIG, KT_E_NEVER_FITS, "memory_mib",
+                                  "the guest wants %u MiB, guests have at most %llu MiB here "
+                                  "(MemoryMax= in ktstrd.conf); "
+                                  "ask for less with --memory or a smaller --topology",
+                                  memory_mib, (unsigned long long)budget);
+}
+
 int jobs_submit(struct jobs *jobs, struct job_spec *spec, struct job **ret, struct kt_error *reterr)
 {
-        uint64_t budget = memory_budget_mib(jobs);
         struct admission_user *user;
         unsigned ahead;
         int64_t wait_ms;
         struct job *job;
         int r;
 
-        if (spec->memory_mib > budget)
-                return kt_error_set_field(reterr, -E2BIG, KT_E_NEVER_FITS, "memory_mib",
-                                          "the guest wants %u MiB, guests have at most %llu MiB here "
-                                          "(MemoryMax= in ktstrd.conf); "
-                                          "ask for less with --memory or a smaller --topology",
-                                          spec->memory_mib, (unsigned long long)budget);
+        r = queue_check_memory(jobs, spec->memory_mib, reterr);
+        if (r < 0)
+                return r;
         if (jobs->n_queued >= queue_max(jobs))
                 return kt_error_set(reterr, -EBUSY, KT_E_BUSY, "%u jobs are queued already; try again later",
                                     jobs->n_queued);

@@ -20,6 +20,9 @@
  * queue's limits. */
 int jobs_submit(struct jobs *jobs, struct job_spec *spec, struct job **ret, struct kt_error *reterr);
 
+/* Can a guest of this size ever run here? KT_E_NEVER_FITS with the arithmetic. */
+int queue_check_memory(const struct jobs *jobs, unsigned memory_mib, struct kt_error *reterr);
+
 /* Start what fits. Called whenever a job came or ended and when the accelerator is known. */
 void jobs_pump(struct jobs *jobs);
 

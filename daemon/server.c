@@ -74,6 +74,39 @@ static void probe_work(void *data)
         accel_probe(s->config->qemu_path, &s->accel);
 }
 
+struct accel_waiter {
+        struct kt_list link;
+        void (*known)(void *userdata);
+        void *userdata;
+};
+
+int server_when_accel_known(struct server *s, void (*known)(void *userdata), void *userdata)
+{
+        struct accel_waiter *w;
+
+        if (s->accel_known) {
+                known(userdata);
+                return 0;
+        }
+        w = malloc(sizeof(*w));
+        if (!w)
+                return -ENOMEM;
+        *w = (struct accel_waiter){.known = known, .userdata = userdata};
+        kt_list_append(&s->accel_waiters, &w->link);
+        return 0;
+}
+
+static void call_waiters(struct server *s)
+{
+        kt_list_for_each_safe (it, &s->accel_waiters) {
+                struct accel_waiter *w = kt_list_entry(it, struct accel_waiter, link);
+
+                kt_list_remove(&w->link);
+                w->known(w->userdata);
+                free(w);
+        }
+}
+
 static void probe_done(void *data, int status)
 {
         struct server *s = data;
@@ -82,6 +115,7 @@ static void probe_done(void *data, int status)
         for (int i = 0; i < _ACCEL_MAX; i++)
                 kt_log_info("accelerator %s: %s", accel_name((enum accel)i), s->accel.of[i].reason);
         jobs_pump(&s->jobs);
+        call_waiters(s);
 }
 
 /* --- what systemd is told --- */
@@ -251,6 +285,7 @@ static int open_pool(struct server *s, struct kt_error *reterr)
                 .max = c->pool_max,
                 .memory_bytes = c->pool_memory,
                 .half_life_ms = c->pool_keep_ms,
+                .rehearsals = c->rehearse ? 1 : 0,
                 .on_empty = on_pool_empty,
                 .userdata = s,
         };
@@ -304,6 +339,7 @@ int server_start(struct server *s, const struct config *config, struct kt_error 
 
         *s = (struct server){.config = config, .run_dir_fd = -1};
         kt_list_init(&s->conns);
+        kt_list_init(&s->accel_waiters);
         metrics_init(&s->metrics);
         jobs_init(&s->jobs, s);
         raise_descriptor_limit();

@@ -35,6 +35,7 @@ struct server {
 
         bool accel_known;
         struct accel_report accel;
+        struct kt_list accel_waiters; /* those of server_when_accel_known() */
 
         struct metrics metrics;
         struct template_store *templates; /* NULL: every guest boots cold */
@@ -77,6 +78,10 @@ void server_changed(struct server *s);
 
 /* For conn: one more, one less. -EBUSY with a text when a limit is reached. */
 int server_admit(struct server *s, uid_t uid, struct kt_error *reterr);
+
+/* Call known once the accelerators have been probed, now if they have: exactly once, also when the server
+ * stops meanwhile. -ENOMEM. */
+int server_when_accel_known(struct server *s, void (*known)(void *userdata), void *userdata);
 
 const char *server_version(void);
 /* Where clients find this daemon. Borrowed. */
