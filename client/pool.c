@@ -57,16 +57,23 @@ static const char *age(int64_t ms, char ret[24])
         return ret;
 }
 
-/* When it is tried again: at once if its time has come, and then it waits for CPUs. */
+/* One whose time has come is tried as soon as there are CPUs for it. */
 static void print_failure(struct json_object *o)
 {
         const int64_t times = kt_json_int(o, "failures", 0), ms = kt_json_int(o, "retry_ms", 0);
-        char when[48] = "as soon as jobs leave CPUs free";
+        const bool tries =
+                kt_json_int(o, "building", 0) > 0 || strcmp(kt_json_str(o, "template"), "building") == 0;
 
-        if (ms > 0)
-                snprintf(when, sizeof(when), "in %lld s", (long long)(ms + 999) / 1000);
-        printf("  failed %lld time%s in a row, next try %s: %s\n", (long long)times, times == 1 ? "" : "s",
-               when, kt_json_str(o, "reason"));
+        printf("  failed, ");
+        if (times > 1)
+                printf("%lld times in a row, ", (long long)times);
+        if (tries)
+                printf("and is being tried again");
+        else if (ms > 0)
+                printf("next try in %lld s", (long long)(ms + 999) / 1000);
+        else
+                printf("next try when jobs leave CPUs free");
+        printf(": %s\n", kt_json_str(o, "reason"));
 }
 
 static void print_shape(struct json_object *o, int width)
@@ -123,7 +130,7 @@ static int list(struct globals *g)
                 fprintf(stderr,
                         "no guests are kept ready: Templates= or Maximum= in ktstrd.conf(5) says so\n");
         if (kt_json_bool(reply, "held", false))
-                fprintf(stderr, "no guests are made ready for now: the host is short of memory\n");
+                printf("The host is short of memory: no guests are made for now.\n");
         return 0;
 }
 
@@ -196,7 +203,6 @@ static int prime(const char *shape, struct json_object *params, struct globals *
 static int drop(const char *shape, struct json_object *params, struct globals *g)
 {
         _cleanup_json_ struct json_object *reply = NULL;
-        int64_t n;
         int status;
 
         if (shape)
@@ -205,8 +211,7 @@ static int drop(const char *shape, struct json_object *params, struct globals *g
                 return status;
         if (g->json)
                 return simple_print_json(reply);
-        n = kt_json_int(reply, "dropped", 0);
-        printf("dropped: %lld shape%s\n", (long long)n, n == 1 ? "" : "s");
+        printf("dropped: %lld\n", (long long)kt_json_int(reply, "dropped", 0));
         return 0;
 }
 
@@ -262,7 +267,7 @@ static int run_with(struct json_object *params, int argc, char **argv, struct gl
                 return prime(shape, json_object_get(params), g);
         if (strcmp(what, "drop") == 0)
                 return drop(shape, json_object_get(params), g);
-        return verb_usage_error(&verb_pool, "there is no '%s'; there are list, prime and drop", what);
+        return verb_usage_error(&verb_pool, "there is no 'pool %s': list, prime or drop", what);
 }
 
 static int run(int argc, char **argv, struct globals *g)

@@ -38,10 +38,10 @@ static int run(int argc, char **argv, struct globals *g)
                (double)kt_json_int(o, "guests_idle_bytes", 0) / 1e6,
                (long long)kt_json_int(o, "guests_building", 0));
         if (kt_json_str(o, "pool_failure"))
-                printf("             cannot make some of them: %s; ktstrctl pool tells more\n",
+                printf("             not as it should be: %s; ktstrctl pool tells more\n",
                        kt_json_str(o, "pool_failure"));
         if (kt_json_str(o, "pool_held"))
-                printf("             makes no more for now: %s\n", kt_json_str(o, "pool_held"));
+                printf("             none are made for now: %s\n", kt_json_str(o, "pool_held"));
         printf("memory       %.1f MB\n", (double)kt_json_int(o, "rss_bytes", 0) / 1e6);
         return 0;
 }

@@ -635,14 +635,17 @@ int template_root_open(const char *root, struct kt_error *reterr)
                 r = fd < 0 || fstat(fd, &st) < 0 ? -errno : 0;
         }
         if (r < 0)
-                return kt_error_set(reterr, r, KT_E_IO, "cannot make the folder of templates %s: %s", root,
-                                    strerror(-r));
+                return kt_error_set(
+                        reterr, r, KT_E_IO,
+                        "cannot make the folder of templates %s: %s; choose another with --template-dir, "
+                        "or do without: --no-templates",
+                        root, strerror(-r));
         if (st.st_uid != geteuid() || (st.st_mode & 022))
-                return kt_error_set(reterr, -EPERM, KT_E_IO,
-                                    "the folder of templates %s can be written by others: take it back, or "
-                                    "choose another "
-                                    "with --template-dir",
-                                    root);
+                return kt_error_set(
+                        reterr, -EPERM, KT_E_IO,
+                        "the folder of templates %s is another user's or can be written by others: "
+                        "chown and chmod it, or choose another with --template-dir",
+                        root);
         sweep(root, fd);
         return 0;
 }

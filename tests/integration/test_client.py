@@ -239,7 +239,7 @@ class Client(unittest.TestCase):
 
     def test_what_is_said_of_the_pool_and_is_wrong(self):
         whole = "6.18.1-test-img-x86_64/1n1l2c1t/256M/tcg"
-        for arguments, words in ((("frob",), ["no 'frob'", "list, prime and drop"]), (("list", "x"), ["unexpected argument 'x'"]),
+        for arguments, words in ((("frob",), ["no 'pool frob'", "list, prime or drop"]), (("list", "x"), ["unexpected argument 'x'"]),
                                  (("prime", "1n1l2c1t", "x"), ["unexpected argument 'x'"]), (("prime", "--idle", "0"), ["--idle: '0'"]),
                                  (("prime", "a/b"), ["'a/b'", "KERNEL/TOPOLOGY/MEMORY/ACCEL"]),
                                  (("prime", "a/1n1l2c1t/much/tcg"), ["KERNEL/TOPOLOGY/MEMORY/ACCEL"]),

@@ -72,6 +72,7 @@ class QueueTest(unittest.TestCase):
         """One that runs until it is cancelled, and is what is played from then on."""
         job = self.submit(**parameters)
         self.wait_for(job, "running")
+        kt.wait_until(lambda: job in self.started(), f"{job} to be in its guest")
         self.daemon.play("ok")
         return job
 
@@ -84,13 +85,17 @@ class QueueTest(unittest.TestCase):
     def cancel(self, job):
         self.assertNotIn("error", self.daemon.call(JOB + "Cancel", job=job))
 
+    def status(self):
+        reply = self.daemon.call("io.ktstrd.Daemon.Status")
+        self.assertNotIn("error", reply)
+        return reply["parameters"]
+
     def drained(self):
-        kt.wait_until(lambda: self.daemon.call("io.ktstrd.Daemon.Status")["parameters"]["jobs_queued"] == 0, "the queue to be empty")
-        kt.wait_until(lambda: self.daemon.call("io.ktstrd.Daemon.Status")["parameters"]["jobs_running"] == 0, "the jobs to end")
+        kt.wait_until(lambda: self.status()["jobs_queued"] == self.status()["jobs_running"] == 0, "the jobs to end")
 
     def started(self):
         """Jobs in the order in which they came into their guests."""
-        lines = self.daemon.handed.read_text().splitlines()
+        lines = self.daemon.handed.read_text().splitlines() if self.daemon.handed.exists() else []
         return [json.loads(line.removeprefix("job "))["job"] for line in lines if line.startswith("job ")]
 
 
@@ -98,7 +103,7 @@ class Order(QueueTest):
     def test_three_hundred_drain_in_order(self):
         held = self.hold()
         jobs = [self.submit() for _ in range(300)]
-        self.assertEqual(self.daemon.call("io.ktstrd.Daemon.Status")["parameters"]["jobs_queued"], 300)
+        self.assertEqual(self.status()["jobs_queued"], 300)
         self.cancel(held)
         self.drained()
         self.assertEqual(self.started(), [held, *jobs])
