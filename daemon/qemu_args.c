@@ -73,8 +73,6 @@ static void add_machine(struct args *a, const struct qemu_args_params *p)
         add(a, "-accel");
         add(a, "%s%s", accel_name(p->shape->accel),
             p->shape->accel == ACCEL_TCG && p->shape->tcg_one_thread ? ",thread=single" : "");
-        add(a, "-device");
-        add(a, "vmgenid,guid=auto");
         add(a, "-no-reboot");
         add(a, "-S");
 }
