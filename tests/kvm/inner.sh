@@ -75,7 +75,7 @@ check hit ktstrctl shell --exec true --json
 check hit-is-a-hit json hit 'values[-1]["verdict"]["guest"]["source"] == "pool"'
 # A guest that was parked for a while must not take the time for a lockup, and what it counts goes on from where it stopped.
 check parked-long sh -c 'sleep 25; ktstrctl shell --json --exec "cut -d. -f1 /proc/uptime; date +%s; dmesg |
-        grep -iE \"soft lockup|rcu.*stall|hung task|clocksource.*unstable|BUG|WARNING\"; cat /sys/kernel/sched_ext/state; true"'
+        grep -E \"BUG:|WARNING:|soft lockup|rcu.*stall|hung|unstable\"; cat /sys/kernel/sched_ext/state; true"'
 check parked-long-is-a-hit json parked-long 'values[-1]["verdict"]["guest"]["source"] == "pool"'
 check parked-long-was-no-time sh -c 'python3 - "$1/parked-long" <<"END"
 import json, sys, time
