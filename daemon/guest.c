@@ -17,6 +17,7 @@
 #define BOOT_TIMEOUT_PER_CPU_MS 8000U /* a 64-CPU guest takes minutes under TCG */
 #define CLONE_TIMEOUT_MS 20000U
 #define CLONE_TIMEOUT_PER_CPU_MS 1000U
+#define MIGRATION_TIMEOUT_MS 60000U /* some milliseconds as a rule; a host that swaps takes longer */
 #define PENDING_MAX (1U << 20)
 
 /* --- states --- */
@@ -298,6 +299,7 @@ static struct guest *guest_new(uv_loop_t *loop, const struct guest_params *param
         g->userdata = userdata;
         g->shape = params->shape;
         g->boot_timeout_ms = params->boot_timeout_ms ?: default_boot_timeout(params);
+        g->migration_timeout_ms = params->migration_timeout_ms ?: MIGRATION_TIMEOUT_MS;
         g->id = strdup(params->id);
         g->run_dir = strdup(params->run_dir);
         g->dir_name = kt_format("guest-%s", params->id);

@@ -472,6 +472,7 @@ static void serve_stop(void)
                 log_line("stop");
                 hang();
         }
+        log_line("parked"); /* now: whoever reads the answer may end us */
         send_event_of_qmp("STOP", "");
         answer(question, "\"return\": {}");
 }
@@ -1000,7 +1001,6 @@ static void park(bool mailbox)
         send_hello(KT_FRAME_PARKED, mailbox);
         serve_stop();
         fake.parked = true;
-        log_line("parked");
         if (script_is("die_parked"))
                 exit(6);
         if (script_is("die_when_told"))
