@@ -421,6 +421,19 @@ START_TEST(and_so_it_is_when_its_kernel_gave_the_template_none)
 }
 END_TEST
 
+START_TEST(a_state_that_cannot_be_opened_is_told)
+{
+        struct kt_error err = KT_ERROR_INIT;
+
+        make_memory();
+        f.params.origin.state_fd = 9999;
+        ck_assert_int_eq(guest_start(&f.t.loop, &f.params, &f.ops, &f, &f.guest, &err), -ENOENT);
+        ck_assert_str_eq(err.name, KT_E_GUEST_START);
+        ck_assert_ptr_nonnull(strstr(err.message, "the template's state"));
+        kt_error_done(&err);
+}
+END_TEST
+
 /* --- adoption --- */
 
 /* Who takes the guest over. */
@@ -863,6 +876,7 @@ int main(void)
         tcase_add_test(clones, two_clones_are_restored_at_once);
         tcase_add_test(clones, a_clone_whose_agent_has_no_mailbox_is_woken_by_a_frame);
         tcase_add_test(clones, and_so_it_is_when_its_kernel_gave_the_template_none);
+        tcase_add_test(clones, a_state_that_cannot_be_opened_is_told);
         tcase_add_test(adopted, who_adopts_a_guest_gets_what_comes_from_then_on);
         tcase_add_test(adopted, a_clone_is_adopted_too);
         tcase_add_test(adopted, an_adoption_without_a_file_ends_the_old_one);
