@@ -56,6 +56,7 @@
  *   never_stopped     nothing comes of it; it is logged as "stop"
  *   chatty_park       frames that a rehearsal may send, "rehearsed" on the console, then as ok; "awake" on the
  *                     console when it goes on
+ *   early_parked      one that boots, and says that it is parked in place of HELLO
  *   early_hello       a clone that says HELLO though it has no job
  *   die_parked        exits once it is parked
  *   die_when_told     parked, it exits when there is a file of FAKE_QEMU_LOG's name with ".die" behind it
@@ -932,6 +933,8 @@ static void before_hello(void)
         }
         if (script_is("early_frame"))
                 send_event("workload_started");
+        if (script_is("early_parked"))
+                send_hello(KT_FRAME_PARKED, true);
         if (script_is("bad_hello")) {
                 send_text(KT_FRAME_HELLO, "hello, sailor");
                 hang();
