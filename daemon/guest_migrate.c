@@ -63,7 +63,7 @@ static void migrate(struct guest *g, const char *command, char *uri)
         free(uri);
         if (r < 0)
                 guest_control_failed(g, r, "cannot talk to QEMU");
-        else
+        else if (!g->leaving)
                 uv_timer_start(&g->timer, on_timeout, g->migration_timeout_ms, 0);
 }
 

@@ -60,6 +60,7 @@
  *   early_hello       a clone that says HELLO though it has no job
  *   die_parked        exits once it is parked
  *   die_when_told     parked, it exits when there is a file of FAKE_QEMU_LOG's name with ".die" behind it
+ *   half_dead         closes its control socket once it is parked, logs "half dead", and lives on
  *   talk_parked       sends a frame though it is parked
  *   refuse_save       QMP refuses to save
  *   fail_save         saving fails later
@@ -1008,6 +1009,11 @@ static void park(bool mailbox)
                 exit(6);
         if (script_is("die_when_told"))
                 die_when_told();
+        if (script_is("half_dead")) {
+                close(fake.qmp_fd);
+                log_line("half dead");
+                hang();
+        }
         if (script_is("talk_parked"))
                 send_event("workload_started");
         serve_qmp();

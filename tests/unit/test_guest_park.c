@@ -684,6 +684,26 @@ START_TEST(one_that_dies_after_a_while_has_its_words)
 }
 END_TEST
 
+static bool log_has(void *line)
+{
+        _cleanup_free_ char *log = NULL;
+
+        return kt_read_file(AT_FDCWD, f.log_path, 65536, &log, NULL) == 0 && strstr(log, line);
+}
+
+START_TEST(one_that_is_half_gone_has_no_time_to_wake)
+{
+        p.parked = NOTHING;
+        start("half_dead");
+        loop_test_until(&f.t, log_has, "half dead");
+        uv_run(&f.t.loop, UV_RUN_NOWAIT);
+        uv_run(&f.t.loop, UV_RUN_NOWAIT);
+        act(HAND_OUT);
+        uv_run(&f.t.loop, UV_RUN_DEFAULT);
+        expect_end(GUEST_END_BOOT, KT_E_GUEST_BOOT, "QEMU closed its sockets and does not exit");
+}
+END_TEST
+
 static void on_parked_hand_out_too_little(void *userdata)
 {
         struct guest_item items[2] = {{.json = RUN_JOB, .fd = -1}, {.guest_path = "/ktstr/x", .size = 10}};
@@ -721,13 +741,6 @@ START_TEST(a_parked_guest_that_refused_a_job_takes_another)
 END_TEST
 
 /* --- guest_stop() in each state --- */
-
-static bool log_has(void *line)
-{
-        _cleanup_free_ char *log = NULL;
-
-        return kt_read_file(AT_FDCWD, f.log_path, 65536, &log, NULL) == 0 && strstr(log, line);
-}
 
 static bool is_up(void *userdata)
 {
@@ -889,6 +902,7 @@ int main(void)
         tcase_add_test(adopted, an_adoption_that_fails_changes_nothing);
         tcase_add_loop_test(fail, each_failure_has_its_words, 0, (int)KT_ARRAY_SIZE(failures));
         tcase_add_test(fail, one_that_dies_after_a_while_has_its_words);
+        tcase_add_test(fail, one_that_is_half_gone_has_no_time_to_wake);
         tcase_add_test(fail, a_file_that_is_too_short_ends_a_parked_guest_as_well);
         tcase_add_test(fail, a_parked_guest_that_refused_a_job_takes_another);
         tcase_add_test(stop, a_clone_is_stopped_at_once);
