@@ -17,6 +17,7 @@
 #define BOOT_TIMEOUT_PER_CPU_MS 8000U /* a 64-CPU guest takes minutes under TCG */
 #define CLONE_TIMEOUT_MS 20000U
 #define CLONE_TIMEOUT_PER_CPU_MS 1000U
+#define MIGRATION_TIMEOUT_MS 60000U /* some milliseconds as a rule; a host that swaps takes longer */
 #define PENDING_MAX (1U << 20)
 
 /* --- states --- */
@@ -271,17 +272,18 @@ static int open_again(int fd)
         return fd < 0 ? -errno : fd;
 }
 
-static int take_origin(struct guest *g, const struct guest_origin *origin)
+static int take_origin(struct guest *g, const struct guest_origin *origin, struct kt_error *reterr)
 {
-        g->state_fd = -1;
         if (origin->state_fd < 0)
                 return 0;
         g->is_clone = g->agent_waits = true;
         g->state_fd = open_again(origin->state_fd);
         if (g->state_fd < 0)
-                return g->state_fd;
+                return kt_error_set(reterr, g->state_fd, KT_E_GUEST_START,
+                                    "cannot open the template's state for a clone: %s",
+                                    strerror(-g->state_fd));
         if (origin->mailbox_error && !(g->mailbox_error = strdup(origin->mailbox_error)))
-                return -ENOMEM;
+                return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
         return 0;
 }
 
@@ -292,19 +294,19 @@ static struct guest *guest_new(uv_loop_t *loop, const struct guest_params *param
 
         if (!g)
                 return NULL;
-        g->console.fd = -1;
+        g->console.fd = g->state_fd = -1;
         g->loop = loop;
         g->ops = *ops;
         g->userdata = userdata;
         g->shape = params->shape;
         g->boot_timeout_ms = params->boot_timeout_ms ?: default_boot_timeout(params);
+        g->migration_timeout_ms = params->migration_timeout_ms ?: MIGRATION_TIMEOUT_MS;
         g->id = strdup(params->id);
         g->run_dir = strdup(params->run_dir);
         g->dir_name = kt_format("guest-%s", params->id);
         g->qemu_path = strdup(params->qemu_path);
         g->exec_helper = strdup(params->exec_helper);
-        if (take_origin(g, &params->origin) < 0 || !g->id || !g->run_dir || !g->dir_name || !g->qemu_path ||
-            !g->exec_helper) {
+        if (!g->id || !g->run_dir || !g->dir_name || !g->qemu_path || !g->exec_helper) {
                 guest_free(g);
                 return NULL;
         }
@@ -323,7 +325,9 @@ int guest_start(uv_loop_t *loop, const struct guest_params *params, const struct
         g = guest_new(loop, params, ops, userdata);
         if (!g)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
-        r = guest_launch(g, params, reterr);
+        r = take_origin(g, &params->origin, reterr);
+        if (r >= 0)
+                r = guest_launch(g, params, reterr);
         if (r < 0) {
                 guest_remove_dir(g);
                 if (g->parts > 0)

@@ -55,6 +55,7 @@ struct guest_params {
         const char *id;           /* of a job or of the pool: letters, digits, '.', '_', '-' */
         unsigned boot_timeout_ms; /* from cont to HELLO or PARKED; 0: the default of 90 s, and 8 s more per
                                      vCPU under tcg; for a clone 20 s, and 1 s more */
+        unsigned migration_timeout_ms; /* for restoring a clone, and for saving; 0: the default of 60 s */
         const char *console_path; /* file that gets the guest's whole console (created, 0600), or NULL */
 };
 

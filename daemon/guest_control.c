@@ -133,7 +133,9 @@ void guest_continue(struct guest *g, enum guest_state to)
 
         guest_set_state(g, to);
         g->cont_ns = uv_hrtime();
-        uv_timer_start(&g->timer, on_boot_timeout, g->boot_timeout_ms, 0);
+        /* One that is on its way out has its time already. */
+        if (!g->leaving)
+                uv_timer_start(&g->timer, on_boot_timeout, g->boot_timeout_ms, 0);
         r = qmp_execute(g->qmp, "cont", NULL, GUEST_COMMAND_TIMEOUT_MS, on_continued, g);
         if (r < 0)
                 guest_expect_exit(g);

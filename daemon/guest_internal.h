@@ -48,7 +48,7 @@ struct guest {
         bool dir_made;
         char *qemu_path, *exec_helper;
         const struct shape *shape;
-        unsigned boot_timeout_ms;
+        unsigned boot_timeout_ms, migration_timeout_ms;
         int state_fd; /* of a clone, until it is restored; else -1 */
         bool is_clone;
         bool agent_waits; /* the agent was up when the guest was stopped last, and waits for its mailbox or a

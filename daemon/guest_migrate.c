@@ -7,9 +7,6 @@
 #include "../proto/errors.h"
 #include "guest_internal.h"
 
-/* A few milliseconds as a rule; a host that swaps takes longer. */
-#define MIGRATION_TIMEOUT_MS 60000U
-
 /* From 9.1 on QEMU wants files by this name, before 8.2 it does not know it. */
 #define FILE_URI_SINCE_MAJOR 9U
 
@@ -66,8 +63,8 @@ static void migrate(struct guest *g, const char *command, char *uri)
         free(uri);
         if (r < 0)
                 guest_control_failed(g, r, "cannot talk to QEMU");
-        else
-                uv_timer_start(&g->timer, on_timeout, MIGRATION_TIMEOUT_MS, 0);
+        else if (!g->leaving)
+                uv_timer_start(&g->timer, on_timeout, g->migration_timeout_ms, 0);
 }
 
 void guest_restore(struct guest *g)

@@ -34,16 +34,26 @@ static void stop_vcpus(struct guest *g)
                 guest_expect_exit(g);
 }
 
+/* The first frame of a guest that boots: from here on its agent is up. */
+static void take_first(struct guest *g, const struct kt_frame *frame)
+{
+        if (frame->type != KT_FRAME_HELLO) {
+                guest_protocol_error(g, "its first frame is no HELLO");
+        } else if (guest_take_hello(g, frame) >= 0) {
+                g->boot_us = (uv_hrtime() - g->cont_ns) / 1000 ?: 1;
+                send_park(g);
+        }
+}
+
 void guest_park_frame(struct guest *g, const struct kt_frame *frame)
 {
+        if (!g->agent_waits && g->boot_us == 0) {
+                take_first(g, frame);
+                return;
+        }
         switch (frame->type) {
         case KT_FRAME_HELLO:
-                if (g->agent_waits)
-                        guest_protocol_error(g, "a HELLO that nobody asked for");
-                else if (guest_take_hello(g, frame) >= 0) {
-                        g->boot_us = (uv_hrtime() - g->cont_ns) / 1000 ?: 1;
-                        send_park(g);
-                }
+                guest_protocol_error(g, "a HELLO that nobody asked for");
                 break;
         case KT_FRAME_PARKED:
                 if (guest_take_hello(g, frame) >= 0)

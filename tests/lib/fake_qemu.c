@@ -15,7 +15,8 @@
  *   FAKE_QEMU_RESULT  a file with the RESULT frame's JSON; default: a healthy result made up from the job
  *   FAKE_QEMU_LOG     a file; a line is appended for each thing that was handed over:
  *                     "job JSON", "file PATH MODE SIZE CRC32", "link PATH TARGET", "go", "cancel",
- *                     "input SIZE"
+ *                     "input SIZE", "park REHEARSALS", "wake"; and for each step to a guest that waits:
+ *                     "parked", "saved", "restored"
  *
  * Scripts:
  *   ok                HELLO, takes job and files, events, output, RESULT, powers off
@@ -52,13 +53,18 @@
  *   never_parked      takes PARK, says nothing
  *   die_waking        exits when it is told to park
  *   refuse_stop       QMP refuses to stop the guest
- *   chatty_park       frames that a rehearsal may send, then as ok
+ *   never_stopped     nothing comes of it; it is logged as "stop"
+ *   chatty_park       frames that a rehearsal may send, "rehearsed" on the console, then as ok; "awake" on the
+ *                     console when it goes on
+ *   early_parked      one that boots, and says that it is parked in place of HELLO
  *   early_hello       a clone that says HELLO though it has no job
  *   die_parked        exits once it is parked
- *   die_when_told     parked, it exits when the file "die" appears beside FAKE_QEMU_LOG
+ *   die_when_told     parked, it exits when there is a file of FAKE_QEMU_LOG's name with ".die" behind it
+ *   half_dead         closes its control socket once it is parked, logs "half dead", and lives on
  *   talk_parked       sends a frame though it is parked
  *   refuse_save       QMP refuses to save
  *   fail_save         saving fails later
+ *   never_saved       nothing comes of it
  *   die_saving        exits meanwhile
  *   die_at_hand_out   exits when it is continued with a job
  *   never_wakes       nothing comes of that
@@ -365,17 +371,15 @@ static void refuse(struct json_object *question)
 /* A clone learns from it where its mailbox is. */
 static void write_state(const char *uri)
 {
-        char path[4096], text[128];
-        int fd, size;
+        FILE *f = strncmp(uri, "exec:", 5) == 0 ? popen(uri + 5, "w") : NULL;
 
-        if (sscanf(uri, "exec:cat >'%4095[^']'", path) != 1)
+        if (!f)
                 die("cannot save to %s", uri);
-        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        size = snprintf(text, sizeof(text), "fake state 0x%llx 0x%llx\n",
-                        (unsigned long long)fake.mailbox_gpa, (unsigned long long)fake.mailbox_size);
-        if (fd < 0 || kt_write_all(fd, text, (size_t)size) < 0)
-                die("%s: %s", path, strerror(errno));
-        close(fd);
+        fprintf(f, "fake state 0x%llx 0x%llx\n", (unsigned long long)fake.mailbox_gpa,
+                (unsigned long long)fake.mailbox_size);
+        if (pclose(f) != 0)
+                die("saving to %s failed", uri);
+        log_line("saved");
 }
 
 static void read_state(const char *uri)
@@ -389,6 +393,7 @@ static void read_state(const char *uri)
                 die("cannot restore from %s: '%s'", uri, text);
         fake.mailbox_gpa = gpa;
         fake.mailbox_size = size;
+        log_line("restored");
 }
 
 static void migrate(struct json_object *question, bool incoming)
@@ -402,7 +407,7 @@ static void migrate(struct json_object *question, bool incoming)
         if (script_is(incoming ? "die_restoring" : "die_saving"))
                 exit(5);
         answer(question, "\"return\": {}");
-        if (incoming && script_is("never_restored"))
+        if (script_is(incoming ? "never_restored" : "never_saved"))
                 return;
         if (script_is(incoming ? "fail_restore" : "fail_save")) {
                 send_event_of_qmp("MIGRATION", "\"status\": \"failed\"");
@@ -465,6 +470,11 @@ static void serve_stop(void)
                 refuse(question);
                 hang();
         }
+        if (script_is("never_stopped")) {
+                log_line("stop");
+                hang();
+        }
+        log_line("parked"); /* now: whoever reads the answer may end us */
         send_event_of_qmp("STOP", "");
         answer(question, "\"return\": {}");
 }
@@ -536,6 +546,14 @@ static void take_data(const struct kt_frame *frame)
         file_complete();
 }
 
+static void take_park(const struct kt_frame *frame)
+{
+        _cleanup_json_ struct json_object *json = parse_payload(frame);
+
+        fake.park = true;
+        log_line("park %d", (int)kt_json_int(json, "rehearsals", -1));
+}
+
 static void take_frame(const struct kt_frame *frame)
 {
         switch (frame->type) {
@@ -564,8 +582,7 @@ static void take_frame(const struct kt_frame *frame)
                 log_line("input %u", frame->size);
                 break;
         case KT_FRAME_PARK:
-                fake.park = true;
-                log_line("park");
+                take_park(frame);
                 break;
         case KT_FRAME_WAKE:
                 fake.wake = true;
@@ -917,6 +934,8 @@ static void before_hello(void)
         }
         if (script_is("early_frame"))
                 send_event("workload_started");
+        if (script_is("early_parked"))
+                send_hello(KT_FRAME_PARKED, true);
         if (script_is("bad_hello")) {
                 send_text(KT_FRAME_HELLO, "hello, sailor");
                 hang();
@@ -981,15 +1000,20 @@ static void park(bool mailbox)
                 send_event("workload_started");
                 send_output(KT_OUTPUT_STDOUT, "la la\n");
                 send_text(KT_FRAME_RESULT, "{\"t_ns\":1,\"outcome\":\"exec_done\"}");
+                say("rehearsed\r\n");
         }
         send_hello(KT_FRAME_PARKED, mailbox);
         serve_stop();
         fake.parked = true;
-        log_line("parked");
         if (script_is("die_parked"))
                 exit(6);
         if (script_is("die_when_told"))
                 die_when_told();
+        if (script_is("half_dead")) {
+                close(fake.qmp_fd);
+                log_line("half dead");
+                hang();
+        }
         if (script_is("talk_parked"))
                 send_event("workload_started");
         serve_qmp();
@@ -997,6 +1021,8 @@ static void park(bool mailbox)
                 exit(8);
         if (script_is("never_wakes"))
                 hang();
+        if (script_is("chatty_park"))
+                say("awake\r\n");
 }
 
 /* Until there is a job, in the mailbox or on its way over the port. */

@@ -15,7 +15,7 @@
 
 struct loop_test {
         uv_loop_t loop;
-        uv_timer_t limit;
+        uv_timer_t limit, tick;
         unsigned fds;
 };
 
@@ -68,6 +68,20 @@ static inline void loop_test_begin(struct loop_test *t, unsigned limit_ms)
         uv_timer_init(&t->loop, &t->limit);
         uv_timer_start(&t->limit, loop_test_on_limit, limit_ms, 0);
         uv_unref((uv_handle_t *)&t->limit);
+        uv_timer_init(&t->loop, &t->tick);
+}
+
+static inline void loop_test_on_tick(uv_timer_t *timer)
+{
+}
+
+/* Run until that holds, be it something that no callback tells. The limit holds too. */
+static inline void loop_test_until(struct loop_test *t, bool (*holds)(void *userdata), void *userdata)
+{
+        uv_timer_start(&t->tick, loop_test_on_tick, 2, 2);
+        while (!holds(userdata))
+                uv_run(&t->loop, UV_RUN_ONCE);
+        uv_timer_stop(&t->tick);
 }
 
 /* Run until nothing is left on the loop, then see that nothing is left at all. */
@@ -77,6 +91,7 @@ static inline void loop_test_end(struct loop_test *t)
 
         uv_run(&t->loop, UV_RUN_DEFAULT);
         uv_close((uv_handle_t *)&t->limit, NULL);
+        uv_close((uv_handle_t *)&t->tick, NULL);
         uv_run(&t->loop, UV_RUN_DEFAULT);
         ck_assert_int_eq(uv_loop_close(&t->loop), 0);
         ck_assert_int_eq(waitpid(-1, &status, WNOHANG), -1);
