@@ -75,8 +75,8 @@ int template_publish(const char *root, struct template_draft *draft, const struc
 /* Whatever is left of it on disk is removed. NULL allowed. */
 void template_draft_free(struct template_draft *draft);
 
-/* -ENOENT: there is none, reterr is untouched. -EBADMSG: there was one that could not be trusted, reterr says
- * why, and it was removed. Others: it could not be looked at, and is left as it is. */
+/* -ENOENT: there is none, reterr is untouched. -EBADMSG: there was one that could not be trusted, reterr
+ * says why, and it was removed. Others: it could not be looked at, and is left as it is. */
 int template_open(const char *root, const struct shape *s, struct template **ret, struct kt_error *reterr);
 void template_free(struct template *t);
 
@@ -94,7 +94,14 @@ void template_remove(const char *root, const char *key);
 char *template_hide(const char *root, const char *key);
 
 /* Make root (0700) if it is missing; remove drafts whose makers are gone, templates that were not used for
- * TEMPLATE_KEEP_DAYS, and the least recently used beyond TEMPLATES_MAX. What else lies there is left alone. */
+ * TEMPLATE_KEEP_DAYS, and the least recently used beyond TEMPLATES_MAX. What else lies there is left alone.
+ */
 #define TEMPLATE_KEEP_DAYS 14
 #define TEMPLATES_MAX 64U
 int template_root_open(const char *root, struct kt_error *reterr);
+
+/* A template of this shape was published: remove those that came to have another key (QEMU, the agent or the
+ * kernel was changed) and were not used for TEMPLATE_SUPERSEDED_S seconds, and what template_root_open()
+ * removes. */
+#define TEMPLATE_SUPERSEDED_S 3600
+void template_root_tidy(const char *root, const struct shape *s);

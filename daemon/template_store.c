@@ -195,6 +195,7 @@ int template_store_publish(struct template_store *store, struct template_draft *
 
         if (r < 0)
                 return r;
+        template_root_tidy(store->root, s);
         pthread_mutex_lock(&store->lock);
         e = find(store, s->key);
         if (e)

@@ -19,8 +19,8 @@ void template_store_free(struct template_store *store);
 const char *template_store_root(const struct template_store *store);
 
 /* The template of a shape, verified; a new reference, or NULL when there is none. Blocks for some tenths of
- * a second when it has to be verified first, or somebody is at it. One that cannot be trusted is removed, and
- * the log says why. */
+ * a second when it has to be verified first, or somebody is at it. One that cannot be trusted is removed,
+ * and the log says why. */
 const struct template *template_store_get(struct template_store *store, const struct shape *s);
 
 /* As template_publish(): a new reference in *ret. Blocks. */

@@ -1033,6 +1033,39 @@ START_TEST(of_too_many_those_that_were_used_last_stay)
 }
 END_TEST
 
+/* One that says of which shape it is. */
+static void make_of(unsigned number, time_t ago, const char *shape)
+{
+        _cleanup_free_ char *path = kt_format("%s/%064x/metadata.json", f.root, number),
+                            *text = kt_format("{\"shape\":\"%s\"}", shape),
+                            *dir = kt_format("%s/%064x", f.root, number);
+        const struct timespec times[2] = {{time(NULL) - ago, 0}, {time(NULL) - ago, 0}};
+        FILE *file;
+
+        make_used(number, ago);
+        file = fopen(path, "we");
+        ck_assert_ptr_nonnull(file);
+        fputs(text, file);
+        fclose(file);
+        ck_assert_int_eq(utimensat(AT_FDCWD, dir, times, 0), 0);
+}
+
+START_TEST(who_comes_after_another_of_its_shape_takes_its_place)
+{
+        const struct shape s = {.key = "ff", .text = (char *)"k/1n1l2c1t/256M/tcg"};
+
+        make_of(1, TEMPLATE_SUPERSEDED_S + 60, s.text);
+        make_of(2, TEMPLATE_SUPERSEDED_S - 60, s.text); /* perhaps somebody else's, and in use */
+        make_of(3, TEMPLATE_SUPERSEDED_S + 60, "k/1n1l4c1t/256M/tcg");
+        make_used(4, TEMPLATE_SUPERSEDED_S + 60); /* says nothing */
+        template_root_tidy(f.root, &s);
+        ck_assert(!is_there(1));
+        ck_assert(is_there(2));
+        ck_assert(is_there(3));
+        ck_assert(is_there(4));
+}
+END_TEST
+
 START_TEST(what_is_no_template_is_nobodys_to_sweep)
 {
         static const char *const folders[] = {
@@ -1183,6 +1216,7 @@ int main(void)
         tcase_add_test(root, a_root_that_others_may_write_is_refused);
         tcase_add_test(root, what_was_not_used_for_long_is_swept);
         tcase_add_test(root, of_too_many_those_that_were_used_last_stay);
+        tcase_add_test(root, who_comes_after_another_of_its_shape_takes_its_place);
         tcase_add_test(root, what_is_no_template_is_nobodys_to_sweep);
         tcase_add_test(root, other_things_do_not_count_as_templates);
         tcase_add_test(root, opening_one_is_using_it);
