@@ -1047,6 +1047,7 @@ static void make_of(unsigned number, time_t ago, const char *shape)
         ck_assert_ptr_nonnull(file);
         fputs(text, file);
         fclose(file);
+        ck_assert_int_eq(chmod(path, 0600), 0);
         ck_assert_int_eq(utimensat(AT_FDCWD, dir, times, 0), 0);
 }
 
