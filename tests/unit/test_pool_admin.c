@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The pool as people see it: looked at, primed, dropped. */
+
+#include <errno.h>
+
+#include "../../proto/errors.h"
+#include "../lib/suite.h"
+#include "pool_fixture.h"
+
+/* Somebody who waits, and what he was told. */
+struct waiting {
+        struct pool_waiter *waiter;
+        unsigned told;
+        bool failed;
+        char name[64], message[256];
+};
+
+static struct waiting waiting[4];
+
+static void setup(void)
+{
+        memset(waiting, 0, sizeof(waiting));
+        setup_pool();
+}
+
+static void on_told(void *userdata, const struct kt_error *err)
+{
+        struct waiting *w = userdata;
+
+        w->told++;
+        w->failed = err;
+        snprintf(w->name, sizeof(w->name), "%s", err ? err->name : "");
+        snprintf(w->message, sizeof(w->message), "%s", err ? kt_error_text(err) : "");
+}
+
+static void prime(struct waiting *w, struct shape *s, unsigned idle)
+{
+        const struct template *t = template_store_get(f.store, s);
+
+        ck_assert_int_eq(pool_prime(f.pool, s, t, idle, on_told, w, &w->waiter, NULL), 0);
+        template_unref(f.store, t);
+}
+
+static bool is_told(void *userdata)
+{
+        const struct waiting *w = userdata;
+
+        return w->told > 0;
+}
+
+static void expect_ready(struct waiting *w)
+{
+        loop_test_until(&f.t, is_told, w);
+        ck_assert_uint_eq(w->told, 1);
+        ck_assert_msg(!w->failed, "%s", w->message);
+}
+
+static void expect_told(struct waiting *w, const char *name, const char *part)
+{
+        loop_test_until(&f.t, is_told, w);
+        ck_assert_uint_eq(w->told, 1);
+        ck_assert_str_eq(w->name, name);
+        ck_assert_msg(strstr(w->message, part) != NULL, "'%s' is not in: %s", part, w->message);
+}
+
+/* --- prime --- */
+
+START_TEST(who_primes_is_told_when_they_are_ready)
+{
+        prime(&waiting[0], f.shape, 3);
+        ck_assert_uint_eq(waiting[0].told, 0);
+        ck_assert_int_eq(look(f.shape).view.template, POOL_TEMPLATE_BUILDING);
+        ck_assert_uint_eq(look(f.shape).view.unused_ms, 0);
+        expect_ready(&waiting[0]);
+        ck_assert_uint_eq(sum().idle, 3);
+        ck_assert_uint_eq(look(f.shape).view.want, 3);
+        ck_assert_double_eq_tol(look(f.shape).view.demand, 1, 0.01);
+}
+END_TEST
+
+START_TEST(who_primes_what_is_ready_is_told_at_once)
+{
+        begin_and_pump(2);
+        until_idle(2);
+        prime(&waiting[0], f.shape, 2);
+        ck_assert_uint_eq(waiting[0].told, 1);
+        ck_assert(!waiting[0].failed);
+}
+END_TEST
+
+START_TEST(each_is_told_when_as_many_are_ready_as_he_asked_for)
+{
+        f.params.host_cpus = 2; /* one after the other */
+        close_pool();
+        open_pool();
+        prime(&waiting[0], f.shape, 1);
+        prime(&waiting[1], f.shape, 3);
+        expect_ready(&waiting[0]);
+        ck_assert_uint_eq(waiting[1].told, 0);
+        expect_ready(&waiting[1]);
+        ck_assert_uint_eq(sum().idle, 3);
+}
+END_TEST
+
+START_TEST(who_primes_is_told_of_a_failure)
+{
+        set_script("template=fail_save");
+        prime(&waiting[0], f.shape, 1);
+        expect_told(&waiting[0], KT_E_GUEST_DIED, "QEMU could not save the guest's state");
+}
+END_TEST
+
+START_TEST(who_primes_is_told_of_a_clone_that_fails)
+{
+        set_script("pool=die_waking");
+        prime(&waiting[0], f.shape, 2);
+        expect_told(&waiting[0], KT_E_GUEST_BOOT, "the guest died when it was woken");
+}
+END_TEST
+
+START_TEST(what_was_left_alone_is_tried_at_once_when_it_is_primed)
+{
+        set_script("template=fail_save");
+        begin_and_pump(1);
+        until_failures(1);
+        set_script("ok");
+        prime(&waiting[0], f.shape, 1);
+        ck_assert_int_eq(look(f.shape).view.template, POOL_TEMPLATE_BUILDING);
+        expect_ready(&waiting[0]);
+}
+END_TEST
+
+START_TEST(who_does_not_wait_any_more_is_not_told)
+{
+        prime(&waiting[0], f.shape, 1);
+        prime(&waiting[1], f.shape, 1);
+        pool_unwait(waiting[0].waiter);
+        expect_ready(&waiting[1]);
+        ck_assert_uint_eq(waiting[0].told, 0);
+}
+END_TEST
+
+START_TEST(what_was_primed_is_kept_ready_without_anyone_who_waits)
+{
+        prime(&waiting[0], f.shape, 2);
+        pool_unwait(waiting[0].waiter);
+        until_idle(2);
+}
+END_TEST
+
+START_TEST(what_was_primed_fades_like_any_demand)
+{
+        f.params.half_life_ms = 20;
+        close_pool();
+        open_pool();
+        prime(&waiting[0], f.shape, 2);
+        expect_ready(&waiting[0]);
+        until_shapes(0);
+}
+END_TEST
+
+static void expect_refused(int num, unsigned idle, const char *name, const char *part)
+{
+        struct pool_waiter *w = NULL;
+        struct kt_error err = KT_ERROR_INIT;
+
+        ck_assert_int_eq(pool_prime(f.pool, f.shape, NULL, idle, on_told, &waiting[0], &w, &err), num);
+        ck_assert_ptr_null(w);
+        ck_assert_str_eq(err.name, name);
+        ck_assert_msg(strstr(err.message, part) != NULL, "'%s' is not in: %s", part, err.message);
+        ck_assert_uint_eq(waiting[0].told, 0);
+        ck_assert_uint_eq(sum().shapes, 0);
+        kt_error_done(&err);
+}
+
+START_TEST(more_than_the_pool_may_hold_are_refused)
+{
+        expect_refused(-ERANGE, 9, KT_E_INVALID_PARAMETER, "9 guests are more than the pool may hold (8,");
+}
+END_TEST
+
+START_TEST(without_templates_nothing_can_be_primed)
+{
+        close_pool();
+        f.params.store = NULL;
+        ck_assert_int_eq(pool_new(&f.params, &f.pool, NULL), 0);
+        f.n_empty = 0;
+        expect_refused(-EOPNOTSUPP, 1, KT_E_NO_POOL, "Templates=");
+}
+END_TEST
+
+START_TEST(who_waits_is_told_when_the_pool_stops)
+{
+        prime(&waiting[0], f.shape, 1);
+        prime(&waiting[1], f.other, 1);
+        pool_stop(f.pool);
+        for (unsigned i = 0; i < 2; i++) {
+                ck_assert_uint_eq(waiting[i].told, 1);
+                ck_assert_str_eq(waiting[i].name, KT_E_SHUTTING_DOWN);
+        }
+}
+END_TEST
+
+/* --- drop --- */
+
+static void make_both_ready(void)
+{
+        begin_and_pump(1);
+        begin(f.other);
+        pool_pump(f.pool, 0);
+        until_idle(2);
+        end(f.shape, 1);
+        end(f.other, 1);
+}
+
+START_TEST(what_is_dropped_is_forgotten_and_its_template_kept)
+{
+        make_both_ready();
+        ck_assert_uint_eq(pool_drop(f.pool, f.shape->text, false), 1);
+        ck_assert_uint_eq(sum().idle, 1);
+        until_shapes(1);
+        ck_assert(!look(f.shape).found);
+        ck_assert(has_template(f.shape));
+        begin_and_pump(1);
+        until_idle(2);
+        ck_assert_uint_eq(count_log("saved"), 2);
+}
+END_TEST
+
+static bool has_no_template(void *shape)
+{
+        return !has_template(shape);
+}
+
+START_TEST(its_template_is_dropped_too_when_it_should_be)
+{
+        make_both_ready();
+        ck_assert_uint_eq(pool_drop(f.pool, f.shape->text, true), 1);
+        loop_test_until(&f.t, has_no_template, f.shape);
+        ck_assert(has_template(f.other));
+        begin_and_pump(1);
+        until_idle(2);
+        ck_assert_uint_eq(count_log("saved"), 3);
+}
+END_TEST
+
+START_TEST(what_is_dropped_is_named_in_several_ways)
+{
+        static const struct {
+                const char *text;
+                unsigned n;
+        } names[] = {{"1n1l2c1t", 1}, {"1n1l1c2t", 1}, {"1n1l4c1t", 0}, {KERNEL_KEY, 2},
+                     {NULL, 2},       {"", 0},         {"6.99.0", 0}};
+
+        make_both_ready();
+        for (size_t i = 0; i < KT_ARRAY_SIZE(names); i++) {
+                begin(f.shape);
+                begin(f.other);
+                pool_pump(f.pool, 0);
+                until_idle(2);
+                end(f.shape, 1);
+                end(f.other, 1);
+                ck_assert_uint_eq(pool_drop(f.pool, names[i].text, false), names[i].n);
+                ck_assert_uint_eq(sum().idle, 2 - names[i].n);
+        }
+}
+END_TEST
+
+static bool guest_is_there(void *id)
+{
+        _cleanup_free_ char *path = kt_format("%s/guest-%s", f.run_dir, (char *)id);
+
+        return access(path, F_OK) == 0;
+}
+
+START_TEST(what_is_being_built_is_dropped)
+{
+        set_script("template=never_hello");
+        begin_and_pump(1);
+        end(f.shape, 1);
+        loop_test_until(&f.t, guest_is_there, "template-1");
+        ck_assert_uint_eq(pool_drop(f.pool, NULL, false), 1);
+        until_shapes(0);
+        ck_assert_uint_eq(count_entries(f.run_dir), 0);
+        ck_assert_uint_eq(count_entries(f.root), 0);
+        ck_assert_uint_eq(f.metrics.templates_failed, 0);
+}
+END_TEST
+
+START_TEST(a_guest_that_is_being_cloned_is_dropped)
+{
+        set_script("pool=never_parked");
+        begin_and_pump(1);
+        end(f.shape, 1);
+        until_log("park 1");
+        ck_assert_uint_eq(pool_drop(f.pool, NULL, false), 1);
+        until_shapes(0);
+        ck_assert_uint_eq(count_entries(f.run_dir), 0);
+        ck_assert_uint_eq(f.metrics.guests_failed[GUEST_END_BOOT], 0);
+}
+END_TEST
+
+START_TEST(a_failure_is_forgotten_with_what_is_dropped)
+{
+        set_script("template=fail_save");
+        begin_and_pump(1);
+        until_failures(1);
+        end(f.shape, 1);
+        ck_assert_uint_eq(pool_drop(f.pool, NULL, false), 1);
+        ck_assert_uint_eq(sum().shapes, 0);
+        ck_assert_uint_eq(sum().failing, 0);
+}
+END_TEST
+
+/* --- look --- */
+
+struct order {
+        const struct shape *shapes[4];
+        unsigned n;
+};
+
+static void add_shape(void *userdata, const struct pool_view *view)
+{
+        struct order *o = userdata;
+
+        o->shapes[o->n++] = view->shape;
+}
+
+START_TEST(the_one_in_most_demand_comes_first)
+{
+        struct order o = {};
+
+        begin(f.shape);
+        begin(f.other);
+        begin(f.other);
+        pool_look(f.pool, add_shape, &o);
+        ck_assert_uint_eq(o.n, 2);
+        ck_assert_ptr_eq(o.shapes[0], f.other);
+        end(f.other, 2);
+        for (unsigned i = 0; i < 3; i++)
+                begin(f.shape);
+        o.n = 0;
+        pool_look(f.pool, add_shape, &o);
+        ck_assert_ptr_eq(o.shapes[0], f.shape);
+}
+END_TEST
+
+START_TEST(an_empty_pool_has_nothing_to_show)
+{
+        struct order o = {};
+
+        pool_look(f.pool, add_shape, &o);
+        ck_assert_uint_eq(o.n, 0);
+        ck_assert_uint_eq(sum().shapes + sum().idle + sum().building, 0);
+        ck_assert(!sum().held);
+        ck_assert_ptr_null(sum().reason);
+        ck_assert_uint_eq(pool_drop(f.pool, NULL, true), 0);
+}
+END_TEST
+
+static bool is_a_moment_old(void *userdata)
+{
+        return look(f.shape).view.oldest_idle_ms > 5 && look(f.shape).view.unused_ms > 5;
+}
+
+START_TEST(it_is_told_how_long_guests_wait)
+{
+        begin_and_pump(1);
+        ck_assert_uint_eq(look(f.shape).view.oldest_idle_ms, 0);
+        until_idle(1);
+        loop_test_until(&f.t, is_a_moment_old, NULL);
+}
+END_TEST
+
+int main(void)
+{
+        Suite *s = suite_create("pool_admin");
+        TCase *primed = tcase_create("prime"), *dropped = tcase_create("drop"),
+              *looked = tcase_create("look");
+        TCase *all[] = {primed, dropped, looked};
+
+        for (size_t i = 0; i < KT_ARRAY_SIZE(all); i++) {
+                tcase_add_checked_fixture(all[i], setup, teardown_pool);
+                tcase_set_timeout(all[i], 120);
+                suite_add_tcase(s, all[i]);
+        }
+        tcase_add_test(primed, who_primes_is_told_when_they_are_ready);
+        tcase_add_test(primed, who_primes_what_is_ready_is_told_at_once);
+        tcase_add_test(primed, each_is_told_when_as_many_are_ready_as_he_asked_for);
+        tcase_add_test(primed, who_primes_is_told_of_a_failure);
+        tcase_add_test(primed, who_primes_is_told_of_a_clone_that_fails);
+        tcase_add_test(primed, what_was_left_alone_is_tried_at_once_when_it_is_primed);
+        tcase_add_test(primed, who_does_not_wait_any_more_is_not_told);
+        tcase_add_test(primed, what_was_primed_is_kept_ready_without_anyone_who_waits);
+        tcase_add_test(primed, what_was_primed_fades_like_any_demand);
+        tcase_add_test(primed, more_than_the_pool_may_hold_are_refused);
+        tcase_add_test(primed, without_templates_nothing_can_be_primed);
+        tcase_add_test(primed, who_waits_is_told_when_the_pool_stops);
+        tcase_add_test(dropped, what_is_dropped_is_forgotten_and_its_template_kept);
+        tcase_add_test(dropped, its_template_is_dropped_too_when_it_should_be);
+        tcase_add_test(dropped, what_is_dropped_is_named_in_several_ways);
+        tcase_add_test(dropped, what_is_being_built_is_dropped);
+        tcase_add_test(dropped, a_guest_that_is_being_cloned_is_dropped);
+        tcase_add_test(dropped, a_failure_is_forgotten_with_what_is_dropped);
+        tcase_add_test(looked, the_one_in_most_demand_comes_first);
+        tcase_add_test(looked, an_empty_pool_has_nothing_to_show);
+        tcase_add_test(looked, it_is_told_how_long_guests_wait);
+        return suite_run(s);
+}
