@@ -137,6 +137,7 @@ static inline void setup_pool(void)
                 .max = 8,
                 .memory_bytes = 8ULL << 30,
                 .half_life_ms = 600000,
+                .rehearsals = 1,
                 .on_empty = on_empty,
         };
         f.shape = new_shape(2, 1);

@@ -539,6 +539,108 @@ START_TEST(a_console_that_cannot_be_kept_does_not_matter_to_the_job)
 }
 END_TEST
 
+/* --- frozen --- */
+
+/* The third field of /proc/PID/stat. */
+static char process_state(void)
+{
+        _cleanup_free_ char *path = kt_format("/proc/%d/stat", (int)guest_pid(f.guest)), *text = NULL;
+
+        ck_assert_int_eq(kt_read_file(AT_FDCWD, path, 4096, &text, NULL), 0);
+        return strrchr(text, ')')[2];
+}
+
+static bool is_frozen(void *userdata)
+{
+        return process_state() == 'T';
+}
+
+static bool is_parked(void *userdata)
+{
+        return p.n_parked > 0;
+}
+
+static void park_and_freeze(void)
+{
+        make_template();
+        p.parked = NOTHING;
+        start("chatty_park");
+        loop_test_until(&f.t, is_parked, NULL);
+        guest_freeze(f.guest);
+        loop_test_until(&f.t, is_frozen, NULL);
+}
+
+START_TEST(a_frozen_guest_takes_a_job)
+{
+        park_and_freeze();
+        act(HAND_OUT);
+        uv_run(&f.t.loop, UV_RUN_DEFAULT);
+        expect_a_whole_job();
+}
+END_TEST
+
+START_TEST(a_frozen_guest_is_adopted)
+{
+        park_and_freeze();
+        memset(&heir, 0, sizeof(heir));
+        ck_assert_int_eq(guest_adopt(f.guest, &heirs_ops, &heir, NULL, NULL), 0);
+        act(HAND_OUT);
+        uv_run(&f.t.loop, UV_RUN_DEFAULT);
+        ck_assert_uint_eq(heir.gone, 1);
+        ck_assert_uint_eq(heir.frames, 10);
+}
+END_TEST
+
+static bool is_thawed(void *userdata)
+{
+        return process_state() != 'T';
+}
+
+START_TEST(a_frozen_guest_is_thawed)
+{
+        park_and_freeze();
+        guest_thaw(f.guest);
+        guest_thaw(f.guest);
+        loop_test_until(&f.t, is_thawed, NULL);
+        act(HAND_OUT);
+        uv_run(&f.t.loop, UV_RUN_DEFAULT);
+        expect_a_whole_job();
+}
+END_TEST
+
+START_TEST(a_frozen_guest_is_stopped)
+{
+        park_and_freeze();
+        guest_stop(f.guest);
+        uv_run(&f.t.loop, UV_RUN_DEFAULT);
+        expect_end(GUEST_END_STOPPED, "", "");
+}
+END_TEST
+
+START_TEST(a_frozen_guest_that_is_killed_has_its_words)
+{
+        park_and_freeze();
+        ck_assert_int_eq(kill(guest_pid(f.guest), SIGKILL), 0);
+        uv_run(&f.t.loop, UV_RUN_DEFAULT);
+        expect_end(GUEST_END_DIED, KT_E_GUEST_DIED,
+                   "the guest died while it waited for a job: QEMU was killed; did the host run out of "
+                   "memory?");
+}
+END_TEST
+
+/* Before the loop has heard of it. */
+START_TEST(a_frozen_guest_that_was_killed_takes_no_job)
+{
+        park_and_freeze();
+        ck_assert_int_eq(kill(guest_pid(f.guest), SIGKILL), 0);
+        act(HAND_OUT);
+        uv_run(&f.t.loop, UV_RUN_DEFAULT);
+        ck_assert_int_ne(f.end, GUEST_END_STOPPED);
+        ck_assert_msg(strstr(f.message, "killed") != NULL, "%s", f.message);
+        ck_assert_uint_eq(f.frames[KT_FRAME_HELLO], 0);
+}
+END_TEST
+
 /* --- how it can fail --- */
 
 #define PERHAPS 99U /* what comes first is a matter of chance */
@@ -890,6 +992,12 @@ int main(void)
         tcase_add_test(adopted, a_clone_is_adopted_too);
         tcase_add_test(adopted, an_adoption_without_a_file_ends_the_old_one);
         tcase_add_test(adopted, a_console_that_cannot_be_kept_does_not_matter_to_the_job);
+        tcase_add_test(adopted, a_frozen_guest_takes_a_job);
+        tcase_add_test(adopted, a_frozen_guest_is_adopted);
+        tcase_add_test(adopted, a_frozen_guest_is_thawed);
+        tcase_add_test(adopted, a_frozen_guest_is_stopped);
+        tcase_add_test(adopted, a_frozen_guest_that_is_killed_has_its_words);
+        tcase_add_test(adopted, a_frozen_guest_that_was_killed_takes_no_job);
         tcase_add_loop_test(fail, each_failure_has_its_words, 0, (int)KT_ARRAY_SIZE(failures));
         tcase_add_test(fail, one_that_dies_after_a_while_has_its_words);
         tcase_add_test(fail, one_that_is_half_gone_has_no_time_to_wake);
