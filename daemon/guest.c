@@ -299,6 +299,7 @@ static struct guest *guest_new(uv_loop_t *loop, const struct guest_params *param
         g->ops = *ops;
         g->userdata = userdata;
         g->shape = params->shape;
+        g->background = params->background;
         g->boot_timeout_ms = params->boot_timeout_ms ?: default_boot_timeout(params);
         g->migration_timeout_ms = params->migration_timeout_ms ?: MIGRATION_TIMEOUT_MS;
         g->id = strdup(params->id);

@@ -56,6 +56,7 @@ struct guest_params {
         unsigned boot_timeout_ms; /* from cont to HELLO or PARKED; 0: the default of 90 s, and 8 s more per
                                      vCPU under tcg; for a clone 20 s, and 1 s more */
         unsigned migration_timeout_ms; /* for restoring a clone, and for saving; 0: the default of 60 s */
+        bool background;               /* nobody waits for it: it yields to all else on the host */
         const char *console_path; /* file that gets the guest's whole console (created, 0600), or NULL */
 };
 

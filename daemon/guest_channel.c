@@ -341,9 +341,10 @@ const struct port_ops guest_port_ops = {
 
 static void on_console_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
 {
-        struct guest *g = handle->data;
+        /* What is read is taken before anything else is: one serves all guests of a thread. */
+        static _Thread_local char buffer[16384];
 
-        *ret = uv_buf_init(g->console_buffer, sizeof(g->console_buffer));
+        *ret = uv_buf_init(buffer, sizeof(buffer));
 }
 
 static void on_console_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)

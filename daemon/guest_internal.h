@@ -50,7 +50,7 @@ struct guest {
         const struct shape *shape;
         unsigned boot_timeout_ms, migration_timeout_ms;
         int state_fd; /* of a clone, until it is restored; else -1 */
-        bool is_clone;
+        bool is_clone, background;
         bool agent_waits; /* the agent was up when the guest was stopped last, and waits for its mailbox or a
                              WAKE */
         bool frozen;
@@ -68,7 +68,6 @@ struct guest {
         struct port *port;
         uv_pipe_t console_pipe;
         uv_timer_t timer; /* the boot timeout; the grace once QEMU is on its way out */
-        char console_buffer[16384];
 
         struct console console;
         struct guest_memory_file memory_files[TOPOLOGY_NODES_MAX];

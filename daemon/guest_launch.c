@@ -18,6 +18,10 @@
 /* First to go when the host runs out of memory: a guest is cheap, the daemon is not. */
 #define OOM_SCORE_ADJ 500
 
+/* Of one that nobody waits for. On a host that is busy all the time it gets a tenth of a CPU: 19 would be a
+ * hundredth, and its boot would not end in time. */
+#define BACKGROUND_NICE 10
+
 /* The child's descriptors, in the order in which it gets them, and our ends of the sockets. */
 enum {
         FD_AGENT,
@@ -162,6 +166,7 @@ static int start_process(struct guest *g, const struct channels *c, struct kt_er
                 .fds = c->theirs,
                 .n_fds = c->n_theirs,
                 .oom_score_adj = OOM_SCORE_ADJ,
+                .nice = g->background ? BACKGROUND_NICE : 0,
         };
         char **argv = qemu_args_make(&args);
         int r;

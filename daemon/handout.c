@@ -34,7 +34,7 @@ struct handout {
         uint64_t file_offset;
 
         /* the frame being given out */
-        uint8_t frame[KT_FRAME_HEADER_SIZE + KT_FRAME_PAYLOAD_MAX];
+        uint8_t *frame; /* as large as the largest needs */
         size_t frame_size, frame_given;
 };
 
@@ -105,6 +105,31 @@ static int item_init(struct item *i, const struct guest_item *from, struct kt_er
         return 0;
 }
 
+/* Bytes. */
+static size_t largest_frame(const struct handout *h)
+{
+        size_t payload = 0;
+
+        for (size_t i = 0; i < h->n_items; i++) {
+                const size_t data = h->items[i].size < DATA_MAX ? h->items[i].size : DATA_MAX;
+
+                payload = payload > h->items[i].payload_size ? payload : h->items[i].payload_size;
+                payload = payload > data ? payload : data;
+        }
+        return KT_FRAME_HEADER_SIZE + payload;
+}
+
+/* Bytes of the whole stream, or a little more. */
+static uint64_t stream_size(const struct handout *h)
+{
+        uint64_t size = KT_FRAME_HEADER_SIZE;
+
+        for (size_t i = 0; i < h->n_items; i++)
+                size += KT_FRAME_HEADER_SIZE + h->items[i].payload_size + h->items[i].size +
+                        KT_FRAME_HEADER_SIZE * (h->items[i].size / DATA_MAX + 1);
+        return size;
+}
+
 int handout_new(const struct guest_item *items, size_t n_items, struct handout **ret,
                 struct kt_error *reterr)
 {
@@ -119,6 +144,8 @@ int handout_new(const struct guest_item *items, size_t n_items, struct handout *
                 r = item_init(&h->items[i], &items[i], reterr);
                 h->n_items = i + 1;
         }
+        if (r >= 0 && !(h->frame = malloc(largest_frame(h))))
+                r = kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
         if (r < 0) {
                 handout_free(h);
                 return r;
@@ -137,6 +164,7 @@ void handout_free(struct handout *h)
                 kt_closep(&h->items[i].fd);
         }
         free(h->items);
+        free(h->frame);
         free(h);
 }
 
@@ -267,7 +295,8 @@ static int write_mailbox(const struct guest_memory *m, uint64_t gpa, const void 
 int handout_fill_mailbox(struct handout *h, const struct guest_memory *m, uint64_t gpa, uint64_t size,
                          struct kt_error *reterr)
 {
-        _cleanup_free_ uint8_t *buf = malloc(COPY_SIZE);
+        const size_t part = stream_size(h) < COPY_SIZE ? (size_t)stream_size(h) : COPY_SIZE;
+        _cleanup_free_ uint8_t *buf = malloc(part);
         uint8_t header[KT_MAILBOX_HEADER_SIZE];
         const uint64_t capacity = size - KT_MAILBOX_HEADER_SIZE;
         uint64_t used = 0;
@@ -278,7 +307,7 @@ int handout_fill_mailbox(struct handout *h, const struct guest_memory *m, uint64
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
         while (used < capacity && !handout_at_end(h)) {
                 const ssize_t n = handout_read(
-                        h, buf, capacity - used < COPY_SIZE ? (size_t)(capacity - used) : COPY_SIZE, reterr);
+                        h, buf, capacity - used < part ? (size_t)(capacity - used) : part, reterr);
 
                 if (n < 0)
                         return (int)n;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,16 @@ static void tell_ready(int fd, const char *text)
         close(fd);
 }
 
+/* A daemon that idles should be small: buffers of a guest or a job, of which most is never touched, come
+ * from the kernel and go back there, where malloc would by and by keep them; and four worker threads need no
+ * memory of their own each. */
+static void tune_malloc(void)
+{
+        mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+        mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+        mallopt(M_ARENA_MAX, 2);
+}
+
 int main(int argc, char **argv)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
@@ -28,6 +39,7 @@ int main(int argc, char **argv)
         int r;
 
         signal(SIGPIPE, SIG_IGN);
+        tune_malloc();
         kt_log_open("ktstrd", "auto", LOG_INFO);
         r = config_parse(argc, argv, &config, &err);
         if (r == 1)

@@ -25,7 +25,6 @@ struct port {
         struct kt_frame_decoder decoder;
         const struct port_ops *ops;
         void *userdata;
-        char read_buffer[64 * 1024];
 };
 
 struct write {
@@ -36,9 +35,10 @@ struct write {
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
 {
-        struct port *p = handle->data;
+        /* What is read is taken before anything else is: one serves all ports of a thread. */
+        static _Thread_local char buffer[64 * 1024];
 
-        *ret = uv_buf_init(p->read_buffer, sizeof(p->read_buffer));
+        *ret = uv_buf_init(buffer, sizeof(buffer));
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);

@@ -96,7 +96,7 @@ static void on_stderr(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 /* The helper, what it takes, then the program and its arguments, which are borrowed. */
 struct helper_argv {
-        char parent[24], oom[24], descriptors[24];
+        char parent[24], oom[24], nice[24], descriptors[24];
         char **argv;
 };
 
@@ -106,17 +106,19 @@ static int make_argv(const struct process_params *params, struct helper_argv *re
 
         while (params->argv[n])
                 n++;
-        ret->argv = calloc(n + 5, sizeof(char *));
+        ret->argv = calloc(n + 6, sizeof(char *));
         if (!ret->argv)
                 return -ENOMEM;
         snprintf(ret->parent, sizeof(ret->parent), "%d", (int)getpid());
         snprintf(ret->oom, sizeof(ret->oom), "%d", params->oom_score_adj);
+        snprintf(ret->nice, sizeof(ret->nice), "%u", params->nice);
         snprintf(ret->descriptors, sizeof(ret->descriptors), "%zu", PROCESS_FIRST_FD + params->n_fds);
         ret->argv[0] = (char *)params->exec_helper;
         ret->argv[1] = ret->parent;
         ret->argv[2] = ret->oom;
-        ret->argv[3] = ret->descriptors;
-        memcpy(ret->argv + 4, params->argv, n * sizeof(char *));
+        ret->argv[3] = ret->nice;
+        ret->argv[4] = ret->descriptors;
+        memcpy(ret->argv + 5, params->argv, n * sizeof(char *));
         return 0;
 }
 

@@ -23,6 +23,7 @@ struct process_params {
         const int *fds;          /* inherited as PROCESS_FIRST_FD and up; borrowed for the call */
         size_t n_fds;
         int oom_score_adj; /* -1000 … 1000 */
+        unsigned nice;     /* 0 … 19 */
 };
 
 struct process;

@@ -27,7 +27,6 @@ struct qmp {
         struct kt_wire_decoder *decoder;
         const struct qmp_ops *ops;
         void *userdata;
-        char read_buffer[16384];
 };
 
 struct command {
@@ -366,9 +365,10 @@ static void take_messages(struct qmp *q)
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
 {
-        struct qmp *q = handle->data;
+        /* What is read is taken before anything else is: one serves all that live on a thread. */
+        static _Thread_local char buffer[16384];
 
-        *ret = uv_buf_init(q->read_buffer, sizeof(q->read_buffer));
+        *ret = uv_buf_init(buffer, sizeof(buffer));
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)

@@ -50,6 +50,7 @@ static int start_with(const char *helper, const char *const *argv, const int *fd
                 .fds = fds,
                 .n_fds = n_fds,
                 .oom_score_adj = 123,
+                .nice = 7,
         };
 
         return process_start(&f.t.loop, &params, on_process_exit, &f, &f.process, reterr);
@@ -135,8 +136,8 @@ END_TEST
 START_TEST(the_helper_sets_what_it_is_for)
 {
         run_shell("cat /proc/$$/oom_score_adj >&2; ulimit -c >&2; set -- $(cat /proc/$$/stat); [ $1 = $6 ] "
-                  "&& echo leader >&2");
-        ck_assert_str_eq(f.text, "123\n0\nleader\n");
+                  "&& echo leader >&2; echo ${19} >&2");
+        ck_assert_str_eq(f.text, "123\n0\nleader\n7\n");
 }
 END_TEST
 
@@ -173,8 +174,8 @@ static void be_daemon(int fd)
         snprintf(parent, sizeof(parent), "%d", getpid());
         if (fork() == 0) {
                 dup2(fd, STDOUT_FILENO);
-                execl(getenv("KTSTR_TEST_EXEC_HELPER"), "ktstrd-exec", parent, "0", "3", "/bin/sh", "-c",
-                      "echo up; kill -STOP $$", NULL);
+                execl(getenv("KTSTR_TEST_EXEC_HELPER"), "ktstrd-exec", parent, "0", "0", "3", "/bin/sh",
+                      "-c", "echo up; kill -STOP $$", NULL);
                 _exit(1);
         }
         for (;;)
@@ -205,7 +206,7 @@ START_TEST(the_helper_does_not_run_for_somebody_else)
 {
         char command[512];
 
-        snprintf(command, sizeof(command), "'%s' 1 0 3 /bin/echo ran 2>&1",
+        snprintf(command, sizeof(command), "'%s' 1 0 0 3 /bin/echo ran 2>&1",
                  getenv("KTSTR_TEST_EXEC_HELPER"));
         run_shell(command);
         ck_assert_int_eq(f.status, 70);
