@@ -100,15 +100,24 @@ static unsigned wants(const struct pool_shape *ps)
         return pool_demand_want(&ps->demand, idle, pool_now(ps->pool), params->half_life_ms);
 }
 
+/* Those that have what they wait for, or all when it failed. Who is told may send away others, or ask for
+ * more. */
 static void tell_waiters(struct pool_shape *ps, const struct kt_error *err)
 {
         const unsigned idle = pool_shape_count(ps, true);
+        struct kt_list told = KT_LIST_INIT(told);
 
         kt_list_for_each_safe (it, &ps->waiters) {
                 struct pool_waiter *w = kt_list_entry(it, struct pool_waiter, link);
 
                 if (!err && idle < w->idle)
                         continue;
+                kt_list_remove(&w->link);
+                kt_list_append(&told, &w->link);
+        }
+        while (!kt_list_empty(&told)) {
+                struct pool_waiter *w = kt_list_entry(told.next, struct pool_waiter, link);
+
                 kt_list_remove(&w->link);
                 w->done(w->userdata, err);
                 free(w);
@@ -369,6 +378,8 @@ static void set_timer(struct pool *p)
         }
         if (p->hold_until_ms > now)
                 sooner(&at, p->hold_until_ms);
+        if (p->again)
+                sooner(&at, now);
         if (at == 0)
                 uv_timer_stop(&p->timer);
         else
@@ -395,10 +406,13 @@ static void serve(struct pool *p)
 
 void pool_changed(struct pool *p)
 {
-        /* What is started and stopped here may report at once. */
-        if (p->pumping)
+        /* What is started and stopped here may report at once: that is looked at in the loop's next turn. */
+        if (p->pumping) {
+                p->again = true;
                 return;
+        }
         p->pumping = true;
+        p->again = false;
         if (!p->stopping)
                 serve(p);
         kt_list_for_each_safe (it, &p->shapes)

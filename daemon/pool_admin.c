@@ -16,6 +16,8 @@ int pool_prime(struct pool *p, struct shape *s, const struct template *t, unsign
         if (!p->params.store)
                 return kt_error_set(reterr, -EOPNOTSUPP, KT_E_NO_POOL,
                                     "this daemon makes no templates: see Templates= in ktstrd.conf(5)");
+        if (p->stopping)
+                return kt_error_set(reterr, -ESHUTDOWN, KT_E_SHUTTING_DOWN, "the daemon stops");
         if (idle > p->params.max)
                 return kt_error_set_field(
                         reterr, -ERANGE, KT_E_INVALID_PARAMETER, "idle",

@@ -20,7 +20,7 @@ struct pool {
         struct kt_list shapes;
         uv_timer_t timer;
         bool stopping, timer_closed, told_empty;
-        bool pumping;
+        bool pumping, again; /* pool_changed() is at it; it was called meanwhile */
         unsigned cpus_running;  /* as pool_pump() was told last */
         uint64_t hold_until_ms; /* short of memory until then */
         unsigned work;          /* workers that run for it */

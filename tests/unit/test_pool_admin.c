@@ -160,6 +160,66 @@ START_TEST(what_was_primed_fades_like_any_demand)
 }
 END_TEST
 
+/* --- callbacks that call back --- */
+
+static void on_told_unwait_next(void *userdata, const struct kt_error *err)
+{
+        struct waiting *w = userdata;
+
+        on_told(w, err);
+        pool_unwait(w[1].waiter);
+}
+
+static void prime_and_unwait_next(struct waiting *w, struct shape *s)
+{
+        ck_assert_int_eq(pool_prime(f.pool, s, NULL, 1, on_told_unwait_next, w, &w->waiter, NULL), 0);
+}
+
+START_TEST(one_who_is_told_may_send_the_next_one_away)
+{
+        prime_and_unwait_next(&waiting[0], f.shape);
+        prime(&waiting[1], f.shape, 1);
+        prime(&waiting[2], f.shape, 1);
+        expect_ready(&waiting[0]);
+        expect_ready(&waiting[2]);
+        ck_assert_uint_eq(waiting[1].told, 0);
+}
+END_TEST
+
+START_TEST(one_who_is_told_of_a_failure_may_do_so_too)
+{
+        set_script("template=fail_save");
+        prime_and_unwait_next(&waiting[0], f.shape);
+        prime(&waiting[1], f.shape, 1);
+        expect_told(&waiting[0], KT_E_GUEST_DIED, "");
+        ck_assert_uint_eq(waiting[1].told, 0);
+}
+END_TEST
+
+static void on_told_prime_more(void *userdata, const struct kt_error *err)
+{
+        on_told(userdata, err);
+        prime(&waiting[1], f.shape, 2);
+}
+
+static bool is_measured(void *userdata)
+{
+        return look(f.shape).view.memory_bytes > 0;
+}
+
+START_TEST(one_who_is_told_may_ask_for_more)
+{
+        begin_and_pump(1);
+        loop_test_until(&f.t, is_measured, NULL);
+        ck_assert_int_eq(pool_prime(f.pool, f.shape, NULL, 1, on_told_prime_more, &waiting[0],
+                                    &waiting[0].waiter, NULL),
+                         0);
+        expect_ready(&waiting[0]);
+        expect_ready(&waiting[1]);
+        ck_assert_uint_eq(sum().idle, 2);
+}
+END_TEST
+
 static void expect_refused(int num, unsigned idle, const char *name, const char *part)
 {
         struct pool_waiter *w = NULL;
@@ -187,6 +247,13 @@ START_TEST(without_templates_nothing_can_be_primed)
         ck_assert_int_eq(pool_new(&f.params, &f.pool, NULL), 0);
         f.n_empty = 0;
         expect_refused(-EOPNOTSUPP, 1, KT_E_NO_POOL, "Templates=");
+}
+END_TEST
+
+START_TEST(who_primes_a_pool_that_stops_is_refused)
+{
+        pool_stop(f.pool);
+        expect_refused(-ESHUTDOWN, 1, KT_E_SHUTTING_DOWN, "the daemon stops");
 }
 END_TEST
 
@@ -394,6 +461,10 @@ int main(void)
         tcase_add_test(primed, who_does_not_wait_any_more_is_not_told);
         tcase_add_test(primed, what_was_primed_is_kept_ready_without_anyone_who_waits);
         tcase_add_test(primed, what_was_primed_fades_like_any_demand);
+        tcase_add_test(primed, one_who_is_told_may_send_the_next_one_away);
+        tcase_add_test(primed, one_who_is_told_of_a_failure_may_do_so_too);
+        tcase_add_test(primed, one_who_is_told_may_ask_for_more);
+        tcase_add_test(primed, who_primes_a_pool_that_stops_is_refused);
         tcase_add_test(primed, more_than_the_pool_may_hold_are_refused);
         tcase_add_test(primed, without_templates_nothing_can_be_primed);
         tcase_add_test(primed, who_waits_is_told_when_the_pool_stops);
