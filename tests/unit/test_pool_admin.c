@@ -220,6 +220,78 @@ START_TEST(one_who_is_told_may_ask_for_more)
 }
 END_TEST
 
+/* --- what cannot be had --- */
+
+/* By the time that they are ready nobody would want them any more, but for who waits. */
+START_TEST(who_waits_gets_them_however_fast_demand_fades)
+{
+        f.params.half_life_ms = 1;
+        close_pool();
+        open_pool();
+        prime(&waiting[0], f.shape, 3);
+        expect_ready(&waiting[0]);
+        until_shapes(0);
+}
+END_TEST
+
+START_TEST(who_asks_for_more_than_memory_holds_is_told)
+{
+        f.params.memory_bytes = 1 << 20;
+        close_pool();
+        open_pool();
+        prime(&waiting[0], f.shape, 2);
+        expect_told(&waiting[0], KT_E_BUSY,
+                    "of " KERNEL_KEY "/1n1l2c1t/96M/tcg no more than 0 can be ready now: all guests that "
+                                     "wait may be 8 and take 1 MiB");
+}
+END_TEST
+
+START_TEST(who_asks_for_more_than_others_leave_is_told)
+{
+        f.params.max = 3;
+        close_pool();
+        open_pool();
+        begin(f.other);
+        begin(f.other);
+        pool_pump(f.pool, 0);
+        until_idle(2);
+        prime(&waiting[0], f.shape, 3);
+        expect_told(&waiting[0], KT_E_BUSY,
+                    "no more than 1 can be ready now: all guests that wait may be 3 and");
+        ck_assert_uint_eq(look(f.shape).view.idle, 1);
+        ck_assert_uint_eq(look(f.other).view.idle, 2);
+        /* What fits is had. */
+        prime(&waiting[1], f.shape, 1);
+        expect_ready(&waiting[1]);
+}
+END_TEST
+
+/* The first one is taken for larger than it turns out to be. */
+START_TEST(who_asks_for_what_only_seems_too_much_gets_it)
+{
+        f.params.memory_bytes = 100 << 20;
+        close_pool();
+        open_pool();
+        prime(&waiting[0], f.shape, 4);
+        expect_ready(&waiting[0]);
+}
+END_TEST
+
+START_TEST(who_waits_for_room_beside_jobs_goes_on_waiting)
+{
+        f.params.host_cpus = 2;
+        close_pool();
+        open_pool();
+        pool_pump(f.pool, 2);
+        prime(&waiting[0], f.shape, 1);
+        ck_assert_uint_eq(sum().building, 0);
+        uv_run(&f.t.loop, UV_RUN_NOWAIT);
+        ck_assert_uint_eq(waiting[0].told, 0);
+        pool_pump(f.pool, 0);
+        expect_ready(&waiting[0]);
+}
+END_TEST
+
 static void expect_refused(int num, unsigned idle, const char *name, const char *part)
 {
         struct pool_waiter *w = NULL;
@@ -465,6 +537,11 @@ int main(void)
         tcase_add_test(primed, one_who_is_told_of_a_failure_may_do_so_too);
         tcase_add_test(primed, one_who_is_told_may_ask_for_more);
         tcase_add_test(primed, who_primes_a_pool_that_stops_is_refused);
+        tcase_add_test(primed, who_waits_gets_them_however_fast_demand_fades);
+        tcase_add_test(primed, who_asks_for_more_than_memory_holds_is_told);
+        tcase_add_test(primed, who_asks_for_more_than_others_leave_is_told);
+        tcase_add_test(primed, who_asks_for_what_only_seems_too_much_gets_it);
+        tcase_add_test(primed, who_waits_for_room_beside_jobs_goes_on_waiting);
         tcase_add_test(primed, more_than_the_pool_may_hold_are_refused);
         tcase_add_test(primed, without_templates_nothing_can_be_primed);
         tcase_add_test(primed, who_waits_is_told_when_the_pool_stops);
