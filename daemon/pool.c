@@ -628,13 +628,16 @@ static void stop_shape(struct pool_shape *ps, const struct kt_error *err)
 void pool_stop(struct pool *p)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        const bool pumping = p->pumping;
 
         if (p->stopping)
                 return;
         p->stopping = true;
         kt_error_set(&err, -ESHUTDOWN, KT_E_SHUTTING_DOWN, "the daemon stops");
-        kt_list_for_each_safe (it, &p->shapes)
+        p->pumping = true; /* whoever is told may call back: the list is to stay */
+        kt_list_for_each (it, &p->shapes)
                 stop_shape(kt_list_entry(it, struct pool_shape, link), &err);
+        p->pumping = pumping;
         uv_close((uv_handle_t *)&p->timer, on_timer_closed);
         pool_changed(p);
 }

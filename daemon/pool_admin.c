@@ -57,6 +57,11 @@ static bool matches(const struct pool_shape *ps, const char *text)
 
 static void drop(struct pool_shape *ps, bool templates)
 {
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+
+        kt_error_set(&err, -ECANCELED, KT_E_NO_SUCH_SHAPE,
+                     "%s was dropped from the pool while it was made ready", ps->shape->text);
+        pool_tell_all(ps, &err);
         kt_list_for_each_safe (it, &ps->guests)
                 pool_guest_stop(kt_list_entry(it, struct pool_guest, link));
         if (ps->build)
@@ -70,9 +75,11 @@ static void drop(struct pool_shape *ps, bool templates)
 
 unsigned pool_drop(struct pool *p, const char *text, bool templates)
 {
+        const bool pumping = p->pumping;
         unsigned n = 0;
 
-        kt_list_for_each_safe (it, &p->shapes) {
+        p->pumping = true; /* whoever is told may call back: the list is to stay */
+        kt_list_for_each (it, &p->shapes) {
                 struct pool_shape *ps = kt_list_entry(it, struct pool_shape, link);
 
                 if (!matches(ps, text))
@@ -80,6 +87,7 @@ unsigned pool_drop(struct pool *p, const char *text, bool templates)
                 drop(ps, templates);
                 n++;
         }
+        p->pumping = pumping;
         pool_changed(p);
         return n;
 }

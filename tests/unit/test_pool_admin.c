@@ -196,6 +196,28 @@ START_TEST(one_who_is_told_of_a_failure_may_do_so_too)
 }
 END_TEST
 
+static void on_told_drop_all(void *userdata, const struct kt_error *err)
+{
+        on_told(userdata, err);
+        pool_drop(f.pool, NULL, false);
+}
+
+START_TEST(one_who_is_told_may_drop_all)
+{
+        begin(f.other);
+        pool_pump(f.pool, 0);
+        until_idle(1);
+        end(f.other, 1);
+        ck_assert_int_eq(pool_prime(f.pool, f.shape, NULL, 1, on_told_drop_all, &waiting[0],
+                                    &waiting[0].waiter, NULL),
+                         0);
+        prime(&waiting[1], f.shape, 2);
+        expect_ready(&waiting[0]);
+        expect_told(&waiting[1], KT_E_NO_SUCH_SHAPE, "was dropped");
+        until_shapes(0);
+}
+END_TEST
+
 static void on_told_prime_more(void *userdata, const struct kt_error *err)
 {
         on_told(userdata, err);
@@ -242,7 +264,7 @@ START_TEST(who_asks_for_more_than_memory_holds_is_told)
         prime(&waiting[0], f.shape, 2);
         expect_told(&waiting[0], KT_E_BUSY,
                     "of " KERNEL_KEY "/1n1l2c1t/96M/tcg no more than 0 can be ready now: all guests that "
-                                     "wait may be 8 and take 1 MiB");
+                    "wait may be 8 and take 1 MiB");
 }
 END_TEST
 
@@ -406,6 +428,18 @@ START_TEST(what_is_dropped_is_named_in_several_ways)
 }
 END_TEST
 
+START_TEST(who_waits_for_what_is_dropped_is_told)
+{
+        set_script("template=never_hello");
+        prime(&waiting[0], f.shape, 1);
+        prime(&waiting[1], f.other, 1);
+        ck_assert_uint_eq(pool_drop(f.pool, f.shape->text, false), 1);
+        expect_told(&waiting[0], KT_E_NO_SUCH_SHAPE, "was dropped from the pool");
+        ck_assert_uint_eq(waiting[1].told, 0);
+        until_shapes(1);
+}
+END_TEST
+
 static bool guest_is_there(void *id)
 {
         _cleanup_free_ char *path = kt_format("%s/guest-%s", f.run_dir, (char *)id);
@@ -535,6 +569,7 @@ int main(void)
         tcase_add_test(primed, what_was_primed_fades_like_any_demand);
         tcase_add_test(primed, one_who_is_told_may_send_the_next_one_away);
         tcase_add_test(primed, one_who_is_told_of_a_failure_may_do_so_too);
+        tcase_add_test(primed, one_who_is_told_may_drop_all);
         tcase_add_test(primed, one_who_is_told_may_ask_for_more);
         tcase_add_test(primed, who_primes_a_pool_that_stops_is_refused);
         tcase_add_test(primed, who_waits_gets_them_however_fast_demand_fades);
@@ -548,6 +583,7 @@ int main(void)
         tcase_add_test(dropped, what_is_dropped_is_forgotten_and_its_template_kept);
         tcase_add_test(dropped, its_template_is_dropped_too_when_it_should_be);
         tcase_add_test(dropped, what_is_dropped_is_named_in_several_ways);
+        tcase_add_test(dropped, who_waits_for_what_is_dropped_is_told);
         tcase_add_test(dropped, what_is_being_built_is_dropped);
         tcase_add_test(dropped, a_guest_that_is_being_cloned_is_dropped);
         tcase_add_test(dropped, a_failure_is_forgotten_with_what_is_dropped);
