@@ -244,7 +244,10 @@ static void on_built(void *userdata, const struct template *t, const struct kt_e
         struct pool *p = ps->pool;
 
         ps->build = NULL;
-        if (t) {
+        if (t && ps->build_dropped) {
+                template_unref(p->params.store, t);
+                pool_shape_drop_template(ps);
+        } else if (t) {
                 kt_log_info("template of %s built in %lld ms", ps->shape->text, (long long)t->build_ms);
                 metrics_template(p->params.metrics, true);
                 take_template(ps, t);
@@ -254,6 +257,7 @@ static void on_built(void *userdata, const struct template *t, const struct kt_e
                 metrics_template(p->params.metrics, false);
                 pool_shape_failed(ps, "the template", err);
         }
+        ps->build_dropped = false;
         pool_changed(p);
 }
 

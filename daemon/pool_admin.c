@@ -64,8 +64,10 @@ static void drop(struct pool_shape *ps, bool templates)
         pool_tell_all(ps, &err);
         kt_list_for_each_safe (it, &ps->guests)
                 pool_guest_stop(kt_list_entry(it, struct pool_guest, link));
-        if (ps->build)
+        if (ps->build) {
                 template_build_stop(ps->build);
+                ps->build_dropped |= templates;
+        }
         if (templates)
                 pool_shape_drop_template(ps);
         ps->demand.uses = ps->demand.peak = 0;

@@ -34,6 +34,7 @@ struct pool_shape {
         struct shape *shape;
         const struct template *template; /* a reference, or NULL */
         struct template_build *build;
+        bool build_dropped;    /* nobody wants to keep what comes of it */
         struct kt_list guests; /* struct pool_guest */
         struct kt_list waiters;
         struct pool_demand demand;

@@ -486,6 +486,85 @@ START_TEST(a_failure_is_forgotten_with_what_is_dropped)
 }
 END_TEST
 
+/* --- a template that is there when it is dropped --- */
+
+static volatile sig_atomic_t was_opened;
+
+static void on_opened(int signum)
+{
+        was_opened = 1;
+}
+
+static bool is_opened(void *userdata)
+{
+        return was_opened;
+}
+
+/* The device state of the one template in the making. */
+static char *find_draft(void)
+{
+        _cleanup_closedir_ DIR *dir = opendir(f.root);
+        char *path = NULL;
+
+        ck_assert_ptr_nonnull(dir);
+        for (struct dirent *e; (e = readdir(dir));)
+                if (strncmp(e->d_name, ".tmp-", 5) == 0)
+                        path = kt_format("%s/%s/state", f.root, e->d_name);
+        ck_assert_ptr_nonnull(path);
+        return path;
+}
+
+static void do_nothing(uv_work_t *request)
+{
+}
+
+static void on_nothing_done(uv_work_t *request, int status)
+{
+        request->data = NULL;
+}
+
+static bool is_done(void *request)
+{
+        return ((uv_work_t *)request)->data == NULL;
+}
+
+static void setup_two_workers(void)
+{
+        memset(waiting, 0, sizeof(waiting));
+        setup_pool_with("2");
+}
+
+/* Whoever publishes it waits at its state until we let go. */
+START_TEST(a_template_that_comes_too_late_is_dropped_too)
+{
+        _cleanup_free_ char *path = NULL;
+        uv_work_t nothing = {.data = &nothing};
+        int fd;
+
+        signal(SIGIO, on_opened);
+        begin_and_pump(1);
+        until_log("saved");
+        path = find_draft();
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        ck_assert_int_ge(fd, 0);
+        if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0) {
+                puts("skipped: this file system knows no leases");
+                close(fd);
+                return;
+        }
+        loop_test_until(&f.t, is_opened, NULL);
+        end(f.shape, 1);
+        ck_assert_uint_eq(pool_drop(f.pool, NULL, true), 1);
+        /* Behind the removal, for which the other worker is there. */
+        ck_assert_int_eq(uv_queue_work(&f.t.loop, &nothing, do_nothing, on_nothing_done), 0);
+        loop_test_until(&f.t, is_done, &nothing);
+        close(fd);
+        until_shapes(0);
+        close_pool();
+        ck_assert_uint_eq(count_entries(f.root), 0);
+}
+END_TEST
+
 /* --- look --- */
 
 struct order {
@@ -550,7 +629,7 @@ int main(void)
 {
         Suite *s = suite_create("pool_admin");
         TCase *primed = tcase_create("prime"), *dropped = tcase_create("drop"),
-              *looked = tcase_create("look");
+              *looked = tcase_create("look"), *late = tcase_create("late");
         TCase *all[] = {primed, dropped, looked};
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(all); i++) {
@@ -587,6 +666,10 @@ int main(void)
         tcase_add_test(dropped, what_is_being_built_is_dropped);
         tcase_add_test(dropped, a_guest_that_is_being_cloned_is_dropped);
         tcase_add_test(dropped, a_failure_is_forgotten_with_what_is_dropped);
+        tcase_add_checked_fixture(late, setup_two_workers, teardown_pool);
+        tcase_set_timeout(late, 120);
+        suite_add_tcase(s, late);
+        tcase_add_test(late, a_template_that_comes_too_late_is_dropped_too);
         tcase_add_test(looked, the_one_in_most_demand_comes_first);
         tcase_add_test(looked, an_empty_pool_has_nothing_to_show);
         tcase_add_test(looked, it_is_told_how_long_guests_wait);
