@@ -96,23 +96,78 @@ static unsigned wants(const struct pool_shape *ps)
 {
         const struct pool_params *params = &ps->pool->params;
         const unsigned idle = ps->primed > params->idle ? ps->primed : params->idle;
+        unsigned n = pool_demand_want(&ps->demand, idle, pool_now(ps->pool), params->half_life_ms);
 
-        return pool_demand_want(&ps->demand, idle, pool_now(ps->pool), params->half_life_ms);
+        /* Who waits does so for as long as it takes. */
+        kt_list_for_each (it, &ps->waiters) {
+                const struct pool_waiter *w = kt_list_entry(it, struct pool_waiter, link);
+
+                n = w->idle > n ? w->idle : n;
+        }
+        return n;
 }
 
-static void tell_waiters(struct pool_shape *ps, const struct kt_error *err)
+/* Whose time has come, out of the list first: who is told may send away others, or ask for more. */
+static void tell(struct pool_shape *ps,
+                 bool (*whose)(const struct pool_shape *ps, const struct pool_waiter *w),
+                 const struct kt_error *err)
 {
-        const unsigned idle = pool_shape_count(ps, true);
+        struct kt_list told = KT_LIST_INIT(told);
 
         kt_list_for_each_safe (it, &ps->waiters) {
                 struct pool_waiter *w = kt_list_entry(it, struct pool_waiter, link);
 
-                if (!err && idle < w->idle)
+                if (whose && !whose(ps, w))
                         continue;
+                kt_list_remove(&w->link);
+                kt_list_append(&told, &w->link);
+        }
+        while (!kt_list_empty(&told)) {
+                struct pool_waiter *w = kt_list_entry(told.next, struct pool_waiter, link);
+
                 kt_list_remove(&w->link);
                 w->done(w->userdata, err);
                 free(w);
         }
+}
+
+void pool_tell_all(struct pool_shape *ps, const struct kt_error *err)
+{
+        tell(ps, NULL, err);
+}
+
+static bool has_them(const struct pool_shape *ps, const struct pool_waiter *w)
+{
+        return pool_shape_count(ps, true) >= w->idle;
+}
+
+static bool gets_less(const struct pool_shape *ps, const struct pool_waiter *w)
+{
+        return w->idle > ps->granted;
+}
+
+/* Nothing more comes of what it may have. A guest that was not measured may turn out to be smaller, and who
+ * came just now is not counted yet. */
+static bool is_settled(const struct pool_shape *ps)
+{
+        return ps->template && !ps->build && ps->pool->work == 0 && !ps->pool->again &&
+               pool_shape_count(ps, false) == 0 && pool_shape_count(ps, true) >= ps->granted;
+}
+
+static void tell_waiters(struct pool_shape *ps)
+{
+        const struct pool_params *params = &ps->pool->params;
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+
+        tell(ps, has_them, NULL);
+        if (kt_list_empty(&ps->waiters) || !is_settled(ps))
+                return;
+        kt_error_set(
+                &err, -ENOSPC, KT_E_BUSY,
+                "of %s no more than %u can be ready now: all guests that wait may be %u and take %llu MiB "
+                "together (Maximum= and MemoryMax= in ktstrd.conf(5)); `ktstrctl pool` lists them",
+                ps->shape->text, ps->granted, params->max, (unsigned long long)params->memory_bytes >> 20);
+        tell(ps, gets_less, &err);
 }
 
 /* Nothing of it is left: forget it. */
@@ -137,7 +192,7 @@ void pool_shape_failed(struct pool_shape *ps, const char *what, const struct kt_
         ps->reason = strdup(err ? kt_error_text(err) : "it ended without a word");
         kt_log_warning("%s, of %s, failed: %s; trying again in %llu s", what, ps->shape->text,
                        ps->reason ?: "out of memory", (unsigned long long)(wait + 999) / 1000);
-        tell_waiters(ps, err);
+        pool_tell_all(ps, err);
 }
 
 /* --- templates --- */
@@ -189,7 +244,10 @@ static void on_built(void *userdata, const struct template *t, const struct kt_e
         struct pool *p = ps->pool;
 
         ps->build = NULL;
-        if (t) {
+        if (t && ps->build_dropped) {
+                template_unref(p->params.store, t);
+                pool_shape_drop_template(ps);
+        } else if (t) {
                 kt_log_info("template of %s built in %lld ms", ps->shape->text, (long long)t->build_ms);
                 metrics_template(p->params.metrics, true);
                 take_template(ps, t);
@@ -199,6 +257,7 @@ static void on_built(void *userdata, const struct template *t, const struct kt_e
                 metrics_template(p->params.metrics, false);
                 pool_shape_failed(ps, "the template", err);
         }
+        ps->build_dropped = false;
         pool_changed(p);
 }
 
@@ -369,6 +428,8 @@ static void set_timer(struct pool *p)
         }
         if (p->hold_until_ms > now)
                 sooner(&at, p->hold_until_ms);
+        if (p->again)
+                sooner(&at, now);
         if (at == 0)
                 uv_timer_stop(&p->timer);
         else
@@ -390,15 +451,18 @@ static void serve(struct pool *p)
                 trim(kt_list_entry(it, struct pool_shape, link));
         serve_all(p);
         kt_list_for_each_safe (it, &p->shapes)
-                tell_waiters(kt_list_entry(it, struct pool_shape, link), NULL);
+                tell_waiters(kt_list_entry(it, struct pool_shape, link));
 }
 
 void pool_changed(struct pool *p)
 {
-        /* What is started and stopped here may report at once. */
-        if (p->pumping)
+        /* What is started and stopped here may report at once: that is looked at in the loop's next turn. */
+        if (p->pumping) {
+                p->again = true;
                 return;
+        }
         p->pumping = true;
+        p->again = false;
         if (!p->stopping)
                 serve(p);
         kt_list_for_each_safe (it, &p->shapes)
@@ -558,7 +622,7 @@ static void on_timer_closed(uv_handle_t *handle)
 
 static void stop_shape(struct pool_shape *ps, const struct kt_error *err)
 {
-        tell_waiters(ps, err);
+        pool_tell_all(ps, err);
         if (ps->build)
                 template_build_stop(ps->build);
         kt_list_for_each_safe (it, &ps->guests)
@@ -568,13 +632,16 @@ static void stop_shape(struct pool_shape *ps, const struct kt_error *err)
 void pool_stop(struct pool *p)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        const bool pumping = p->pumping;
 
         if (p->stopping)
                 return;
         p->stopping = true;
         kt_error_set(&err, -ESHUTDOWN, KT_E_SHUTTING_DOWN, "the daemon stops");
-        kt_list_for_each_safe (it, &p->shapes)
+        p->pumping = true; /* whoever is told may call back: the list is to stay */
+        kt_list_for_each (it, &p->shapes)
                 stop_shape(kt_list_entry(it, struct pool_shape, link), &err);
+        p->pumping = pumping;
         uv_close((uv_handle_t *)&p->timer, on_timer_closed);
         pool_changed(p);
 }

@@ -72,7 +72,8 @@ void pool_shrink(struct pool *p);
 /* --- for people --- */
 
 /* Wait until `idle` guests of a shape are ready; counts as demand, and as many are kept ready while that
- * lasts. done comes exactly once (err NULL: ready), possibly at once, and not after pool_unwait(). */
+ * lasts. done comes exactly once, possibly at once, and not after pool_unwait(); err NULL: ready; KT_E_BUSY:
+ * beside the others not as many may be. */
 struct pool_waiter;
 int pool_prime(struct pool *p, struct shape *s, const struct template *t, unsigned idle,
                void (*done)(void *userdata, const struct kt_error *err), void *userdata,

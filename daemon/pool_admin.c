@@ -16,6 +16,8 @@ int pool_prime(struct pool *p, struct shape *s, const struct template *t, unsign
         if (!p->params.store)
                 return kt_error_set(reterr, -EOPNOTSUPP, KT_E_NO_POOL,
                                     "this daemon makes no templates: see Templates= in ktstrd.conf(5)");
+        if (p->stopping)
+                return kt_error_set(reterr, -ESHUTDOWN, KT_E_SHUTTING_DOWN, "the daemon stops");
         if (idle > p->params.max)
                 return kt_error_set_field(
                         reterr, -ERANGE, KT_E_INVALID_PARAMETER, "idle",
@@ -55,10 +57,17 @@ static bool matches(const struct pool_shape *ps, const char *text)
 
 static void drop(struct pool_shape *ps, bool templates)
 {
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+
+        kt_error_set(&err, -ECANCELED, KT_E_NO_SUCH_SHAPE,
+                     "%s was dropped from the pool while it was made ready", ps->shape->text);
+        pool_tell_all(ps, &err);
         kt_list_for_each_safe (it, &ps->guests)
                 pool_guest_stop(kt_list_entry(it, struct pool_guest, link));
-        if (ps->build)
+        if (ps->build) {
                 template_build_stop(ps->build);
+                ps->build_dropped |= templates;
+        }
         if (templates)
                 pool_shape_drop_template(ps);
         ps->demand.uses = ps->demand.peak = 0;
@@ -68,9 +77,11 @@ static void drop(struct pool_shape *ps, bool templates)
 
 unsigned pool_drop(struct pool *p, const char *text, bool templates)
 {
+        const bool pumping = p->pumping;
         unsigned n = 0;
 
-        kt_list_for_each_safe (it, &p->shapes) {
+        p->pumping = true; /* whoever is told may call back: the list is to stay */
+        kt_list_for_each (it, &p->shapes) {
                 struct pool_shape *ps = kt_list_entry(it, struct pool_shape, link);
 
                 if (!matches(ps, text))
@@ -78,6 +89,7 @@ unsigned pool_drop(struct pool *p, const char *text, bool templates)
                 drop(ps, templates);
                 n++;
         }
+        p->pumping = pumping;
         pool_changed(p);
         return n;
 }

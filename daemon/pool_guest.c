@@ -33,9 +33,9 @@ static void on_parked(void *userdata)
         ps->reason = NULL;
         metrics_boot(ps->pool->params.metrics, METRICS_CLONE, (double)(uv_hrtime() - pg->start_ns) / 1e9);
         guest_freeze(pg->guest);
-        pool_changed(ps->pool);
         /* The others share with it: their sizes have changed too. */
         (void)pool_measure(ps->pool, NULL, NULL);
+        pool_changed(ps->pool);
 }
 
 static void on_frame(void *userdata, const struct kt_frame *frame)

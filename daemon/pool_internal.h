@@ -20,7 +20,7 @@ struct pool {
         struct kt_list shapes;
         uv_timer_t timer;
         bool stopping, timer_closed, told_empty;
-        bool pumping;
+        bool pumping, again;    /* pool_changed() is at it; it was called meanwhile */
         unsigned cpus_running;  /* as pool_pump() was told last */
         uint64_t hold_until_ms; /* short of memory until then */
         unsigned work;          /* workers that run for it */
@@ -34,6 +34,7 @@ struct pool_shape {
         struct shape *shape;
         const struct template *template; /* a reference, or NULL */
         struct template_build *build;
+        bool build_dropped;    /* nobody wants to keep what comes of it */
         struct kt_list guests; /* struct pool_guest */
         struct kt_list waiters;
         struct pool_demand demand;
@@ -74,6 +75,9 @@ struct pool_shape *pool_know(struct pool *p, struct shape *s, const struct templ
 
 /* What is left to do after something happened. */
 void pool_changed(struct pool *p);
+
+/* Whoever waits for guests of it. */
+void pool_tell_all(struct pool_shape *ps, const struct kt_error *err);
 
 /* A build or a guest of this shape failed: leave it alone for a while. */
 void pool_shape_failed(struct pool_shape *ps, const char *what, const struct kt_error *err);

@@ -107,11 +107,12 @@ static inline void set_script(const char *script)
         setenv("FAKE_QEMU_SCRIPT", script, 1);
 }
 
-static inline void setup_pool(void)
+/* workers: with one, what runs on it can be kept from running, and comes in the order in which it was begun.
+ */
+static inline void setup_pool_with(const char *workers)
 {
         memset(&f, 0, sizeof(f));
-        /* So that what runs on it can be kept from running, and comes in the order in which it was begun. */
-        setenv("UV_THREADPOOL_SIZE", "1", 1);
+        setenv("UV_THREADPOOL_SIZE", workers, 1);
         set_script("ok");
         f.dir = unit_dir_new();
         f.run_dir = kt_path_join(f.dir.path, "run");
@@ -143,6 +144,11 @@ static inline void setup_pool(void)
         f.shape = new_shape(2, 1);
         f.other = new_shape(1, 2);
         open_pool();
+}
+
+static inline void setup_pool(void)
+{
+        setup_pool_with("1");
 }
 
 static inline unsigned count_entries(const char *path)

@@ -160,6 +160,160 @@ START_TEST(what_was_primed_fades_like_any_demand)
 }
 END_TEST
 
+/* --- callbacks that call back --- */
+
+static void on_told_unwait_next(void *userdata, const struct kt_error *err)
+{
+        struct waiting *w = userdata;
+
+        on_told(w, err);
+        pool_unwait(w[1].waiter);
+}
+
+static void prime_and_unwait_next(struct waiting *w, struct shape *s)
+{
+        ck_assert_int_eq(pool_prime(f.pool, s, NULL, 1, on_told_unwait_next, w, &w->waiter, NULL), 0);
+}
+
+START_TEST(one_who_is_told_may_send_the_next_one_away)
+{
+        prime_and_unwait_next(&waiting[0], f.shape);
+        prime(&waiting[1], f.shape, 1);
+        prime(&waiting[2], f.shape, 1);
+        expect_ready(&waiting[0]);
+        expect_ready(&waiting[2]);
+        ck_assert_uint_eq(waiting[1].told, 0);
+}
+END_TEST
+
+START_TEST(one_who_is_told_of_a_failure_may_do_so_too)
+{
+        set_script("template=fail_save");
+        prime_and_unwait_next(&waiting[0], f.shape);
+        prime(&waiting[1], f.shape, 1);
+        expect_told(&waiting[0], KT_E_GUEST_DIED, "");
+        ck_assert_uint_eq(waiting[1].told, 0);
+}
+END_TEST
+
+static void on_told_drop_all(void *userdata, const struct kt_error *err)
+{
+        on_told(userdata, err);
+        pool_drop(f.pool, NULL, false);
+}
+
+START_TEST(one_who_is_told_may_drop_all)
+{
+        begin(f.other);
+        pool_pump(f.pool, 0);
+        until_idle(1);
+        end(f.other, 1);
+        ck_assert_int_eq(pool_prime(f.pool, f.shape, NULL, 1, on_told_drop_all, &waiting[0],
+                                    &waiting[0].waiter, NULL),
+                         0);
+        prime(&waiting[1], f.shape, 2);
+        expect_ready(&waiting[0]);
+        expect_told(&waiting[1], KT_E_NO_SUCH_SHAPE, "was dropped");
+        until_shapes(0);
+}
+END_TEST
+
+static void on_told_prime_more(void *userdata, const struct kt_error *err)
+{
+        on_told(userdata, err);
+        prime(&waiting[1], f.shape, 2);
+}
+
+static bool is_measured(void *userdata)
+{
+        return look(f.shape).view.memory_bytes > 0;
+}
+
+START_TEST(one_who_is_told_may_ask_for_more)
+{
+        begin_and_pump(1);
+        loop_test_until(&f.t, is_measured, NULL);
+        ck_assert_int_eq(pool_prime(f.pool, f.shape, NULL, 1, on_told_prime_more, &waiting[0],
+                                    &waiting[0].waiter, NULL),
+                         0);
+        expect_ready(&waiting[0]);
+        expect_ready(&waiting[1]);
+        ck_assert_uint_eq(sum().idle, 2);
+}
+END_TEST
+
+/* --- what cannot be had --- */
+
+/* By the time that they are ready nobody would want them any more, but for who waits. */
+START_TEST(who_waits_gets_them_however_fast_demand_fades)
+{
+        f.params.half_life_ms = 1;
+        close_pool();
+        open_pool();
+        prime(&waiting[0], f.shape, 3);
+        expect_ready(&waiting[0]);
+        until_shapes(0);
+}
+END_TEST
+
+START_TEST(who_asks_for_more_than_memory_holds_is_told)
+{
+        f.params.memory_bytes = 1 << 20;
+        close_pool();
+        open_pool();
+        prime(&waiting[0], f.shape, 2);
+        expect_told(&waiting[0], KT_E_BUSY,
+                    "of " KERNEL_KEY "/1n1l2c1t/96M/tcg no more than 0 can be ready now: all guests that "
+                    "wait may be 8 and take 1 MiB");
+}
+END_TEST
+
+START_TEST(who_asks_for_more_than_others_leave_is_told)
+{
+        f.params.max = 3;
+        close_pool();
+        open_pool();
+        begin(f.other);
+        begin(f.other);
+        pool_pump(f.pool, 0);
+        until_idle(2);
+        prime(&waiting[0], f.shape, 3);
+        expect_told(&waiting[0], KT_E_BUSY,
+                    "no more than 1 can be ready now: all guests that wait may be 3 and");
+        ck_assert_uint_eq(look(f.shape).view.idle, 1);
+        ck_assert_uint_eq(look(f.other).view.idle, 2);
+        /* What fits is had. */
+        prime(&waiting[1], f.shape, 1);
+        expect_ready(&waiting[1]);
+}
+END_TEST
+
+/* The first one is taken for larger than it turns out to be. */
+START_TEST(who_asks_for_what_only_seems_too_much_gets_it)
+{
+        f.params.memory_bytes = 100 << 20;
+        close_pool();
+        open_pool();
+        prime(&waiting[0], f.shape, 4);
+        expect_ready(&waiting[0]);
+}
+END_TEST
+
+START_TEST(who_waits_for_room_beside_jobs_goes_on_waiting)
+{
+        f.params.host_cpus = 2;
+        close_pool();
+        open_pool();
+        pool_pump(f.pool, 2);
+        prime(&waiting[0], f.shape, 1);
+        ck_assert_uint_eq(sum().building, 0);
+        uv_run(&f.t.loop, UV_RUN_NOWAIT);
+        ck_assert_uint_eq(waiting[0].told, 0);
+        pool_pump(f.pool, 0);
+        expect_ready(&waiting[0]);
+}
+END_TEST
+
 static void expect_refused(int num, unsigned idle, const char *name, const char *part)
 {
         struct pool_waiter *w = NULL;
@@ -187,6 +341,13 @@ START_TEST(without_templates_nothing_can_be_primed)
         ck_assert_int_eq(pool_new(&f.params, &f.pool, NULL), 0);
         f.n_empty = 0;
         expect_refused(-EOPNOTSUPP, 1, KT_E_NO_POOL, "Templates=");
+}
+END_TEST
+
+START_TEST(who_primes_a_pool_that_stops_is_refused)
+{
+        pool_stop(f.pool);
+        expect_refused(-ESHUTDOWN, 1, KT_E_SHUTTING_DOWN, "the daemon stops");
 }
 END_TEST
 
@@ -267,6 +428,18 @@ START_TEST(what_is_dropped_is_named_in_several_ways)
 }
 END_TEST
 
+START_TEST(who_waits_for_what_is_dropped_is_told)
+{
+        set_script("template=never_hello");
+        prime(&waiting[0], f.shape, 1);
+        prime(&waiting[1], f.other, 1);
+        ck_assert_uint_eq(pool_drop(f.pool, f.shape->text, false), 1);
+        expect_told(&waiting[0], KT_E_NO_SUCH_SHAPE, "was dropped from the pool");
+        ck_assert_uint_eq(waiting[1].told, 0);
+        until_shapes(1);
+}
+END_TEST
+
 static bool guest_is_there(void *id)
 {
         _cleanup_free_ char *path = kt_format("%s/guest-%s", f.run_dir, (char *)id);
@@ -310,6 +483,85 @@ START_TEST(a_failure_is_forgotten_with_what_is_dropped)
         ck_assert_uint_eq(pool_drop(f.pool, NULL, false), 1);
         ck_assert_uint_eq(sum().shapes, 0);
         ck_assert_uint_eq(sum().failing, 0);
+}
+END_TEST
+
+/* --- a template that is there when it is dropped --- */
+
+static volatile sig_atomic_t was_opened;
+
+static void on_opened(int signum)
+{
+        was_opened = 1;
+}
+
+static bool is_opened(void *userdata)
+{
+        return was_opened;
+}
+
+/* The device state of the one template in the making. */
+static char *find_draft(void)
+{
+        _cleanup_closedir_ DIR *dir = opendir(f.root);
+        char *path = NULL;
+
+        ck_assert_ptr_nonnull(dir);
+        for (struct dirent *e; (e = readdir(dir));)
+                if (strncmp(e->d_name, ".tmp-", 5) == 0)
+                        path = kt_format("%s/%s/state", f.root, e->d_name);
+        ck_assert_ptr_nonnull(path);
+        return path;
+}
+
+static void do_nothing(uv_work_t *request)
+{
+}
+
+static void on_nothing_done(uv_work_t *request, int status)
+{
+        request->data = NULL;
+}
+
+static bool is_done(void *request)
+{
+        return ((uv_work_t *)request)->data == NULL;
+}
+
+static void setup_two_workers(void)
+{
+        memset(waiting, 0, sizeof(waiting));
+        setup_pool_with("2");
+}
+
+/* Whoever publishes it waits at its state until we let go. */
+START_TEST(a_template_that_comes_too_late_is_dropped_too)
+{
+        _cleanup_free_ char *path = NULL;
+        uv_work_t nothing = {.data = &nothing};
+        int fd;
+
+        signal(SIGIO, on_opened);
+        begin_and_pump(1);
+        until_log("saved");
+        path = find_draft();
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        ck_assert_int_ge(fd, 0);
+        if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0) {
+                puts("skipped: this file system knows no leases");
+                close(fd);
+                return;
+        }
+        loop_test_until(&f.t, is_opened, NULL);
+        end(f.shape, 1);
+        ck_assert_uint_eq(pool_drop(f.pool, NULL, true), 1);
+        /* Behind the removal, for which the other worker is there. */
+        ck_assert_int_eq(uv_queue_work(&f.t.loop, &nothing, do_nothing, on_nothing_done), 0);
+        loop_test_until(&f.t, is_done, &nothing);
+        close(fd);
+        until_shapes(0);
+        close_pool();
+        ck_assert_uint_eq(count_entries(f.root), 0);
 }
 END_TEST
 
@@ -377,7 +629,7 @@ int main(void)
 {
         Suite *s = suite_create("pool_admin");
         TCase *primed = tcase_create("prime"), *dropped = tcase_create("drop"),
-              *looked = tcase_create("look");
+              *looked = tcase_create("look"), *late = tcase_create("late");
         TCase *all[] = {primed, dropped, looked};
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(all); i++) {
@@ -394,15 +646,30 @@ int main(void)
         tcase_add_test(primed, who_does_not_wait_any_more_is_not_told);
         tcase_add_test(primed, what_was_primed_is_kept_ready_without_anyone_who_waits);
         tcase_add_test(primed, what_was_primed_fades_like_any_demand);
+        tcase_add_test(primed, one_who_is_told_may_send_the_next_one_away);
+        tcase_add_test(primed, one_who_is_told_of_a_failure_may_do_so_too);
+        tcase_add_test(primed, one_who_is_told_may_drop_all);
+        tcase_add_test(primed, one_who_is_told_may_ask_for_more);
+        tcase_add_test(primed, who_primes_a_pool_that_stops_is_refused);
+        tcase_add_test(primed, who_waits_gets_them_however_fast_demand_fades);
+        tcase_add_test(primed, who_asks_for_more_than_memory_holds_is_told);
+        tcase_add_test(primed, who_asks_for_more_than_others_leave_is_told);
+        tcase_add_test(primed, who_asks_for_what_only_seems_too_much_gets_it);
+        tcase_add_test(primed, who_waits_for_room_beside_jobs_goes_on_waiting);
         tcase_add_test(primed, more_than_the_pool_may_hold_are_refused);
         tcase_add_test(primed, without_templates_nothing_can_be_primed);
         tcase_add_test(primed, who_waits_is_told_when_the_pool_stops);
         tcase_add_test(dropped, what_is_dropped_is_forgotten_and_its_template_kept);
         tcase_add_test(dropped, its_template_is_dropped_too_when_it_should_be);
         tcase_add_test(dropped, what_is_dropped_is_named_in_several_ways);
+        tcase_add_test(dropped, who_waits_for_what_is_dropped_is_told);
         tcase_add_test(dropped, what_is_being_built_is_dropped);
         tcase_add_test(dropped, a_guest_that_is_being_cloned_is_dropped);
         tcase_add_test(dropped, a_failure_is_forgotten_with_what_is_dropped);
+        tcase_add_checked_fixture(late, setup_two_workers, teardown_pool);
+        tcase_set_timeout(late, 120);
+        suite_add_tcase(s, late);
+        tcase_add_test(late, a_template_that_comes_too_late_is_dropped_too);
         tcase_add_test(looked, the_one_in_most_demand_comes_first);
         tcase_add_test(looked, an_empty_pool_has_nothing_to_show);
         tcase_add_test(looked, it_is_told_how_long_guests_wait);
