@@ -195,7 +195,7 @@ class Ktstrctl(unittest.TestCase):
                 self.assertEqual(set(re.findall(rf"^ktstrctl {verb} (\w+)", self.page.text["SYNOPSIS"], re.M)), verbs)
 
     def test_the_columns_of_the_pool(self):
-        with kt.Daemon(fake="ok", templates=True) as daemon:
+        with kt.Daemon("--agent", "/bin/true", "--busybox", "/bin/true", fake="ok", templates=True) as daemon:
             with_a_kernel(daemon)
             self.assertEqual(daemon.ctl("pool", "prime", "--idle", "1").status, 0)
             columns = daemon.ctl("pool").out.splitlines()[0].split()
