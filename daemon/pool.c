@@ -580,7 +580,7 @@ void pool_clone_woke(struct pool *p, const struct shape *s)
         struct pool_shape *ps = pool_find(p, s->key);
 
         if (ps)
-                ps->clone_failures = 0;
+                ps->clone_failures = ps->idle_deaths = 0;
 }
 
 void pool_clone_failed(struct pool *p, const struct shape *s, const struct kt_error *err)
