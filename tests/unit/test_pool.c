@@ -576,6 +576,38 @@ START_TEST(half_of_the_idle_guests_are_given_up)
 }
 END_TEST
 
+START_TEST(they_come_back_when_memory_had_time_to_recover)
+{
+        f.params.hold_ms = 100;
+        close_pool();
+        open_pool();
+        begin_and_pump(4);
+        until_idle(4);
+        pool_shrink(f.pool);
+        ck_assert_uint_eq(sum().idle, 2);
+        ck_assert(sum().held);
+        until_idle(4);
+        ck_assert(!sum().held);
+}
+END_TEST
+
+/* It takes as much as a guest. */
+START_TEST(no_template_is_built_meanwhile)
+{
+        f.params.hold_ms = 100;
+        close_pool();
+        open_pool();
+        begin(f.shape);
+        pool_shrink(f.pool);
+        ck_assert(sum().held);
+        ck_assert_int_eq(look(f.shape).view.template, POOL_TEMPLATE_NONE);
+        begin_and_pump(3);
+        ck_assert_int_eq(look(f.shape).view.template, POOL_TEMPLATE_NONE);
+        until_idle(4);
+        ck_assert(!sum().held);
+}
+END_TEST
+
 START_TEST(those_of_the_least_wanted_are_given_up_first)
 {
         begin(f.shape);
@@ -762,6 +794,8 @@ int main(void)
         tcase_add_test(fail, a_guest_that_dies_while_it_waits_is_replaced);
         tcase_add_test(fail, guests_that_die_one_after_the_other_are_replaced_later_each_time);
         tcase_add_test(fail, half_of_the_idle_guests_are_given_up);
+        tcase_add_test(fail, they_come_back_when_memory_had_time_to_recover);
+        tcase_add_test(fail, no_template_is_built_meanwhile);
         tcase_add_test(fail, those_of_the_least_wanted_are_given_up_first);
         tcase_add_test(stop, a_pool_without_templates_does_nothing);
         tcase_add_loop_test(stop, a_pool_can_be_stopped_whatever_it_is_at, 0, (int)KT_ARRAY_SIZE(stops));
