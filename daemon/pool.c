@@ -362,8 +362,6 @@ static void serve_guests(struct pool_shape *ps)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
 
-        if (pool_now(ps->pool) < ps->pool->hold_until_ms)
-                return;
         while (ps->template && may_try(ps) && has_room(ps->pool, ps) &&
                pool_shape_count(ps, true) + pool_shape_count(ps, false) < ps->granted)
                 if (pool_guest_start(ps, &err) < 0)
@@ -375,6 +373,8 @@ static void serve_all(struct pool *p)
 {
         double last = -1;
 
+        if (pool_now(p) < p->hold_until_ms)
+                return;
         for (bool first = true;; first = false) {
                 struct pool_shape *next = NULL;
 
@@ -485,7 +485,7 @@ void pool_shrink(struct pool *p)
 
         kt_list_for_each (it, &p->shapes)
                 idle += pool_shape_count(kt_list_entry(it, struct pool_shape, link), true);
-        p->hold_until_ms = pool_now(p) + POOL_PRESSURE_HOLD_MS;
+        p->hold_until_ms = pool_now(p) + (p->params.hold_ms ?: POOL_PRESSURE_HOLD_MS);
         left = (idle + 1) / 2;
         if (left > 0)
                 kt_log_notice("the host is short of memory: giving up %u of %u idle guests", left, idle);
@@ -580,7 +580,7 @@ void pool_clone_woke(struct pool *p, const struct shape *s)
         struct pool_shape *ps = pool_find(p, s->key);
 
         if (ps)
-                ps->clone_failures = 0;
+                ps->clone_failures = ps->idle_deaths = 0;
 }
 
 void pool_clone_failed(struct pool *p, const struct shape *s, const struct kt_error *err)

@@ -34,6 +34,7 @@ struct pool_params {
         uint64_t memory_bytes; /* that idle guests may take together (PSS) */
         uint64_t half_life_ms; /* of demand */
         unsigned rehearsals;   /* of each before it waits; under tcg what they translate takes 15 MB */
+        unsigned hold_ms;      /* pool_shrink()'s; 0: POOL_PRESSURE_HOLD_MS */
         void (*on_empty)(void *userdata); /* after pool_stop(), once: nothing of it is left running */
         void *userdata;
 };
@@ -65,7 +66,8 @@ void pool_clone_failed(struct pool *p, const struct shape *s, const struct kt_er
 /* vCPUs of the jobs that run. Does what can be done now: call it whenever that number changes. */
 void pool_pump(struct pool *p, unsigned cpus_running);
 
-/* The host is short of memory: give up half of the idle guests, and make none for POOL_PRESSURE_HOLD_MS. */
+/* The host is short of memory: give up half of the idle guests, and make none, nor a template, for
+ * POOL_PRESSURE_HOLD_MS. */
 #define POOL_PRESSURE_HOLD_MS 30000U
 void pool_shrink(struct pool *p);
 

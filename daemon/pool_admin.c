@@ -34,7 +34,7 @@ int pool_prime(struct pool *p, struct shape *s, const struct template *t, unsign
         pool_demand_prime(&ps->demand, pool_now(p), p->params.half_life_ms);
         ps->primed = idle;
         /* Asked for by a person: now, whatever failed before. */
-        ps->failures = 0;
+        ps->failures = ps->idle_deaths = 0;
         *ret = w;
         pool_changed(p);
         return 0;
@@ -72,7 +72,7 @@ static void drop(struct pool_shape *ps, bool templates)
                 pool_shape_drop_template(ps);
         ps->demand.uses = ps->demand.peak = 0;
         ps->primed = 0;
-        ps->failures = 0;
+        ps->failures = ps->idle_deaths = 0;
 }
 
 unsigned pool_drop(struct pool *p, const char *text, bool templates)

@@ -8,6 +8,9 @@
 #include "../proto/errors.h"
 #include "pool_internal.h"
 
+/* Whose death after that has nothing to do with that of the one before it. */
+#define IDLE_LASTS_MS (10U * 60 * 1000)
+
 static void release(struct pool_guest *pg)
 {
         kt_list_remove(&pg->link);
@@ -42,6 +45,20 @@ static void on_frame(void *userdata, const struct kt_frame *frame)
 {
 }
 
+/* That one was parked ends the failures in a row. When they die all the same, one after the other, each is
+ * replaced later than the one before it. */
+static void died_idle(struct pool_guest *pg, const struct kt_error *err)
+{
+        struct pool_shape *ps = pg->of;
+
+        if (pool_now(ps->pool) - pg->parked_ms > IDLE_LASTS_MS)
+                ps->idle_deaths = 0;
+        if (ps->failures < ps->idle_deaths)
+                ps->failures = ps->idle_deaths;
+        ps->idle_deaths++;
+        pool_shape_failed(ps, "a guest that waited for a job", err);
+}
+
 static void on_gone(void *userdata, enum guest_end end, const struct kt_error *err)
 {
         struct pool_guest *pg = userdata;
@@ -53,7 +70,7 @@ static void on_gone(void *userdata, enum guest_end end, const struct kt_error *e
                 if (!pg->parked)
                         pool_clone_failed(p, ps->shape, err);
                 else
-                        pool_shape_failed(ps, "a guest that waited for a job", err);
+                        died_idle(pg, err);
         }
         release(pg);
         pool_changed(p);

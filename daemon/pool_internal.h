@@ -47,6 +47,7 @@ struct pool_shape {
 
         unsigned failures;       /* in a row */
         unsigned clone_failures; /* in a row, of this template */
+        unsigned idle_deaths;    /* of guests that waited, in a row: no job woke one between them */
         uint64_t retry_ms;
         char *reason;
 };

@@ -531,6 +531,33 @@ START_TEST(a_guest_that_dies_while_it_waits_is_replaced)
 }
 END_TEST
 
+static void expect_retry(uint64_t more_than_ms, uint64_t at_most_ms)
+{
+        ck_assert_uint_gt(look(f.shape).view.retry_ms, more_than_ms);
+        ck_assert_uint_le(look(f.shape).view.retry_ms, at_most_ms);
+}
+
+START_TEST(guests_that_die_one_after_the_other_are_replaced_later_each_time)
+{
+        begin_and_pump(1);
+        until_idle(1);
+        kill_guest("pool-2");
+        until_failures(1);
+        expect_retry(0, 1000);
+        until_idle(1);
+        ck_assert_uint_eq(look(f.shape).view.failures, 0);
+        kill_guest("pool-3");
+        until_failures(2);
+        expect_retry(1000, 2000);
+        until_idle(1);
+        /* One that wakes for a job ends that. */
+        pool_clone_woke(f.pool, f.shape);
+        kill_guest("pool-4");
+        until_failures(1);
+        expect_retry(0, 1000);
+}
+END_TEST
+
 /* --- a host that is short of memory --- */
 
 START_TEST(half_of_the_idle_guests_are_given_up)
@@ -546,6 +573,38 @@ START_TEST(half_of_the_idle_guests_are_given_up)
         ck_assert_uint_eq(sum().idle, 1);
         pool_shrink(f.pool);
         ck_assert_uint_eq(sum().idle, 0);
+}
+END_TEST
+
+START_TEST(they_come_back_when_memory_had_time_to_recover)
+{
+        f.params.hold_ms = 100;
+        close_pool();
+        open_pool();
+        begin_and_pump(4);
+        until_idle(4);
+        pool_shrink(f.pool);
+        ck_assert_uint_eq(sum().idle, 2);
+        ck_assert(sum().held);
+        until_idle(4);
+        ck_assert(!sum().held);
+}
+END_TEST
+
+/* It takes as much as a guest. */
+START_TEST(no_template_is_built_meanwhile)
+{
+        f.params.hold_ms = 100;
+        close_pool();
+        open_pool();
+        begin(f.shape);
+        pool_shrink(f.pool);
+        ck_assert(sum().held);
+        ck_assert_int_eq(look(f.shape).view.template, POOL_TEMPLATE_NONE);
+        begin_and_pump(3);
+        ck_assert_int_eq(look(f.shape).view.template, POOL_TEMPLATE_NONE);
+        until_idle(4);
+        ck_assert(!sum().held);
 }
 END_TEST
 
@@ -733,7 +792,10 @@ int main(void)
         tcase_add_test(fail, a_template_whose_clones_do_not_wake_is_thrown_away_after_two);
         tcase_add_test(fail, clones_of_jobs_count_as_well);
         tcase_add_test(fail, a_guest_that_dies_while_it_waits_is_replaced);
+        tcase_add_test(fail, guests_that_die_one_after_the_other_are_replaced_later_each_time);
         tcase_add_test(fail, half_of_the_idle_guests_are_given_up);
+        tcase_add_test(fail, they_come_back_when_memory_had_time_to_recover);
+        tcase_add_test(fail, no_template_is_built_meanwhile);
         tcase_add_test(fail, those_of_the_least_wanted_are_given_up_first);
         tcase_add_test(stop, a_pool_without_templates_does_nothing);
         tcase_add_loop_test(stop, a_pool_can_be_stopped_whatever_it_is_at, 0, (int)KT_ARRAY_SIZE(stops));
