@@ -625,11 +625,150 @@ START_TEST(it_is_told_how_long_guests_wait)
 }
 END_TEST
 
+/* --- all of it in any order --- */
+
+static uint32_t dice;
+
+static unsigned roll(unsigned sides)
+{
+        dice = dice * 1664525 + 1013904223;
+        return (dice >> 16) % sides;
+}
+
+/* One that a job took: it is ended without ever having had it. */
+static void on_any_frame(void *userdata, const struct kt_frame *frame)
+{
+}
+
+static unsigned n_taken;
+
+static void on_any_gone(void *userdata, enum guest_end end, const struct kt_error *err)
+{
+        n_taken--;
+}
+
+static void take_and_stop(struct shape *s)
+{
+        static const struct guest_ops ops = {.on_frame = on_any_frame, .on_gone = on_any_gone};
+        struct guest *g = pool_take(f.pool, s, &ops, NULL, NULL);
+
+        if (!g)
+                return;
+        n_taken++;
+        guest_stop(g);
+}
+
+static void prime_any(struct shape *s)
+{
+        struct waiting *w = &waiting[roll(4)];
+
+        if (w->waiter && !w->told) {
+                pool_unwait(w->waiter);
+                memset(w, 0, sizeof(*w));
+        } else {
+                memset(w, 0, sizeof(*w));
+                prime(w, s, 1 + roll(3));
+        }
+}
+
+static void do_anything(void)
+{
+        static const char *const scripts[] = {"ok", "template=fail_save,pool=die_waking",
+                                              "pool=fail_restore", "template=never_hello,pool=never_parked",
+                                              "pool=no_mailbox"};
+        struct shape *s = roll(2) ? f.shape : f.other;
+        struct kt_error err = KT_ERROR_INIT;
+
+        switch (roll(32)) {
+        case 0:
+                pool_drop(f.pool, roll(2) ? s->text : NULL, roll(2));
+                break;
+        case 1:
+                pool_shrink(f.pool);
+                break;
+        case 2:
+                kt_error_set(&err, -EIO, KT_E_GUEST_BOOT, "so it is said");
+                pool_clone_failed(f.pool, s, &err);
+                kt_error_done(&err);
+                break;
+        case 3:
+                set_script(scripts[roll(KT_ARRAY_SIZE(scripts))]);
+                break;
+        case 4:
+                (void)pool_measure(f.pool, NULL, NULL);
+                break;
+        case 5 ... 8:
+                pool_clone_woke(f.pool, s);
+                break;
+        case 9 ... 13:
+                prime_any(s);
+                break;
+        case 14 ... 17:
+                take_and_stop(s);
+                break;
+        case 18 ... 23:
+                begin(s);
+                break;
+        default:
+                if (f.running[s == f.other] > 0)
+                        end(s, 1);
+        }
+        pool_pump(f.pool, roll(3));
+}
+
+static bool none_is_taken(void *userdata)
+{
+        return n_taken == 0;
+}
+
+static bool was_looked_at(void *looked)
+{
+        bool before = *(bool *)looked;
+
+        *(bool *)looked = true;
+        return before;
+}
+
+/* Something happens, or two milliseconds pass. */
+static void turn(void)
+{
+        bool looked = false;
+
+        loop_test_until(&f.t, was_looked_at, &looked);
+}
+
+static void setup_any(void)
+{
+        memset(waiting, 0, sizeof(waiting));
+        setup_pool_with("4");
+}
+
+/* What is left, and what the sanitizers say, is all that is looked at. */
+START_TEST(whatever_happens_nothing_is_left)
+{
+        dice = (uint32_t)_i;
+        f.params.half_life_ms = 50;
+        f.params.hold_ms = 5;
+        close_pool();
+        open_pool();
+        for (unsigned step = 0; step < 400; step++) {
+                do_anything();
+                for (unsigned turns = roll(6); turns > 0; turns--)
+                        turn();
+        }
+        loop_test_until(&f.t, none_is_taken, NULL);
+        close_pool();
+        for (size_t i = 0; i < KT_ARRAY_SIZE(waiting); i++)
+                ck_assert_uint_eq(waiting[i].told, waiting[i].waiter != NULL);
+        ck_assert_uint_eq(count_entries(f.run_dir), 0);
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("pool_admin");
         TCase *primed = tcase_create("prime"), *dropped = tcase_create("drop"),
-              *looked = tcase_create("look"), *late = tcase_create("late");
+              *looked = tcase_create("look"), *late = tcase_create("late"), *any = tcase_create("any order");
         TCase *all[] = {primed, dropped, looked};
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(all); i++) {
@@ -670,6 +809,10 @@ int main(void)
         tcase_set_timeout(late, 120);
         suite_add_tcase(s, late);
         tcase_add_test(late, a_template_that_comes_too_late_is_dropped_too);
+        tcase_add_checked_fixture(any, setup_any, teardown_pool);
+        tcase_set_timeout(any, 120);
+        suite_add_tcase(s, any);
+        tcase_add_loop_test(any, whatever_happens_nothing_is_left, 1, 9);
         tcase_add_test(looked, the_one_in_most_demand_comes_first);
         tcase_add_test(looked, an_empty_pool_has_nothing_to_show);
         tcase_add_test(looked, it_is_told_how_long_guests_wait);
