@@ -95,7 +95,8 @@ int guest_start(uv_loop_t *loop, const struct guest_params *params, const struct
                 void *userdata, struct guest **ret, struct kt_error *reterr);
 
 /* Give a parked guest to somebody else: from now on it is ops that are called, and console_path (or NULL)
- * gets what its console says. On failure nothing has changed. */
+ * gets what its console says. On failure nothing has changed. -ESRCH: it has died, and on_gone is on its way
+ * to who has it. */
 int guest_adopt(struct guest *g, const struct guest_ops *ops, void *userdata, const char *console_path,
                 struct kt_error *reterr);
 

@@ -281,8 +281,10 @@ static void do_remove(struct kernel_work *w)
         w->result = kcache_remove(w->kcache, w->spec, &w->error);
 }
 
-static struct json_object *reply_nothing(struct kernel_work *w)
+/* Nobody can ask for its guests any more. */
+static struct json_object *reply_removed(struct kernel_work *w)
 {
+        (void)pool_drop(w->call->server->pool, w->spec, true);
         return json_object_new_object();
 }
 
@@ -314,7 +316,7 @@ static void resolve(struct call *call)
 
 static void remove_(struct call *call)
 {
-        start_with_spec(call, "key", do_remove, reply_nothing);
+        start_with_spec(call, "key", do_remove, reply_removed);
 }
 
 /* --- Import --- */

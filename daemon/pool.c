@@ -42,8 +42,21 @@ struct pool_shape *pool_find(const struct pool *p, const char *key)
         return NULL;
 }
 
+/* It was found to be no good, and its guests have their memory from there. */
+static void forget_template(struct pool_shape *ps)
+{
+        kt_list_for_each_safe (it, &ps->guests)
+                pool_guest_stop(kt_list_entry(it, struct pool_guest, link));
+        template_unref(ps->pool->params.store, ps->template);
+        ps->template = NULL;
+        ps->clone_failures = 0;
+}
+
+/* t: what the store had when it was asked last. It may have had none yet, for one that was built since. */
 static void take_template(struct pool_shape *ps, const struct template *t)
 {
+        if (!t && ps->template && !template_is_intact(ps->template))
+                forget_template(ps);
         if (!t || ps->template == t)
                 return;
         template_unref(ps->pool->params.store, ps->template);
@@ -536,14 +549,19 @@ void pool_end(struct pool *p, struct shape *s)
         pool_changed(p);
 }
 
-/* The one that was parked last: what it uses is warm. */
-static struct pool_guest *pick(struct pool_shape *ps)
+/* The one that was parked last: what it uses is warm. NULL: none. */
+static struct pool_guest *adopt_one(struct pool_shape *ps, const struct guest_ops *ops, void *userdata,
+                                    const char *console_path)
 {
         for (struct kt_list *it = ps->guests.prev; it != &ps->guests; it = it->prev) {
                 struct pool_guest *pg = kt_list_entry(it, struct pool_guest, link);
+                _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
 
-                if (pg->parked && !pg->leaving)
+                if (!pg->parked || pg->leaving)
+                        continue;
+                if (guest_adopt(pg->guest, ops, userdata, console_path, &err) >= 0)
                         return pg;
+                kt_log_warning("a guest of the pool cannot be used: %s", kt_error_text(&err));
         }
         return NULL;
 }
@@ -552,16 +570,11 @@ struct guest *pool_take(struct pool *p, const struct shape *s, const struct gues
                         const char *console_path)
 {
         struct pool_shape *ps = pool_find(p, s->key);
-        struct pool_guest *pg = ps ? pick(ps) : NULL;
+        struct pool_guest *pg = ps ? adopt_one(ps, ops, userdata, console_path) : NULL;
         struct guest *g = pg ? pg->guest : NULL;
-        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
 
         if (!ps)
                 return NULL;
-        if (g && guest_adopt(g, ops, userdata, console_path, &err) < 0) {
-                kt_log_warning("a guest of the pool cannot be used: %s", kt_error_text(&err));
-                g = NULL;
-        }
         if (!g) {
                 ps->misses++;
                 p->misses++;

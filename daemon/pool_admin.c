@@ -59,7 +59,7 @@ static void drop(struct pool_shape *ps, bool templates)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
 
-        kt_error_set(&err, -ECANCELED, KT_E_NO_SUCH_SHAPE,
+        kt_error_set(&err, -ECANCELED, KT_E_DROPPED,
                      "%s was dropped from the pool while it was made ready", ps->shape->text);
         pool_tell_all(ps, &err);
         kt_list_for_each_safe (it, &ps->guests)

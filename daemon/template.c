@@ -450,7 +450,9 @@ void template_draft_free(struct template_draft *d)
                 return;
         for (unsigned i = 0; i < d->n_nodes; i++)
                 kt_closep(&d->memory_fds[i]);
-        if (d->path && d->path[0])
+        /* Twice: the shell that a QEMU saves its state with outlives it for a moment, in which it may make
+         * its file where all others have just been removed. */
+        if (d->path && d->path[0] && kt_remove_tree(AT_FDCWD, d->path) < 0)
                 (void)kt_remove_tree(AT_FDCWD, d->path);
         kt_closep(&d->dir_fd);
         free(d->path);

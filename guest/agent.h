@@ -32,6 +32,9 @@ struct agent {
         struct stream streams[AGENT_STREAMS_MAX];
         int child_fd;   /* a pidfd whose end also wakes agent_poll(), or -1; its owner's */
         bool cancelled; /* the host said CANCEL, or is gone */
+        /* When the guest was let run for its job, by agent_now_ns(): 0 for one that booted, which is when
+         * that clock begins. */
+        uint64_t begin_ns;
 };
 
 void agent_init(struct agent *a);

@@ -66,6 +66,7 @@ static void rehearse(struct agent *a)
                 text, sizeof(text),
                 "{\"kind\":\"exec\",\"wall_ns\":%lld,\"seed\":\"%064d\",\"exec\":{\"command\":\"echo\"}}",
                 now.tv_sec * 1000000000LL + now.tv_nsec, 0);
+        a->begin_ns = agent_now_ns();
         if (kt_json_parse(text, (size_t)size, &job, NULL) == 0)
                 (void)job_run(a, job);
 }
@@ -98,5 +99,6 @@ void hello_park(struct agent *a, const struct inbox *in, const struct kt_frame *
         wait_for_clock();
         for (int64_t i = 0; i < rehearsals && i < REHEARSALS_MAX; i++)
                 rehearse(a);
+        a->begin_ns = agent_now_ns();
         hello_send(a, in, KT_FRAME_PARKED);
 }

@@ -23,6 +23,10 @@
 #define WATCH_NS (50ULL * 1000000)
 #define WATCH_ROUND 200U /* looks between two at the port */
 
+/* A guest that wakes finds its job before this is over. If not, its clock ran on while it was stopped, and
+ * does not tell. */
+#define WAKING_MAX_NS (60ULL * 1000000000)
+
 struct intake {
         struct agent *agent;
         struct inbox *inbox;
@@ -63,6 +67,15 @@ void inbox_open(struct inbox *in)
         in->size = size;
 }
 
+static void end_parking(struct intake *t)
+{
+        const uint64_t now = agent_now_ns();
+
+        t->parked = false;
+        if (now - t->agent->begin_ns > WAKING_MAX_NS)
+                t->agent->begin_ns = now;
+}
+
 static int take_frame(struct intake *t, const struct kt_frame *f, struct kt_error *reterr)
 {
         switch (f->type) {
@@ -86,7 +99,7 @@ static int take_frame(struct intake *t, const struct kt_frame *f, struct kt_erro
                 t->parked_ns = agent_now_ns();
                 return 0;
         case KT_FRAME_WAKE:
-                t->parked = false;
+                end_parking(t);
                 hello_send(t->agent, t->inbox, KT_FRAME_HELLO);
                 return 0;
         default:
@@ -143,9 +156,10 @@ static int look_into_mailbox(struct inbox *in, struct intake *t, struct kt_error
                 return kt_error_set(reterr, r, NULL, "the mailbox is damaged");
         if (r == 0)
                 return 0;
-        if (t->parked)
+        if (t->parked) {
                 hello_send(t->agent, in, KT_FRAME_HELLO);
-        t->parked = false;
+                end_parking(t);
+        }
         r = take_mailbox(in, t, size, reterr);
         return r < 0 ? r : 1;
 }
@@ -189,6 +203,8 @@ static int wait_for_go(struct inbox *in, struct intake *t, struct kt_error *rete
                         if (t->go)
                                 break;
                 }
+                if (t->parked)
+                        t->agent->begin_ns = agent_now_ns();
                 if (poll(&p, 1, patience(t, mailbox_taken)) <= 0 || !(p.revents & POLLIN))
                         continue;
                 r = port_receive(&t->agent->port);

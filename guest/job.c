@@ -11,12 +11,13 @@
 #include "report.h"
 #include "run.h"
 
-static void set_clock(struct json_object *job)
+static void set_clock(const struct agent *a, struct json_object *job)
 {
-        int64_t ns = kt_json_int(job, "wall_ns", 0);
-        struct timespec ts = {.tv_sec = ns / 1000000000LL, .tv_nsec = ns % 1000000000LL};
+        const int64_t wall_ns = kt_json_int(job, "wall_ns", 0),
+                      ns = wall_ns + (int64_t)(agent_now_ns() - a->begin_ns);
+        const struct timespec ts = {.tv_sec = ns / 1000000000LL, .tv_nsec = ns % 1000000000LL};
 
-        if (ns > 0)
+        if (wall_ns > 0)
                 clock_settime(CLOCK_REALTIME, &ts);
 }
 
@@ -24,7 +25,7 @@ int job_run(struct agent *a, struct json_object *job)
 {
         const char *kind = kt_json_str(job, "kind") ?: "";
 
-        set_clock(job);
+        set_clock(a, job);
         random_reseed(kt_json_str(job, "seed"));
         if (a->cancelled)
                 report_send(a, &(struct report){.outcome = "cancelled"});

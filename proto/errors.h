@@ -27,6 +27,7 @@
 /* io.ktstrd.Pool */
 #define KT_E_NO_POOL "io.ktstrd.Pool.NoPool" /* the daemon was told to do without */
 #define KT_E_NO_SUCH_SHAPE "io.ktstrd.Pool.NoSuchShape"
+#define KT_E_DROPPED "io.ktstrd.Pool.Dropped" /* while it was waited for */
 
 /* io.ktstrd.Job */
 #define KT_E_NO_SUCH_JOB "io.ktstrd.Job.NoSuchJob"

@@ -24,7 +24,7 @@
  * JOB (host to guest)
  *   job        string  id, for messages only
  *   kind       "run" | "exec"
- *   wall_ns    int     host CLOCK_REALTIME to set
+ *   wall_ns    int     host CLOCK_REALTIME when the guest is let run
  *   seed       string  64 hexadecimal digits for the kernel's random number generator, which is reseeded: guests that are
  *                      copies of one another would have the same numbers
  *   run        object  for "run":

@@ -66,8 +66,8 @@
  *   fail_save         saving fails later
  *   never_saved       nothing comes of it
  *   die_saving        exits meanwhile
- *   die_at_hand_out   exits when it is continued with a job
- *   never_wakes       nothing comes of that
+ *   die_at_hand_out   exits when it is continued with a job; so does a clone that was never parked
+ *   never_wakes       nothing comes of that, for either; it is logged as "woken"
  */
 /* clang-format on */
 
@@ -988,6 +988,17 @@ static void die_when_told(void)
         exit(6);
 }
 
+/* It was continued with a job. */
+static void wake_up(void)
+{
+        if (script_is("die_at_hand_out"))
+                exit(8);
+        if (script_is("never_wakes")) {
+                log_line("woken");
+                hang();
+        }
+}
+
 /* From PARK to the job's `cont`. */
 static void park(bool mailbox)
 {
@@ -1017,10 +1028,7 @@ static void park(bool mailbox)
         if (script_is("talk_parked"))
                 send_event("workload_started");
         serve_qmp();
-        if (script_is("die_at_hand_out"))
-                exit(8);
-        if (script_is("never_wakes"))
-                hang();
+        wake_up();
         if (script_is("chatty_park"))
                 say("awake\r\n");
 }
@@ -1030,6 +1038,8 @@ static void wait_for_job(bool mailbox)
 {
         for (;;) {
                 if (mailbox && mailbox_is_full()) {
+                        if (fake.is_clone && !fake.parked)
+                                wake_up();
                         if (fake.parked || fake.is_clone)
                                 send_hello(KT_FRAME_HELLO, mailbox);
                         return;

@@ -74,6 +74,8 @@ class Daemon:
         self.kernels = pathlib.Path(kernels) if kernels else self.dir / "cache/kernels"
         self.state = self.dir / "state"
         self.run = self.dir / "run"
+        # Its own: it is the templates of this test that count, and they are to be gone after it.
+        self.template_dir = self.dir / "templates"
         self.log_path = self.dir / "log"
         self.script = self.dir / "fake-script"
         self.handed = self.dir / "handed-over"
@@ -99,7 +101,8 @@ class Daemon:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [KTSTRD, "--socket", self.socket, "--cache-dir", self.kernels, "--state-dir", self.state,
-                 "--run-dir", self.run, "--config", "", "--ready-fd", str(write), *map(str, self.options)],
+                 "--run-dir", self.run, "--template-dir", self.template_dir, "--config", "", "--ready-fd", str(write),
+                 *map(str, self.options)],
                 env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[write])
         os.close(write)
         with os.fdopen(read) as ready:

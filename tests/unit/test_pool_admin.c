@@ -213,7 +213,7 @@ START_TEST(one_who_is_told_may_drop_all)
                          0);
         prime(&waiting[1], f.shape, 2);
         expect_ready(&waiting[0]);
-        expect_told(&waiting[1], KT_E_NO_SUCH_SHAPE, "was dropped");
+        expect_told(&waiting[1], KT_E_DROPPED, "was dropped");
         until_shapes(0);
 }
 END_TEST
@@ -434,7 +434,7 @@ START_TEST(who_waits_for_what_is_dropped_is_told)
         prime(&waiting[0], f.shape, 1);
         prime(&waiting[1], f.other, 1);
         ck_assert_uint_eq(pool_drop(f.pool, f.shape->text, false), 1);
-        expect_told(&waiting[0], KT_E_NO_SUCH_SHAPE, "was dropped from the pool");
+        expect_told(&waiting[0], KT_E_DROPPED, "was dropped from the pool");
         ck_assert_uint_eq(waiting[1].told, 0);
         until_shapes(1);
 }
