@@ -434,7 +434,7 @@ class Prime(Base):
         # The first guest of each comes before the second of any.
         reply = self.daemon.call(POOL + "Prime", idle=3)
         self.assertEqual(reply.get("error"), "io.ktstrd.Daemon.Busy", reply)
-        self.assertRegex(reply["parameters"]["message"], rf"room for [12] guests of {SHAPE}: see MemoryMax= and Maximum=")
+        self.assertRegex(reply["parameters"]["message"], rf"of {SHAPE} no more than [12] can be ready now")
         self.daemon.call(POOL + "Drop", shape="1n1l1c1t")
         self.assertNotIn("error", self.daemon.call(POOL + "Prime", idle=3))
 
@@ -442,7 +442,7 @@ class Prime(Base):
         self.restart(conf="[Pool]\nMemoryMax=1M\n")
         reply = self.daemon.call(POOL + "Prime")
         self.assertEqual(reply.get("error"), "io.ktstrd.Daemon.Busy", reply)
-        self.assertIn("room for 0 guests", reply["parameters"]["message"])
+        self.assertIn("no more than 0 can be ready now", reply["parameters"]["message"])
 
     def test_many_ask_at_once(self):
         wires = [self.daemon.connect() for _ in range(8)]
