@@ -32,7 +32,8 @@ struct out_buf {
 };
 
 struct conn {
-        struct kt_list link; /* server's list */
+        struct kt_list link;       /* server's list */
+        struct kt_list ready_link; /* its conns_ready, when a call ended outside of handle_messages() */
         struct server *server;
         int fd;
         uv_poll_t poll;
@@ -100,6 +101,7 @@ void conn_stop(struct conn *c)
                 return;
         c->closing = true;
         kt_list_remove(&c->link);
+        kt_list_remove(&c->ready_link);
         c->server->n_conns--;
 
         struct call *call = TAKE_PTR(c->call);
@@ -325,11 +327,27 @@ static void handle_messages(struct conn *c)
         update_poll(c);
 }
 
+static void on_turn(uv_timer_t *timer)
+{
+        struct server *s = timer->data;
+
+        while (!kt_list_empty(&s->conns_ready)) {
+                struct conn *c = kt_list_entry(s->conns_ready.next, struct conn, ready_link);
+
+                kt_list_remove(&c->ready_link);
+                handle_messages(c);
+        }
+}
+
+/* What the client sent next waits for the loop: whoever replies is in the middle of something that the next
+ * request could pull away under it. */
 void conn_call_done(struct conn *c)
 {
         c->call = NULL;
-        if (!c->handling)
-                handle_messages(c);
+        if (c->handling || c->closing || !kt_list_empty(&c->ready_link))
+                return;
+        kt_list_append(&c->server->conns_ready, &c->ready_link);
+        uv_timer_start(&c->server->turn, on_turn, 0, 0);
 }
 
 static int take_received_fds(struct conn *c, struct msghdr *msg)
@@ -445,6 +463,7 @@ int conn_start(struct server *server, int fd, struct conn **ret)
                 return -ENOMEM;
         c->server = server;
         kt_list_init(&c->link);
+        kt_list_init(&c->ready_link);
         kt_list_init(&c->out);
         c->poll.data = c;
         c->decoder = kt_wire_decoder_new(0);

@@ -40,8 +40,8 @@ bool conn_can_send(const struct conn *c);
 /* Register the open call; there is none yet. Borrowed: the call says when it is done. */
 void conn_open_call(struct conn *c, struct call *call);
 
-/* The open call is finished: the next request may be taken. May close the connection; c may be gone
- * afterwards. */
+/* The open call is finished: the next request is taken when the loop comes round, so that nothing happens in
+ * here. */
 void conn_call_done(struct conn *c);
 
 /* Bytes of memory for what was received and is not yet handled, and bytes not yet written. */

@@ -363,7 +363,7 @@ int guest_adopt(struct guest *g, const struct guest_ops *ops, void *userdata, co
         int r;
 
         /* Its owner knows when it is gone, and that is a little later. */
-        if (guest_is_ending(g))
+        if (guest_is_ending(g) || g->leaving)
                 return kt_error_set(reterr, -ESRCH, KT_E_GUEST_DIED, "the guest has just died");
         assert(g->state == GUEST_PARKED);
         r = console_keep(&g->console, console_path);

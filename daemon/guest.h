@@ -111,7 +111,8 @@ void guest_freeze(struct guest *g);
 void guest_thaw(struct guest *g);
 
 /* Write the device state of a parked guest that has booted on files to a new file at path: on_saved; with
- * its memory files that is a template. Legal in PARKED. Failures end in on_gone. */
+ * its memory files that is a template. The file may appear a moment later than on_saved comes, also when the
+ * guest is gone; it is whole when it does. Legal in PARKED. Failures end in on_gone. */
 void guest_save(struct guest *g, const char *path);
 
 /* One thing to hand over: a JSON frame's payload (JOB), or a file of which fd is read from offset 0. */

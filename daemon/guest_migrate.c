@@ -96,15 +96,19 @@ static char *quoted(const char *path)
 
 void guest_save(struct guest *g, const char *path)
 {
-        _cleanup_free_ char *to = quoted(path);
+        _cleanup_free_ char *part = kt_format("%s.part", path), *from = part ? quoted(part) : NULL,
+                            *to = quoted(path);
 
         assert(g->state == GUEST_PARKED && !g->is_clone);
         guest_set_state(g, GUEST_SAVING);
-        migrate(g, "migrate", to ? kt_format("exec:cat >%s", to) : NULL);
+        /* QEMU says that it is done when the last of it is in the pipe: whole is what has its name. */
+        migrate(g, "migrate", from && to ? kt_format("exec:cat >%s && mv %s %s", from, from, to) : NULL);
 }
 
 static void on_completed(struct guest *g)
 {
+        if (g->state != GUEST_SAVING && g->state != GUEST_STARTING)
+                return;
         if (!g->leaving)
                 uv_timer_stop(&g->timer);
         if (g->state == GUEST_SAVING) {

@@ -262,10 +262,11 @@ int initramfs_ensure(struct kcache *c, const struct kernel *k, const char *agent
                 if (r == -ENOSPC || r == -EDQUOT)
                         return kcache_io_error(c, r, "cannot write the initramfs", reterr);
                 if (r < 0)
-                        return kt_error_set(reterr, r, KT_E_IO,
-                                            "cannot write the initramfs %s: %s; the kernel cache's folder must be "
-                                            "writable, or choose another with KTSTR_CACHE_DIR",
-                                            path, strerror(-r));
+                        return kt_error_set(
+                                reterr, r, KT_E_IO,
+                                "cannot write the initramfs %s: %s; the kernel cache's folder must be "
+                                "writable, or choose another with KTSTR_CACHE_DIR",
+                                path, strerror(-r));
         }
         *ret_path = TAKE_PTR(path);
         return 0;

@@ -63,9 +63,9 @@ static void metrics(struct call *call)
         struct json_object *o;
 
         pool_sum(call->server->pool, &sum);
-        text = metrics_text(call->server,
-                            &(struct metrics_pool){
-                                    .idle = sum.idle, .building = sum.building, .memory_bytes = sum.memory_bytes});
+        text = metrics_text(call->server, &(struct metrics_pool){.idle = sum.idle,
+                                                                 .building = sum.building,
+                                                                 .memory_bytes = sum.memory_bytes});
         if (!text) {
                 call_fail_text(call, KT_E_INTERNAL, "out of memory");
                 return;

@@ -232,7 +232,7 @@ static void prime(struct call *call)
                                     .config = s->config,
                                     .store = s->templates,
                                     .spec = &p->spec,
-                                    .report = &s->accel,
+                                    .report = s->accel,
                                     .lease_fd = -1};
         if (prime_take(p, &err) < 0)
                 on_primed(p, &err);

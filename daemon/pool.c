@@ -3,10 +3,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../common/fsutil.h"
 #include "../common/log.h"
 #include "../proto/errors.h"
 #include "pool_internal.h"
@@ -30,6 +32,11 @@ uint64_t pool_now(const struct pool *p)
 }
 
 /* --- shapes --- */
+
+static double demand_of(const struct pool_shape *ps)
+{
+        return pool_demand_at(&ps->demand, pool_now(ps->pool), ps->pool->params.half_life_ms);
+}
 
 struct pool_shape *pool_find(const struct pool *p, const char *key)
 {
@@ -57,11 +64,45 @@ static void take_template(struct pool_shape *ps, const struct template *t)
 {
         if (!t && ps->template && !template_is_intact(ps->template))
                 forget_template(ps);
-        if (!t || ps->template == t)
+        /* Whoever brings it may have had it for a while, and it was thrown away since. */
+        if (!t || ps->template == t || !template_store_offers(ps->pool->params.store, t))
                 return;
         template_unref(ps->pool->params.store, ps->template);
         ps->template = template_ref(ps->pool->params.store, t);
         ps->clone_failures = 0;
+}
+
+/* The least wanted of those that are in use no more, NULL when all are. */
+static struct pool_shape *find_least(const struct pool *p, unsigned *ret_n)
+{
+        struct pool_shape *least = NULL;
+        double demand = 0;
+
+        *ret_n = 0;
+        kt_list_for_each (it, &p->shapes) {
+                struct pool_shape *ps = kt_list_entry(it, struct pool_shape, link);
+                const double d = demand_of(ps);
+
+                (*ret_n)++;
+                if (ps->demand.running == 0 && kt_list_empty(&ps->waiters) && (!least || d < demand)) {
+                        least = ps;
+                        demand = d;
+                }
+        }
+        return least;
+}
+
+/* Anybody can ask for a new shape with each job: the least wanted makes room. It is forgotten when what it
+ * has is gone. */
+static void limit_shapes(struct pool *p)
+{
+        unsigned n;
+        struct pool_shape *least = find_least(p, &n);
+
+        if (n >= SHAPES_MAX && least) {
+                least->demand.uses = least->demand.peak = 0;
+                least->primed = 0;
+        }
 }
 
 struct pool_shape *pool_know(struct pool *p, struct shape *s, const struct template *template)
@@ -69,6 +110,7 @@ struct pool_shape *pool_know(struct pool *p, struct shape *s, const struct templ
         struct pool_shape *ps = pool_find(p, s->key);
 
         if (!ps) {
+                limit_shapes(p);
                 ps = calloc(1, sizeof(*ps));
                 if (!ps)
                         return NULL;
@@ -93,11 +135,6 @@ unsigned pool_shape_count(const struct pool_shape *ps, bool parked)
                 n += pg->parked == parked && !pg->leaving;
         }
         return n;
-}
-
-static double demand_of(const struct pool_shape *ps)
-{
-        return pool_demand_at(&ps->demand, pool_now(ps->pool), ps->pool->params.half_life_ms);
 }
 
 static bool is_wanted(const struct pool_shape *ps)
@@ -213,14 +250,14 @@ void pool_shape_failed(struct pool_shape *ps, const char *what, const struct kt_
 /* For the worker. */
 struct discard {
         struct pool *pool;
-        char key[SHAPE_KEY_SIZE];
+        char *path;
 };
 
 static void discard_work(void *data)
 {
         struct discard *d = data;
 
-        template_store_discard(d->pool->params.store, d->key);
+        (void)kt_remove_tree(AT_FDCWD, d->path);
 }
 
 static void discard_done(void *data, int status)
@@ -228,6 +265,7 @@ static void discard_done(void *data, int status)
         struct discard *d = data;
         struct pool *p = d->pool;
 
+        free(d->path);
         free(d);
         p->work--;
         pool_changed(p);
@@ -237,18 +275,20 @@ void pool_shape_drop_template(struct pool_shape *ps)
 {
         struct pool *p = ps->pool;
         struct discard *d = calloc(1, sizeof(*d));
+        char *hidden = template_store_forget(p->params.store, ps->shape->key);
 
         template_unref(p->params.store, ps->template);
         ps->template = NULL;
         ps->clone_failures = 0;
-        if (!d)
-                return;
-        d->pool = p;
-        memcpy(d->key, ps->shape->key, sizeof(d->key));
-        if (worker_run(p->params.loop, discard_work, discard_done, d) < 0)
+        if (d)
+                *d = (struct discard){.pool = p, .path = hidden};
+        /* What cannot be removed now is swept when a daemon starts. */
+        if (!d || !hidden || worker_run(p->params.loop, discard_work, discard_done, d) < 0) {
+                free(hidden);
                 free(d);
-        else
-                p->work++;
+                return;
+        }
+        p->work++;
 }
 
 static void on_built(void *userdata, const struct template *t, const struct kt_error *err)
@@ -367,7 +407,7 @@ static void serve_template(struct pool_shape *ps)
 {
         if (ps->template || ps->build || !is_wanted(ps) || !may_try(ps))
                 return;
-        if (has_room(ps->pool, ps) || ps->cold_starts >= COLD_STARTS_MAX)
+        if (has_room(ps->pool, ps) || (ps->cold_starts >= COLD_STARTS_MAX && cpus_building(ps->pool) == 0))
                 start_build(ps);
 }
 
@@ -375,40 +415,39 @@ static void serve_guests(struct pool_shape *ps)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
 
-        while (ps->template && may_try(ps) && has_room(ps->pool, ps) &&
+        while (!ps->pool->stopping && ps->template && may_try(ps) && has_room(ps->pool, ps) &&
                pool_shape_count(ps, true) + pool_shape_count(ps, false) < ps->granted)
                 if (pool_guest_start(ps, &err) < 0)
                         pool_shape_failed(ps, "a clone", &err);
 }
 
-/* The most wanted first: simple selection, there are a handful. */
+static int by_demand(const void *a, const void *b)
+{
+        const struct pool_shape *x = *(struct pool_shape *const *)a, *y = *(struct pool_shape *const *)b;
+
+        return (x->now < y->now) - (x->now > y->now);
+}
+
+/* The most wanted first. */
 static void serve_all(struct pool *p)
 {
-        double last = -1;
+        struct pool_shape *list[SHAPES_MAX];
+        size_t n = 0;
 
         if (pool_now(p) < p->hold_until_ms)
                 return;
-        for (bool first = true;; first = false) {
-                struct pool_shape *next = NULL;
-
-                kt_list_for_each (it, &p->shapes) {
-                        struct pool_shape *ps = kt_list_entry(it, struct pool_shape, link);
-                        const double d = demand_of(ps);
-
-                        if ((first || d < last) && (!next || d > demand_of(next)))
-                                next = ps;
-                }
-                if (!next)
-                        return;
-                last = demand_of(next);
-                kt_list_for_each_safe (it, &p->shapes) {
-                        struct pool_shape *ps = kt_list_entry(it, struct pool_shape, link);
-
-                        if (demand_of(ps) == last) {
-                                serve_guests(ps);
-                                serve_template(ps);
-                        }
-                }
+        kt_list_for_each (it, &p->shapes) {
+                if (n == SHAPES_MAX)
+                        break;
+                list[n] = kt_list_entry(it, struct pool_shape, link);
+                list[n]->now = demand_of(list[n]);
+                n++;
+        }
+        if (n > 0)
+                qsort(list, n, sizeof(list[0]), by_demand);
+        for (size_t i = 0; i < n && !p->stopping; i++) {
+                serve_guests(list[i]);
+                serve_template(list[i]);
         }
 }
 

@@ -59,8 +59,8 @@ static void drop(struct pool_shape *ps, bool templates)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
 
-        kt_error_set(&err, -ECANCELED, KT_E_DROPPED,
-                     "%s was dropped from the pool while it was made ready", ps->shape->text);
+        kt_error_set(&err, -ECANCELED, KT_E_DROPPED, "%s was dropped from the pool while it was made ready",
+                     ps->shape->text);
         pool_tell_all(ps, &err);
         kt_list_for_each_safe (it, &ps->guests)
                 pool_guest_stop(kt_list_entry(it, struct pool_guest, link));

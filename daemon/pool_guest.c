@@ -86,9 +86,15 @@ static const struct guest_ops guest_ops = {
 int pool_guest_start(struct pool_shape *ps, struct kt_error *reterr)
 {
         struct pool *p = ps->pool;
-        struct pool_guest *pg = calloc(1, sizeof(*pg));
+        struct pool_guest *pg;
         char id[32];
         int r;
+
+        if (!template_is_intact(ps->template)) {
+                pool_shape_drop_template(ps);
+                return kt_error_set(reterr, -EBADMSG, KT_E_IO, "its template has changed on disk");
+        }
+        pg = calloc(1, sizeof(*pg));
 
         if (!pg)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");

@@ -38,6 +38,7 @@ struct pool_shape {
         struct kt_list guests; /* struct pool_guest */
         struct kt_list waiters;
         struct pool_demand demand;
+        double now;           /* its demand at the last look */
         unsigned primed;      /* guests that somebody asked to have ready; 0: as configured */
         unsigned cold_starts; /* jobs that booted for want of a template */
         unsigned granted;     /* of the last allotment */

@@ -46,7 +46,7 @@ static int prepare_shape(struct prepared *p, struct kernel *k, struct kt_error *
                 .topology = p->spec->topology,
                 .memory_mib = p->spec->memory_mib,
                 .accel = p->accel,
-                .report = p->report,
+                .report = &p->report,
                 .qemu_path = p->config->qemu_path,
         };
         char *initramfs = NULL;

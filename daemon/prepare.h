@@ -28,7 +28,7 @@ struct prepared {
         struct template_store *store; /* borrowed, thread-safe; NULL: there are no templates */
         struct job_spec *spec;        /* borrowed; untouched by others until done */
         enum accel accel;
-        const struct accel_report *report; /* borrowed, constant */
+        struct accel_report report; /* as it was when the job began */
 
         /* out */
         struct shape *shape;

@@ -15,9 +15,10 @@
  * A clone's machine is its template's, but that it has no kernel to load and waits for its state; so is a
  * template's that of any other cold boot.
  *
- * There is no vmgenid device, which would tell the guest's kernel that it was copied, so that it reseeds its random numbers: the
- * agent does that with a seed that comes with the job, on every kernel, and interpreting the device's ACPI methods takes an emulated
- * guest 20 ms (of 195 ms of processor time from QEMU's start to the end of a command, median of 12 clones each, QEMU 7.2).
+ * There is no vmgenid device, which would tell the guest's kernel that it was copied, so that it reseeds its
+ * random numbers: the agent does that with a seed that comes with the job, on every kernel, and interpreting
+ * the device's ACPI methods takes an emulated guest 20 ms (of 195 ms of processor time from QEMU's start to
+ * the end of a command, median of 12 clones each, QEMU 7.2).
  */
 
 #include "shape.h"

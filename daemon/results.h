@@ -4,8 +4,9 @@
 /*
  * What is left of a job on disk: STATE/results/JOB/ with scheduler.log (all that the scheduler printed),
  * kernel.log, console.log, output.log (of a command) as they come, and verdict.json at the end, there whole
- * when the verdict is out, and on disk soon after. Nothing is ever overwritten: ids are random. Appending is a plain write(2) to the page cache from
- * the loop. The folder is the daemon's until the job has ended, and then its user's alone.
+ * when the verdict is out, and on disk soon after. Nothing is ever overwritten: ids are random. Appending is
+ * a plain write(2) to the page cache from the loop. The folder is the daemon's until the job has ended, and
+ * then its user's alone.
  */
 
 #include "../common/error.h"

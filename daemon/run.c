@@ -91,10 +91,10 @@ static void finish(struct run *run)
 {
         struct job *job = run->job;
 
-        run->job = NULL;
-        job->run = NULL;
         if (run->in_demand)
                 pool_end(run->server->pool, run->prep.shape);
+        run->job = NULL;
+        job->run = NULL;
         uv_timer_stop(&run->timeout);
         uv_timer_stop(&run->sample);
         uv_close((uv_handle_t *)&run->timeout, on_timer_closed);
@@ -707,7 +707,7 @@ void run_start(struct job *job)
                                       .config = s->config,
                                       .store = s->templates,
                                       .spec = &job->spec,
-                                      .report = &s->accel,
+                                      .report = s->accel,
                                       .lease_fd = -1};
         uv_timer_init(&s->loop, &run->timeout);
         uv_timer_init(&s->loop, &run->sample);

@@ -165,6 +165,7 @@ static void close_rest(struct server *s)
         close_handle(&s->sigint);
         close_handle(&s->idle);
         close_handle(&s->notify);
+        close_handle(&s->turn);
         pressure_stop(TAKE_PTR(s->pressure));
         /* Stopping one comes back here for the others, so that no place in the list can be kept. */
         while (!kt_list_empty(&s->conns))
@@ -211,7 +212,11 @@ void server_changed(struct server *s)
                         close_rest(s);
                 return;
         }
-        pool_pump(s->pool, s->jobs.cpus_running);
+        /* Connections come and go too, which is nothing to the pool. */
+        if (!s->draining && s->pumped_cpus != s->jobs.cpus_running) {
+                s->pumped_cpus = s->jobs.cpus_running;
+                pool_pump(s->pool, s->pumped_cpus);
+        }
         if (s->draining && !busy) {
                 server_stop(s);
                 return;
@@ -339,6 +344,7 @@ int server_start(struct server *s, const struct config *config, struct kt_error 
 
         *s = (struct server){.config = config, .run_dir_fd = -1};
         kt_list_init(&s->conns);
+        kt_list_init(&s->conns_ready);
         kt_list_init(&s->accel_waiters);
         metrics_init(&s->metrics);
         jobs_init(&s->jobs, s);
@@ -351,7 +357,8 @@ int server_start(struct server *s, const struct config *config, struct kt_error 
         uv_signal_init(&s->loop, &s->sigint);
         uv_timer_init(&s->loop, &s->idle);
         uv_timer_init(&s->loop, &s->notify);
-        s->sigterm.data = s->sigint.data = s->idle.data = s->notify.data = s;
+        uv_timer_init(&s->loop, &s->turn);
+        s->sigterm.data = s->sigint.data = s->idle.data = s->notify.data = s->turn.data = s;
 
         r = start_parts(s, reterr);
         if (r < 0) {

@@ -40,17 +40,18 @@ struct server {
         struct metrics metrics;
         struct template_store *templates; /* NULL: every guest boots cold */
         struct pool *pool;
+        unsigned pumped_cpus;      /* that the pool was told of last */
         bool pool_empty;           /* it was stopped, and is */
         struct pressure *pressure; /* NULL: not watched */
         struct jobs jobs;
         unsigned n_runs; /* that have not ended, or whose guest has not */
 
         struct listener *listener;
-        struct kt_list conns;
+        struct kt_list conns, conns_ready; /* all; those whose next request waits for the loop's next turn */
         unsigned n_conns;
 
         uv_signal_t sigterm, sigint;
-        uv_timer_t idle, notify;
+        uv_timer_t idle, notify, turn;
         unsigned told_running, told_queued; /* the last STATUS= */
         bool draining;                      /* no new jobs; exit when the last has ended */
         bool stopping;

@@ -6,10 +6,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <openssl/evp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -23,6 +25,7 @@
 #define FORMAT 1
 #define METADATA_MAX (1U << 20)
 #define STATE_MAX (64LL << 20) /* 0.4 MB as a rule, some kilobytes a vCPU */
+#define STATE_TIMEOUT_MS 10000
 #define PAGE 4096U
 #define READ_SIZE (1U << 20)
 #define SPARE_ROOM ((uint64_t)64 << 20)
@@ -460,9 +463,29 @@ void template_draft_free(struct template_draft *d)
         free(d);
 }
 
+/* It was on its way when QEMU said that it was saved. -ETIMEDOUT. */
+static int wait_for_state(const struct template_draft *d)
+{
+        _cleanup_close_ int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        char events[4096];
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+
+        /* Watched before it is looked for: it cannot come in between. */
+        if (fd < 0 || inotify_add_watch(fd, d->path, IN_MOVED_TO) < 0)
+                return -errno;
+        while (access(d->state_path, F_OK) < 0) {
+                if (errno != ENOENT)
+                        return -errno;
+                if (poll(&p, 1, STATE_TIMEOUT_MS) == 0)
+                        return -ETIMEDOUT;
+                (void)!read(fd, events, sizeof(events));
+        }
+        return 0;
+}
+
 static int describe_files(struct template_draft *d, const struct shape *s, struct json_object *meta)
 {
-        _cleanup_close_ int state_fd = open(d->state_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        _cleanup_close_ int state_fd = -1;
         struct json_object *memory = json_object_new_array();
         char hash[KT_SHA256_HEX_SIZE];
         struct stat st;
@@ -475,6 +498,10 @@ static int describe_files(struct template_draft *d, const struct shape *s, struc
                         return r;
                 json_object_array_add(memory, json_object_new_string(hash));
         }
+        r = wait_for_state(d);
+        if (r < 0)
+                return r;
+        state_fd = open(d->state_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
         if (state_fd < 0 || fchmod(state_fd, 0600) < 0 || fstat(state_fd, &st) < 0)
                 return -errno;
         if (st.st_size == 0 || st.st_size > STATE_MAX)

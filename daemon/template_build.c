@@ -33,10 +33,27 @@ struct template_build {
         struct kt_error err;
 };
 
+static void clear_work(void *data)
+{
+        struct template_build *b = data;
+
+        template_draft_free(TAKE_PTR(b->draft));
+}
+
+static void finish(struct template_build *b);
+
+static void clear_done(void *data, int status)
+{
+        finish(data);
+}
+
 static void finish(struct template_build *b)
 {
         const bool failed = !b->template && !b->stopped;
 
+        /* What there is of it may be gigabytes. */
+        if (b->draft && worker_run(b->loop, clear_work, clear_done, b) >= 0)
+                return;
         template_draft_free(b->draft);
         kt_closep(&b->lease_fd);
         b->on_done(b->userdata, b->template, failed ? &b->err : NULL);
@@ -54,6 +71,7 @@ static void publish_work(void *data)
         struct template_build *b = data;
 
         b->r = template_store_publish(b->params.store, b->draft, b->shape, &b->facts, &b->template, &b->err);
+        template_draft_free(TAKE_PTR(b->draft));
 }
 
 static void publish_done(void *data, int status)

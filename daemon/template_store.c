@@ -229,10 +229,20 @@ void template_unref(struct template_store *store, const struct template *t)
         pthread_mutex_unlock(&store->lock);
 }
 
-void template_store_discard(struct template_store *store, const char *key)
+bool template_store_offers(struct template_store *store, const struct template *t)
 {
-        _cleanup_free_ char *hidden = NULL;
+        bool offers;
+
+        pthread_mutex_lock(&store->lock);
+        offers = !find_template(store, t)->discarded;
+        pthread_mutex_unlock(&store->lock);
+        return offers;
+}
+
+char *template_store_forget(struct template_store *store, const char *key)
+{
         struct entry *e;
+        char *hidden;
 
         pthread_mutex_lock(&store->lock);
         e = find(store, key);
@@ -240,6 +250,13 @@ void template_store_discard(struct template_store *store, const char *key)
                 entry_discard(e);
         hidden = template_hide(store->root, key);
         pthread_mutex_unlock(&store->lock);
+        return hidden;
+}
+
+void template_store_discard(struct template_store *store, const char *key)
+{
+        _cleanup_free_ char *hidden = template_store_forget(store, key);
+
         if (hidden)
                 (void)kt_remove_tree(AT_FDCWD, hidden);
 }

@@ -155,6 +155,7 @@ static void become_child(const int out[2], const int err[2])
         sched_setscheduler(0, SCHED_OTHER, &param);
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
+        signal(SIGPIPE, SIG_DFL); /* ours alone is ignored; the table of handlers is not shared */
         dup2(null, STDIN_FILENO);
         dup2(out[1], STDOUT_FILENO);
         dup2(err[1], STDERR_FILENO);

@@ -26,7 +26,10 @@ int job_run(struct agent *a, struct json_object *job)
         const char *kind = kt_json_str(job, "kind") ?: "";
 
         set_clock(a, job);
-        random_reseed(kt_json_str(job, "seed"));
+        if (random_reseed(kt_json_str(job, "seed")) < 0)
+                agent_event(a, "note",
+                            "\"text\":\"the kernel's random numbers could not be reseeded: other guests may "
+                            "have the same\"");
         if (a->cancelled)
                 report_send(a, &(struct report){.outcome = "cancelled"});
         else if (strcmp(kind, "run") == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "random.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/random.h>
 #include <stdint.h>
@@ -12,7 +13,7 @@
 
 #define SEED_MAX 64
 
-void random_reseed(const char *hex)
+int random_reseed(const char *hex)
 {
         /* struct rand_pool_info with its data behind it. */
         struct {
@@ -23,16 +24,17 @@ void random_reseed(const char *hex)
         size_t n = hex ? strlen(hex) / 2 : 0;
         unsigned byte;
 
+        if (!hex)
+                return 0;
         if (n == 0 || n > SEED_MAX)
-                return;
+                return -EINVAL;
         for (size_t i = 0; i < n; i++) {
                 if (sscanf(hex + 2 * i, "%2x", &byte) != 1)
-                        return;
+                        return -EINVAL;
                 pool.data[i] = (uint8_t)byte;
         }
         pool.entropy_bits = (int)n * 8;
         pool.size = (int)n;
         fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
-        if (fd >= 0 && ioctl(fd, RNDADDENTROPY, &pool) == 0)
-                (void)ioctl(fd, RNDRESEEDCRNG);
+        return fd >= 0 && ioctl(fd, RNDADDENTROPY, &pool) == 0 && ioctl(fd, RNDRESEEDCRNG) == 0 ? 0 : -errno;
 }

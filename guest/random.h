@@ -3,6 +3,6 @@
 
 /* The kernel's random number generator. */
 
-/* Mix in a seed of hexadecimal digits and key the generator anew with it at once. NULL, or what are no
- * digits: nothing is done. A kernel that takes none goes on as it is. */
-void random_reseed(const char *hex);
+/* Mix in a seed of hexadecimal digits and key the generator anew with it at once. NULL: nothing is done.
+ * -errno when the kernel does not take it, -EINVAL when they are no digits. */
+int random_reseed(const char *hex);
