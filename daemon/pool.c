@@ -186,7 +186,7 @@ static void tell_waiters(struct pool_shape *ps)
 /* Nothing of it is left: forget it. */
 static void forget_if_unused(struct pool_shape *ps)
 {
-        if (ps->build || !kt_list_empty(&ps->guests) || ps->demand.running > 0 ||
+        if (ps->build || !kt_list_empty(&ps->guests) || pool_demand_running(&ps->demand) > 0 ||
             (is_wanted(ps) && !ps->pool->stopping))
                 return;
         kt_list_remove(&ps->link);
@@ -428,16 +428,16 @@ static void sooner(uint64_t *at, uint64_t when)
 static void set_timer(struct pool *p)
 {
         const uint64_t now = pool_now(p);
-        uint64_t at = 0;
+        uint64_t at = 0, lasts;
 
         kt_list_for_each (it, &p->shapes) {
                 const struct pool_shape *ps = kt_list_entry(it, struct pool_shape, link);
 
                 if (ps->failures > 0 && ps->retry_ms > now && is_wanted(ps))
                         sooner(&at, ps->retry_ms);
-                if (ps->demand.running == 0)
-                        sooner(&at,
-                               now + (pool_demand_lasts(&ps->demand, now, p->params.half_life_ms) ?: 1000));
+                lasts = pool_demand_lasts(&ps->demand, now, p->params.half_life_ms);
+                if (ps->demand.running == 0 && lasts > 0)
+                        sooner(&at, now + lasts);
         }
         if (p->hold_until_ms > now)
                 sooner(&at, p->hold_until_ms);

@@ -62,6 +62,7 @@ struct pool_guest {
 
 struct pool_waiter {
         struct kt_list link;
+        struct pool *pool;
         unsigned idle;
         void (*done)(void *userdata, const struct kt_error *err);
         void *userdata;

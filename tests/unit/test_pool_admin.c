@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "../../daemon/pool_policy.h"
 #include "../../proto/errors.h"
 #include "../lib/suite.h"
 #include "pool_fixture.h"
@@ -138,6 +139,26 @@ START_TEST(who_does_not_wait_any_more_is_not_told)
         pool_unwait(waiting[0].waiter);
         expect_ready(&waiting[1]);
         ck_assert_uint_eq(waiting[0].told, 0);
+}
+END_TEST
+
+static bool is_not_in_demand(void *userdata)
+{
+        return look(f.shape).view.demand < POOL_DEMAND_MIN;
+}
+
+START_TEST(what_only_somebody_waited_for_goes_with_him)
+{
+        f.params.half_life_ms = 1;
+        f.params.host_cpus = 2;
+        close_pool();
+        open_pool();
+        pool_pump(f.pool, 2);
+        prime(&waiting[0], f.shape, 1);
+        loop_test_until(&f.t, is_not_in_demand, NULL);
+        ck_assert(look(f.shape).found);
+        pool_unwait(waiting[0].waiter);
+        until_shapes(0);
 }
 END_TEST
 
@@ -425,6 +446,62 @@ START_TEST(what_is_dropped_is_named_in_several_ways)
                 ck_assert_uint_eq(pool_drop(f.pool, names[i].text, false), names[i].n);
                 ck_assert_uint_eq(sum().idle, 2 - names[i].n);
         }
+}
+END_TEST
+
+/* The job that runs has its guest. */
+START_TEST(none_are_made_until_a_job_asks_again)
+{
+        begin_and_pump(2);
+        until_idle(2);
+        ck_assert_uint_eq(pool_drop(f.pool, NULL, false), 1);
+        pool_pump(f.pool, 0);
+        ck_assert_uint_eq(sum().idle, 0);
+        ck_assert_uint_eq(sum().building, 0);
+        ck_assert_uint_eq(look(f.shape).view.want, 0);
+        end(f.shape, 1);
+        ck_assert_uint_eq(sum().building, 0);
+        ck_assert(look(f.shape).found);
+        begin_and_pump(1);
+        until_idle(1);
+        ck_assert_uint_eq(look(f.shape).view.want, 1);
+        end(f.shape, 2);
+        ck_assert_uint_eq(sum().idle, 1);
+        ck_assert_uint_eq(pool_drop(f.pool, NULL, false), 1);
+        until_shapes(0);
+}
+END_TEST
+
+START_TEST(nor_is_a_template)
+{
+        begin_and_pump(1);
+        until_idle(1);
+        ck_assert_uint_eq(pool_drop(f.pool, NULL, true), 1);
+        loop_test_until(&f.t, has_no_template, f.shape);
+        pool_pump(f.pool, 0);
+        ck_assert_int_eq(look(f.shape).view.template, POOL_TEMPLATE_NONE);
+        end(f.shape, 1);
+        until_shapes(0);
+        close_pool();
+        ck_assert_uint_eq(count_entries(f.root), 0);
+}
+END_TEST
+
+START_TEST(what_is_primed_fades_beside_a_job_that_was_forgotten)
+{
+        f.params.half_life_ms = 20;
+        close_pool();
+        open_pool();
+        begin_and_pump(1);
+        until_idle(1);
+        ck_assert_uint_eq(pool_drop(f.pool, NULL, false), 1);
+        prime(&waiting[0], f.shape, 1);
+        expect_ready(&waiting[0]);
+        until_idle(0);
+        ck_assert(look(f.shape).found);
+        end(f.shape, 1);
+        ck_assert(!look(f.shape).found || sum().idle == 0);
+        until_shapes(0);
 }
 END_TEST
 
@@ -783,6 +860,7 @@ int main(void)
         tcase_add_test(primed, who_primes_is_told_of_a_clone_that_fails);
         tcase_add_test(primed, what_was_left_alone_is_tried_at_once_when_it_is_primed);
         tcase_add_test(primed, who_does_not_wait_any_more_is_not_told);
+        tcase_add_test(primed, what_only_somebody_waited_for_goes_with_him);
         tcase_add_test(primed, what_was_primed_is_kept_ready_without_anyone_who_waits);
         tcase_add_test(primed, what_was_primed_fades_like_any_demand);
         tcase_add_test(primed, one_who_is_told_may_send_the_next_one_away);
@@ -801,6 +879,9 @@ int main(void)
         tcase_add_test(dropped, what_is_dropped_is_forgotten_and_its_template_kept);
         tcase_add_test(dropped, its_template_is_dropped_too_when_it_should_be);
         tcase_add_test(dropped, what_is_dropped_is_named_in_several_ways);
+        tcase_add_test(dropped, none_are_made_until_a_job_asks_again);
+        tcase_add_test(dropped, nor_is_a_template);
+        tcase_add_test(dropped, what_is_primed_fades_beside_a_job_that_was_forgotten);
         tcase_add_test(dropped, who_waits_for_what_is_dropped_is_told);
         tcase_add_test(dropped, what_is_being_built_is_dropped);
         tcase_add_test(dropped, a_guest_that_is_being_cloned_is_dropped);
