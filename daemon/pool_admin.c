@@ -62,8 +62,8 @@ static void drop(struct pool_shape *ps, bool templates)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
 
-        kt_error_set(&err, -ECANCELED, KT_E_DROPPED,
-                     "%s was dropped from the pool while it was made ready", ps->shape->text);
+        kt_error_set(&err, -ECANCELED, KT_E_DROPPED, "%s was dropped from the pool while it was made ready",
+                     ps->shape->text);
         pool_tell_all(ps, &err);
         kt_list_for_each_safe (it, &ps->guests)
                 pool_guest_stop(kt_list_entry(it, struct pool_guest, link));
@@ -80,10 +80,8 @@ static void drop(struct pool_shape *ps, bool templates)
 
 unsigned pool_drop(struct pool *p, const char *text, bool templates)
 {
-        const bool pumping = p->pumping;
         unsigned n = 0;
 
-        p->pumping = true; /* whoever is told may call back: the list is to stay */
         kt_list_for_each (it, &p->shapes) {
                 struct pool_shape *ps = kt_list_entry(it, struct pool_shape, link);
 
@@ -92,7 +90,6 @@ unsigned pool_drop(struct pool *p, const char *text, bool templates)
                 drop(ps, templates);
                 n++;
         }
-        p->pumping = pumping;
         pool_changed(p);
         return n;
 }

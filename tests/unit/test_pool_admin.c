@@ -239,6 +239,43 @@ START_TEST(one_who_is_told_may_drop_all)
 }
 END_TEST
 
+static void prime_and_drop_all(struct waiting *w, struct shape *s)
+{
+        ck_assert_int_eq(pool_prime(f.pool, s, NULL, 1, on_told_drop_all, w, &w->waiter, NULL), 0);
+}
+
+START_TEST(one_who_is_told_that_a_template_failed_may_drop_all)
+{
+        set_script("template=fail_save");
+        prime_and_drop_all(&waiting[0], f.shape);
+        expect_told(&waiting[0], KT_E_GUEST_DIED, "QEMU could not save the guest's state");
+        until_shapes(0);
+}
+END_TEST
+
+START_TEST(one_who_is_told_that_a_guest_failed_may_drop_all)
+{
+        set_script("pool=fail_restore");
+        prime_and_drop_all(&waiting[0], f.shape);
+        expect_told(&waiting[0], KT_E_GUEST_START, "QEMU could not restore the clone's state");
+        until_shapes(0);
+}
+END_TEST
+
+START_TEST(one_who_is_told_that_a_jobs_clone_failed_may_drop_all)
+{
+        struct kt_error err = KT_ERROR_INIT;
+
+        kt_error_set(&err, -EIO, KT_E_GUEST_BOOT, "it did not wake");
+        pool_pump(f.pool, 4); /* nothing is made for it */
+        prime_and_drop_all(&waiting[0], f.shape);
+        pool_clone_failed(f.pool, f.shape, &err);
+        expect_told(&waiting[0], KT_E_GUEST_BOOT, "it did not wake");
+        ck_assert_uint_eq(sum().shapes, 0);
+        kt_error_done(&err);
+}
+END_TEST
+
 static void on_told_prime_more(void *userdata, const struct kt_error *err)
 {
         on_told(userdata, err);
@@ -735,17 +772,31 @@ static void take_and_stop(struct shape *s)
         guest_stop(g);
 }
 
+static void do_anything(void);
+
+/* A client whose next request came with the last one. */
+static void on_told_do_anything(void *userdata, const struct kt_error *err)
+{
+        on_told(userdata, err);
+        if (roll(4) == 0)
+                pool_drop(f.pool, NULL, roll(2));
+        else if (roll(4) == 0)
+                do_anything();
+}
+
 static void prime_any(struct shape *s)
 {
         struct waiting *w = &waiting[roll(4)];
+        const bool waits = w->waiter && !w->told;
+        int r;
 
-        if (w->waiter && !w->told) {
+        if (waits)
                 pool_unwait(w->waiter);
-                memset(w, 0, sizeof(*w));
-        } else {
-                memset(w, 0, sizeof(*w));
-                prime(w, s, 1 + roll(3));
-        }
+        memset(w, 0, sizeof(*w));
+        if (waits)
+                return;
+        r = pool_prime(f.pool, s, NULL, 1 + roll(3), on_told_do_anything, w, &w->waiter, NULL);
+        ck_assert(r == 0 || r == -ESHUTDOWN);
 }
 
 static void do_anything(void)
@@ -866,6 +917,9 @@ int main(void)
         tcase_add_test(primed, one_who_is_told_may_send_the_next_one_away);
         tcase_add_test(primed, one_who_is_told_of_a_failure_may_do_so_too);
         tcase_add_test(primed, one_who_is_told_may_drop_all);
+        tcase_add_test(primed, one_who_is_told_that_a_template_failed_may_drop_all);
+        tcase_add_test(primed, one_who_is_told_that_a_guest_failed_may_drop_all);
+        tcase_add_test(primed, one_who_is_told_that_a_jobs_clone_failed_may_drop_all);
         tcase_add_test(primed, one_who_is_told_may_ask_for_more);
         tcase_add_test(primed, who_primes_a_pool_that_stops_is_refused);
         tcase_add_test(primed, who_waits_gets_them_however_fast_demand_fades);
