@@ -157,12 +157,15 @@ static unsigned wants(const struct pool_shape *ps)
         return n;
 }
 
-/* Whose time has come, out of the list first: who is told may send away others, or ask for more. */
+/* Whose time has come, out of the list first: who is told may send away others, ask for more, or drop it
+ * all. Whoever calls this calls pool_changed() afterwards. */
 static void tell(struct pool_shape *ps,
                  bool (*whose)(const struct pool_shape *ps, const struct pool_waiter *w),
                  const struct kt_error *err)
 {
         struct kt_list told = KT_LIST_INIT(told);
+        struct pool *p = ps->pool;
+        const bool pumping = p->pumping;
 
         kt_list_for_each_safe (it, &ps->waiters) {
                 struct pool_waiter *w = kt_list_entry(it, struct pool_waiter, link);
@@ -172,6 +175,7 @@ static void tell(struct pool_shape *ps,
                 kt_list_remove(&w->link);
                 kt_list_append(&told, &w->link);
         }
+        p->pumping = true; /* whatever they do, no shape goes before our caller is through */
         while (!kt_list_empty(&told)) {
                 struct pool_waiter *w = kt_list_entry(told.next, struct pool_waiter, link);
 
@@ -179,6 +183,7 @@ static void tell(struct pool_shape *ps,
                 w->done(w->userdata, err);
                 free(w);
         }
+        p->pumping = pumping;
 }
 
 void pool_tell_all(struct pool_shape *ps, const struct kt_error *err)
@@ -223,7 +228,7 @@ static void tell_waiters(struct pool_shape *ps)
 /* Nothing of it is left: forget it. */
 static void forget_if_unused(struct pool_shape *ps)
 {
-        if (ps->build || !kt_list_empty(&ps->guests) || ps->demand.running > 0 ||
+        if (ps->build || !kt_list_empty(&ps->guests) || pool_demand_running(&ps->demand) > 0 ||
             (is_wanted(ps) && !ps->pool->stopping))
                 return;
         kt_list_remove(&ps->link);
@@ -467,16 +472,16 @@ static void sooner(uint64_t *at, uint64_t when)
 static void set_timer(struct pool *p)
 {
         const uint64_t now = pool_now(p);
-        uint64_t at = 0;
+        uint64_t at = 0, lasts;
 
         kt_list_for_each (it, &p->shapes) {
                 const struct pool_shape *ps = kt_list_entry(it, struct pool_shape, link);
 
                 if (ps->failures > 0 && ps->retry_ms > now && is_wanted(ps))
                         sooner(&at, ps->retry_ms);
-                if (ps->demand.running == 0)
-                        sooner(&at,
-                               now + (pool_demand_lasts(&ps->demand, now, p->params.half_life_ms) ?: 1000));
+                lasts = pool_demand_lasts(&ps->demand, now, p->params.half_life_ms);
+                if (ps->demand.running == 0 && lasts > 0)
+                        sooner(&at, now + lasts);
         }
         if (p->hold_until_ms > now)
                 sooner(&at, p->hold_until_ms);
@@ -635,17 +640,23 @@ void pool_clone_woke(struct pool *p, const struct shape *s)
                 ps->clone_failures = ps->idle_deaths = 0;
 }
 
+void pool_shape_clone_failed(struct pool_shape *ps, const struct kt_error *err)
+{
+        pool_shape_failed(ps, "a clone", err);
+        if (++ps->clone_failures >= CLONE_FAILURES_MAX && ps->template) {
+                kt_log_warning("the template of %s is thrown away: its clones do not wake", ps->shape->text);
+                pool_shape_drop_template(ps);
+        }
+}
+
 void pool_clone_failed(struct pool *p, const struct shape *s, const struct kt_error *err)
 {
         struct pool_shape *ps = pool_find(p, s->key);
 
         if (!ps)
                 return;
-        pool_shape_failed(ps, "a clone", err);
-        if (++ps->clone_failures >= CLONE_FAILURES_MAX && ps->template) {
-                kt_log_warning("the template of %s is thrown away: its clones do not wake", ps->shape->text);
-                pool_shape_drop_template(ps);
-        }
+        pool_shape_clone_failed(ps, err);
+        pool_changed(p);
 }
 
 /* --- its own life --- */
@@ -684,16 +695,13 @@ static void stop_shape(struct pool_shape *ps, const struct kt_error *err)
 void pool_stop(struct pool *p)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
-        const bool pumping = p->pumping;
 
         if (p->stopping)
                 return;
         p->stopping = true;
         kt_error_set(&err, -ESHUTDOWN, KT_E_SHUTTING_DOWN, "the daemon stops");
-        p->pumping = true; /* whoever is told may call back: the list is to stay */
         kt_list_for_each (it, &p->shapes)
                 stop_shape(kt_list_entry(it, struct pool_shape, link), &err);
-        p->pumping = pumping;
         uv_close((uv_handle_t *)&p->timer, on_timer_closed);
         pool_changed(p);
 }

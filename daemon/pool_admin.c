@@ -29,7 +29,7 @@ int pool_prime(struct pool *p, struct shape *s, const struct template *t, unsign
                 free(w);
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
         }
-        *w = (struct pool_waiter){.idle = idle, .done = done, .userdata = userdata};
+        *w = (struct pool_waiter){.pool = p, .idle = idle, .done = done, .userdata = userdata};
         kt_list_append(&ps->waiters, &w->link);
         pool_demand_prime(&ps->demand, pool_now(p), p->params.half_life_ms);
         ps->primed = idle;
@@ -42,8 +42,11 @@ int pool_prime(struct pool *p, struct shape *s, const struct template *t, unsign
 
 void pool_unwait(struct pool_waiter *w)
 {
+        struct pool *p = w->pool;
+
         kt_list_remove(&w->link);
         free(w);
+        pool_changed(p);
 }
 
 static bool matches(const struct pool_shape *ps, const char *text)
@@ -70,17 +73,15 @@ static void drop(struct pool_shape *ps, bool templates)
         }
         if (templates)
                 pool_shape_drop_template(ps);
-        ps->demand.uses = ps->demand.peak = 0;
+        pool_demand_forget(&ps->demand);
         ps->primed = 0;
         ps->failures = ps->idle_deaths = 0;
 }
 
 unsigned pool_drop(struct pool *p, const char *text, bool templates)
 {
-        const bool pumping = p->pumping;
         unsigned n = 0;
 
-        p->pumping = true; /* whoever is told may call back: the list is to stay */
         kt_list_for_each (it, &p->shapes) {
                 struct pool_shape *ps = kt_list_entry(it, struct pool_shape, link);
 
@@ -89,7 +90,6 @@ unsigned pool_drop(struct pool *p, const char *text, bool templates)
                 drop(ps, templates);
                 n++;
         }
-        p->pumping = pumping;
         pool_changed(p);
         return n;
 }

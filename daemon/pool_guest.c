@@ -68,7 +68,7 @@ static void on_gone(void *userdata, enum guest_end end, const struct kt_error *e
         if (!pg->leaving) {
                 metrics_guest_failed(p->params.metrics, end);
                 if (!pg->parked)
-                        pool_clone_failed(p, ps->shape, err);
+                        pool_shape_clone_failed(ps, err);
                 else
                         died_idle(pg, err);
         }

@@ -63,6 +63,7 @@ struct pool_guest {
 
 struct pool_waiter {
         struct kt_list link;
+        struct pool *pool;
         unsigned idle;
         void (*done)(void *userdata, const struct kt_error *err);
         void *userdata;
@@ -78,11 +79,15 @@ struct pool_shape *pool_know(struct pool *p, struct shape *s, const struct templ
 /* What is left to do after something happened. */
 void pool_changed(struct pool *p);
 
-/* Whoever waits for guests of it. */
+/* Whoever waits for guests of it. For this, and for what may come to it, holds: pool_changed() is to be
+ * called afterwards, and the shape is there until then. */
 void pool_tell_all(struct pool_shape *ps, const struct kt_error *err);
 
 /* A build or a guest of this shape failed: leave it alone for a while. */
 void pool_shape_failed(struct pool_shape *ps, const char *what, const struct kt_error *err);
+
+/* The same for a clone that did not wake: after some in a row its template is thrown away. */
+void pool_shape_clone_failed(struct pool_shape *ps, const struct kt_error *err);
 
 unsigned pool_shape_count(const struct pool_shape *ps, bool parked);
 

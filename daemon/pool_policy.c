@@ -36,6 +36,10 @@ void pool_demand_begin(struct pool_demand *d, uint64_t now_ms, uint64_t half_lif
 void pool_demand_end(struct pool_demand *d, uint64_t now_ms, uint64_t half_life_ms)
 {
         decay(d, now_ms, half_life_ms);
+        if (d->forgotten > 0) {
+                d->forgotten--;
+                return;
+        }
         /* It is in use up to now. */
         d->uses = larger(d->uses, 1);
         if (d->running > 0)
@@ -46,6 +50,18 @@ void pool_demand_prime(struct pool_demand *d, uint64_t now_ms, uint64_t half_lif
 {
         decay(d, now_ms, half_life_ms);
         d->uses = larger(d->uses, 1);
+}
+
+void pool_demand_forget(struct pool_demand *d)
+{
+        d->uses = d->peak = 0;
+        d->forgotten += d->running;
+        d->running = 0;
+}
+
+unsigned pool_demand_running(const struct pool_demand *d)
+{
+        return d->running + d->forgotten;
 }
 
 double pool_demand_at(const struct pool_demand *d, uint64_t now_ms, uint64_t half_life_ms)

@@ -16,10 +16,11 @@
 
 /* How often, and how much at once, a shape was used lately. All zero: never. */
 struct pool_demand {
-        double uses;      /* decayed count */
-        double peak;      /* most that ran at a time, decayed */
-        unsigned running; /* now */
-        uint64_t at_ms;   /* of the values above */
+        double uses;        /* decayed count */
+        double peak;        /* most that ran at a time, decayed */
+        unsigned running;   /* now */
+        unsigned forgotten; /* run too, and do not count */
+        uint64_t at_ms;     /* of the values above */
 };
 
 void pool_demand_begin(struct pool_demand *d, uint64_t now_ms, uint64_t half_life_ms);
@@ -27,6 +28,12 @@ void pool_demand_end(struct pool_demand *d, uint64_t now_ms, uint64_t half_life_
 
 /* Somebody says that it will be used: count it as one use, at least. */
 void pool_demand_prime(struct pool_demand *d, uint64_t now_ms, uint64_t half_life_ms);
+
+/* As if it had never been used; what runs does not count any more. */
+void pool_demand_forget(struct pool_demand *d);
+
+/* Those whose pool_demand_end() is still to come. */
+unsigned pool_demand_running(const struct pool_demand *d);
 
 /* The decayed count of uses; at least 1 while one runs. */
 double pool_demand_at(const struct pool_demand *d, uint64_t now_ms, uint64_t half_life_ms);

@@ -628,6 +628,20 @@ START_TEST(a_frozen_guest_that_is_killed_has_its_words)
 }
 END_TEST
 
+START_TEST(one_that_has_just_ended_is_not_adopted)
+{
+        struct kt_error err = KT_ERROR_INIT;
+
+        park_and_freeze();
+        guest_stop(f.guest);
+        ck_assert_int_eq(guest_adopt(f.guest, &heirs_ops, &heir, NULL, &err), -ESRCH);
+        ck_assert_str_eq(err.name, KT_E_GUEST_DIED);
+        kt_error_done(&err);
+        uv_run(&f.t.loop, UV_RUN_DEFAULT);
+        expect_end(GUEST_END_STOPPED, "", "");
+}
+END_TEST
+
 /* Before the loop has heard of it. */
 START_TEST(a_frozen_guest_that_was_killed_takes_no_job)
 {
@@ -997,6 +1011,7 @@ int main(void)
         tcase_add_test(adopted, a_frozen_guest_is_thawed);
         tcase_add_test(adopted, a_frozen_guest_is_stopped);
         tcase_add_test(adopted, a_frozen_guest_that_is_killed_has_its_words);
+        tcase_add_test(adopted, one_that_has_just_ended_is_not_adopted);
         tcase_add_test(adopted, a_frozen_guest_that_was_killed_takes_no_job);
         tcase_add_loop_test(fail, each_failure_has_its_words, 0, (int)KT_ARRAY_SIZE(failures));
         tcase_add_test(fail, one_that_dies_after_a_while_has_its_words);

@@ -485,6 +485,35 @@ START_TEST(a_template_whose_clones_do_not_wake_is_thrown_away_after_two)
 }
 END_TEST
 
+START_TEST(a_template_whose_files_went_is_built_anew)
+{
+        begin_and_pump(1);
+        until_idle(1);
+        template_remove(f.root, f.shape->key);
+        begin(f.shape);
+        ck_assert_int_eq(look(f.shape).view.template, POOL_TEMPLATE_NONE);
+        ck_assert_uint_eq(sum().idle, 0);
+        ck_assert(!take(f.shape, NULL));
+        pool_pump(f.pool, 0);
+        until_idle(2);
+        ck_assert(has_template(f.shape));
+        ck_assert_uint_eq(count_log("saved"), 2);
+}
+END_TEST
+
+/* A job may have asked before it was there. */
+START_TEST(a_job_that_knows_of_no_template_takes_none_away)
+{
+        begin_and_pump(1);
+        until_idle(1);
+        f.running[0]++;
+        pool_begin(f.pool, f.shape, NULL);
+        ck_assert_int_eq(look(f.shape).view.template, POOL_TEMPLATE_READY);
+        ck_assert(take(f.shape, NULL));
+        run_job();
+}
+END_TEST
+
 START_TEST(clones_of_jobs_count_as_well)
 {
         struct kt_error err = KT_ERROR_INIT;
@@ -790,6 +819,8 @@ int main(void)
         tcase_add_test(fail, a_template_of_a_kernel_that_was_removed_fails);
         tcase_add_test(fail, a_clone_that_fails_is_left_alone_too);
         tcase_add_test(fail, a_template_whose_clones_do_not_wake_is_thrown_away_after_two);
+        tcase_add_test(fail, a_template_whose_files_went_is_built_anew);
+        tcase_add_test(fail, a_job_that_knows_of_no_template_takes_none_away);
         tcase_add_test(fail, clones_of_jobs_count_as_well);
         tcase_add_test(fail, a_guest_that_dies_while_it_waits_is_replaced);
         tcase_add_test(fail, guests_that_die_one_after_the_other_are_replaced_later_each_time);

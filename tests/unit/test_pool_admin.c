@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "../../daemon/pool_policy.h"
 #include "../../proto/errors.h"
 #include "../lib/suite.h"
 #include "pool_fixture.h"
@@ -141,6 +142,26 @@ START_TEST(who_does_not_wait_any_more_is_not_told)
 }
 END_TEST
 
+static bool is_not_in_demand(void *userdata)
+{
+        return look(f.shape).view.demand < POOL_DEMAND_MIN;
+}
+
+START_TEST(what_only_somebody_waited_for_goes_with_him)
+{
+        f.params.half_life_ms = 1;
+        f.params.host_cpus = 2;
+        close_pool();
+        open_pool();
+        pool_pump(f.pool, 2);
+        prime(&waiting[0], f.shape, 1);
+        loop_test_until(&f.t, is_not_in_demand, NULL);
+        ck_assert(look(f.shape).found);
+        pool_unwait(waiting[0].waiter);
+        until_shapes(0);
+}
+END_TEST
+
 START_TEST(what_was_primed_is_kept_ready_without_anyone_who_waits)
 {
         prime(&waiting[0], f.shape, 2);
@@ -215,6 +236,43 @@ START_TEST(one_who_is_told_may_drop_all)
         expect_ready(&waiting[0]);
         expect_told(&waiting[1], KT_E_DROPPED, "was dropped");
         until_shapes(0);
+}
+END_TEST
+
+static void prime_and_drop_all(struct waiting *w, struct shape *s)
+{
+        ck_assert_int_eq(pool_prime(f.pool, s, NULL, 1, on_told_drop_all, w, &w->waiter, NULL), 0);
+}
+
+START_TEST(one_who_is_told_that_a_template_failed_may_drop_all)
+{
+        set_script("template=fail_save");
+        prime_and_drop_all(&waiting[0], f.shape);
+        expect_told(&waiting[0], KT_E_GUEST_DIED, "QEMU could not save the guest's state");
+        until_shapes(0);
+}
+END_TEST
+
+START_TEST(one_who_is_told_that_a_guest_failed_may_drop_all)
+{
+        set_script("pool=fail_restore");
+        prime_and_drop_all(&waiting[0], f.shape);
+        expect_told(&waiting[0], KT_E_GUEST_START, "QEMU could not restore the clone's state");
+        until_shapes(0);
+}
+END_TEST
+
+START_TEST(one_who_is_told_that_a_jobs_clone_failed_may_drop_all)
+{
+        struct kt_error err = KT_ERROR_INIT;
+
+        kt_error_set(&err, -EIO, KT_E_GUEST_BOOT, "it did not wake");
+        pool_pump(f.pool, 4); /* nothing is made for it */
+        prime_and_drop_all(&waiting[0], f.shape);
+        pool_clone_failed(f.pool, f.shape, &err);
+        expect_told(&waiting[0], KT_E_GUEST_BOOT, "it did not wake");
+        ck_assert_uint_eq(sum().shapes, 0);
+        kt_error_done(&err);
 }
 END_TEST
 
@@ -425,6 +483,62 @@ START_TEST(what_is_dropped_is_named_in_several_ways)
                 ck_assert_uint_eq(pool_drop(f.pool, names[i].text, false), names[i].n);
                 ck_assert_uint_eq(sum().idle, 2 - names[i].n);
         }
+}
+END_TEST
+
+/* The job that runs has its guest. */
+START_TEST(none_are_made_until_a_job_asks_again)
+{
+        begin_and_pump(2);
+        until_idle(2);
+        ck_assert_uint_eq(pool_drop(f.pool, NULL, false), 1);
+        pool_pump(f.pool, 0);
+        ck_assert_uint_eq(sum().idle, 0);
+        ck_assert_uint_eq(sum().building, 0);
+        ck_assert_uint_eq(look(f.shape).view.want, 0);
+        end(f.shape, 1);
+        ck_assert_uint_eq(sum().building, 0);
+        ck_assert(look(f.shape).found);
+        begin_and_pump(1);
+        until_idle(1);
+        ck_assert_uint_eq(look(f.shape).view.want, 1);
+        end(f.shape, 2);
+        ck_assert_uint_eq(sum().idle, 1);
+        ck_assert_uint_eq(pool_drop(f.pool, NULL, false), 1);
+        until_shapes(0);
+}
+END_TEST
+
+START_TEST(nor_is_a_template)
+{
+        begin_and_pump(1);
+        until_idle(1);
+        ck_assert_uint_eq(pool_drop(f.pool, NULL, true), 1);
+        loop_test_until(&f.t, has_no_template, f.shape);
+        pool_pump(f.pool, 0);
+        ck_assert_int_eq(look(f.shape).view.template, POOL_TEMPLATE_NONE);
+        end(f.shape, 1);
+        until_shapes(0);
+        close_pool();
+        ck_assert_uint_eq(count_entries(f.root), 0);
+}
+END_TEST
+
+START_TEST(what_is_primed_fades_beside_a_job_that_was_forgotten)
+{
+        f.params.half_life_ms = 20;
+        close_pool();
+        open_pool();
+        begin_and_pump(1);
+        until_idle(1);
+        ck_assert_uint_eq(pool_drop(f.pool, NULL, false), 1);
+        prime(&waiting[0], f.shape, 1);
+        expect_ready(&waiting[0]);
+        until_idle(0);
+        ck_assert(look(f.shape).found);
+        end(f.shape, 1);
+        ck_assert(!look(f.shape).found || sum().idle == 0);
+        until_shapes(0);
 }
 END_TEST
 
@@ -658,17 +772,31 @@ static void take_and_stop(struct shape *s)
         guest_stop(g);
 }
 
+static void do_anything(void);
+
+/* A client whose next request came with the last one. */
+static void on_told_do_anything(void *userdata, const struct kt_error *err)
+{
+        on_told(userdata, err);
+        if (roll(4) == 0)
+                pool_drop(f.pool, NULL, roll(2));
+        else if (roll(4) == 0)
+                do_anything();
+}
+
 static void prime_any(struct shape *s)
 {
         struct waiting *w = &waiting[roll(4)];
+        const bool waits = w->waiter && !w->told;
+        int r;
 
-        if (w->waiter && !w->told) {
+        if (waits)
                 pool_unwait(w->waiter);
-                memset(w, 0, sizeof(*w));
-        } else {
-                memset(w, 0, sizeof(*w));
-                prime(w, s, 1 + roll(3));
-        }
+        memset(w, 0, sizeof(*w));
+        if (waits)
+                return;
+        r = pool_prime(f.pool, s, NULL, 1 + roll(3), on_told_do_anything, w, &w->waiter, NULL);
+        ck_assert(r == 0 || r == -ESHUTDOWN);
 }
 
 static void do_anything(void)
@@ -783,11 +911,15 @@ int main(void)
         tcase_add_test(primed, who_primes_is_told_of_a_clone_that_fails);
         tcase_add_test(primed, what_was_left_alone_is_tried_at_once_when_it_is_primed);
         tcase_add_test(primed, who_does_not_wait_any_more_is_not_told);
+        tcase_add_test(primed, what_only_somebody_waited_for_goes_with_him);
         tcase_add_test(primed, what_was_primed_is_kept_ready_without_anyone_who_waits);
         tcase_add_test(primed, what_was_primed_fades_like_any_demand);
         tcase_add_test(primed, one_who_is_told_may_send_the_next_one_away);
         tcase_add_test(primed, one_who_is_told_of_a_failure_may_do_so_too);
         tcase_add_test(primed, one_who_is_told_may_drop_all);
+        tcase_add_test(primed, one_who_is_told_that_a_template_failed_may_drop_all);
+        tcase_add_test(primed, one_who_is_told_that_a_guest_failed_may_drop_all);
+        tcase_add_test(primed, one_who_is_told_that_a_jobs_clone_failed_may_drop_all);
         tcase_add_test(primed, one_who_is_told_may_ask_for_more);
         tcase_add_test(primed, who_primes_a_pool_that_stops_is_refused);
         tcase_add_test(primed, who_waits_gets_them_however_fast_demand_fades);
@@ -801,6 +933,9 @@ int main(void)
         tcase_add_test(dropped, what_is_dropped_is_forgotten_and_its_template_kept);
         tcase_add_test(dropped, its_template_is_dropped_too_when_it_should_be);
         tcase_add_test(dropped, what_is_dropped_is_named_in_several_ways);
+        tcase_add_test(dropped, none_are_made_until_a_job_asks_again);
+        tcase_add_test(dropped, nor_is_a_template);
+        tcase_add_test(dropped, what_is_primed_fades_beside_a_job_that_was_forgotten);
         tcase_add_test(dropped, who_waits_for_what_is_dropped_is_told);
         tcase_add_test(dropped, what_is_being_built_is_dropped);
         tcase_add_test(dropped, a_guest_that_is_being_cloned_is_dropped);

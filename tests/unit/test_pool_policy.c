@@ -115,6 +115,29 @@ START_TEST(priming_takes_nothing_from_what_is_in_more_demand)
 }
 END_TEST
 
+START_TEST(what_is_forgotten_counts_again_with_its_next_job)
+{
+        struct pool_demand d = {0};
+
+        use_at_once(&d, 0, 3);
+        pool_demand_begin(&d, 0, HALF);
+        pool_demand_begin(&d, 0, HALF);
+        pool_demand_forget(&d);
+        ck_assert_double_eq_tol(pool_demand_at(&d, 0, HALF), 0, DBL_EPSILON);
+        ck_assert_uint_eq(pool_demand_want(&d, 1, 0, HALF), 0);
+        ck_assert_uint_eq(pool_demand_running(&d), 2);
+        pool_demand_end(&d, 0, HALF);
+        ck_assert_double_eq_tol(pool_demand_at(&d, 0, HALF), 0, DBL_EPSILON);
+        pool_demand_begin(&d, 0, HALF);
+        ck_assert_double_eq_tol(pool_demand_at(&d, 0, HALF), 1, 1e-9);
+        ck_assert_uint_eq(pool_demand_want(&d, 1, 0, HALF), 1);
+        pool_demand_end(&d, 0, HALF);
+        pool_demand_end(&d, 0, HALF);
+        ck_assert_uint_eq(pool_demand_running(&d), 0);
+        ck_assert_double_eq_tol(pool_demand_at(&d, HALF, HALF), 0.5, 1e-9);
+}
+END_TEST
+
 START_TEST(a_clock_that_steps_back_changes_nothing)
 {
         struct pool_demand d = {0};
@@ -331,7 +354,8 @@ UNIT_MAIN("pool_policy", what_was_never_used_is_not_in_demand,
           a_use_weighs_one_and_is_halved_once_per_half_life, uses_add_up_from_what_is_left_of_earlier_ones,
           while_a_job_runs_its_shape_stays_in_demand, demand_fades_from_a_jobs_end_not_from_its_beginning,
           an_end_without_a_beginning_counts_no_job_below_none, priming_counts_as_one_use_however_often,
-          priming_takes_nothing_from_what_is_in_more_demand, a_clock_that_steps_back_changes_nothing,
+          priming_takes_nothing_from_what_is_in_more_demand,
+          what_is_forgotten_counts_again_with_its_next_job, a_clock_that_steps_back_changes_nothing,
           demand_lasts_exactly_as_long_as_is_said,
           what_was_used_once_is_let_go_after_four_and_a_third_half_lives,
           as_many_as_configured_are_wanted_for_one_job_after_another,
