@@ -300,9 +300,11 @@ static void on_built(void *userdata, const struct template *t, const struct kt_e
 {
         struct pool_shape *ps = userdata;
         struct pool *p = ps->pool;
+        const bool dropped = ps->build_dropped;
 
         ps->build = NULL;
-        if (t && ps->build_dropped) {
+        ps->build_dropped = false;
+        if (t && dropped) {
                 template_unref(p->params.store, t);
                 pool_shape_drop_template(ps);
         } else if (t) {
@@ -313,9 +315,9 @@ static void on_built(void *userdata, const struct template *t, const struct kt_e
                 ps->failures = ps->cold_starts = 0;
         } else if (err) {
                 metrics_template(p->params.metrics, false);
+                /* Who is told may drop the shape: it is gone then. */
                 pool_shape_failed(ps, "the template", err);
         }
-        ps->build_dropped = false;
         pool_changed(p);
 }
 

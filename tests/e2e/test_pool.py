@@ -45,17 +45,17 @@ dmesg | sed 's/^/dmesg /'
 
 UNIQUE = "cat /proc/sys/kernel/random/uuid; head -c 32 /dev/urandom | xxd -p -c 64; cat /proc/sys/kernel/random/boot_id"
 
-TROUBLE = re.compile(r"\bBUG\b|WARNING|Oops|Call Trace|soft lockup|hard LOCKUP|hung_task|rcu.*stall|self-detected|clocksource.*(unstable|skew)"
-                     r"|TSC.*(unstable|warp)|Time.*went backwards|NMI.*too long")
+TROUBLE = re.compile(r"\bBUG\b|WARNING|Oops|Call Trace|soft lockup|hard LOCKUP|hung_task|rcu.*stall|self-detected"
+                     r"|clocksource.*(unstable|skew)|TSC.*(unstable|warp)|Time.*went backwards|NMI.*too long")
 
 
 class Job:
     """One that ran: its verdict, what it printed, and when each piece of that came."""
 
-    def __init__(self, daemon, method, parameters, fds=()):
+    def __init__(self, daemon, method, parameters):
         self.events = []
         with daemon.connect() as wire:
-            wire.send(method, parameters, more=True, fds=fds)
+            wire.send(method, parameters, more=True)
             while True:
                 reply = wire.receive()
                 if "error" in reply:
