@@ -50,7 +50,7 @@ struct pool_shape *pool_find(const struct pool *p, const char *key)
 }
 
 /* It was found to be no good, and its guests have their memory from there. */
-static void forget_template(struct pool_shape *ps)
+void pool_shape_forget_template(struct pool_shape *ps)
 {
         kt_list_for_each_safe (it, &ps->guests)
                 pool_guest_stop(kt_list_entry(it, struct pool_guest, link));
@@ -63,7 +63,7 @@ static void forget_template(struct pool_shape *ps)
 static void take_template(struct pool_shape *ps, const struct template *t)
 {
         if (!t && ps->template && !template_is_intact(ps->template))
-                forget_template(ps);
+                pool_shape_forget_template(ps);
         /* Whoever brings it may have had it for a while, and it was thrown away since. */
         if (!t || ps->template == t || !template_store_offers(ps->pool->params.store, t))
                 return;

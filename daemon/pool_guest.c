@@ -91,7 +91,7 @@ int pool_guest_start(struct pool_shape *ps, struct kt_error *reterr)
         int r;
 
         if (!template_is_intact(ps->template)) {
-                pool_shape_drop_template(ps);
+                pool_shape_forget_template(ps);
                 return kt_error_set(reterr, -EBADMSG, KT_E_IO, "its template has changed on disk");
         }
         pg = calloc(1, sizeof(*pg));
