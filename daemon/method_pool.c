@@ -187,6 +187,7 @@ static void prime_begin(void *userdata)
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         int r = accel_pick(&s->accel, p->spec.accel, &p->prep.accel, &err);
 
+        p->prep.report = s->accel;
         if (r >= 0) {
                 r = worker_run(&s->loop, prime_work, on_prime_prepared, p);
                 if (r < 0)
@@ -232,7 +233,6 @@ static void prime(struct call *call)
                                     .config = s->config,
                                     .store = s->templates,
                                     .spec = &p->spec,
-                                    .report = s->accel,
                                     .lease_fd = -1};
         if (prime_take(p, &err) < 0)
                 on_primed(p, &err);

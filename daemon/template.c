@@ -558,6 +558,7 @@ static bool is_taken(int r)
 int template_publish(const char *root, struct template_draft *draft, const struct shape *s,
                      const struct template_facts *facts, struct template **ret, struct kt_error *reterr)
 {
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         int r = write_metadata(draft, s, facts);
 
         if (r == -EBADMSG)
@@ -566,10 +567,14 @@ int template_publish(const char *root, struct template_draft *draft, const struc
         if (r >= 0)
                 r = give_name(root, draft, s);
         /* Another was first. If that is no good it is gone when this returns, and ours takes its place. */
-        if (is_taken(r) && template_open(root, s, ret, NULL) < 0)
+        if (is_taken(r)) {
+                r = template_open(root, s, ret, &err);
+                if (r >= 0)
+                        return 0;
+                kt_log_warning("a template of %s that was there already is no good: %s", s->text,
+                               r == -ENOENT ? "it is gone" : kt_error_text(&err));
                 r = give_name(root, draft, s);
-        else if (is_taken(r))
-                return 0;
+        }
         if (r < 0 && !is_taken(r))
                 return kt_error_set(reterr, r, KT_E_IO, "cannot write the template into %s: %s", root,
                                     strerror(-r));
