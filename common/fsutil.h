@@ -25,8 +25,8 @@ int kt_pwrite_all(int fd, const void *buf, size_t size, uint64_t offset);
  * the old or the new content is there afterwards, also after a crash. The temp name starts with ".tmp-". */
 int kt_publish_file(int dir_fd, const char *name, const void *data, size_t size, mode_t mode);
 
-/* The same for what can be had again or is soon synced otherwise: a reader finds the old or the new content, but after
- * a crash of the machine perhaps neither. */
+/* The same for what can be had again or is soon synced otherwise: a reader finds the old or the new content,
+ * but after a crash of the machine perhaps neither. */
 int kt_replace_file(int dir_fd, const char *name, const void *data, size_t size, mode_t mode);
 
 /* Copy everything from the current offset of in to out (copy_file_range with fall-backs). */

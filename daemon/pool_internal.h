@@ -91,8 +91,8 @@ void pool_shape_clone_failed(struct pool_shape *ps, const struct kt_error *err);
 
 unsigned pool_shape_count(const struct pool_shape *ps, bool parked);
 
-/* Its template is no good: nor are the guests that have their memory from there. What is on disk under its name by now may be
- * another. */
+/* Its template is no good: nor are the guests that have their memory from there. What is on disk under its
+ * name by now may be another. */
 void pool_shape_forget_template(struct pool_shape *ps);
 
 /* Without its template nothing can be cloned until it is built anew. */

@@ -243,8 +243,8 @@ END_TEST
 
 START_TEST(interfaces_of_this_program_are_all_there)
 {
-        static const char *const names[] = {"io.ktstrd.Daemon", "io.ktstrd.Job", "io.ktstrd.Kernel",
-                                            "io.ktstrd.Pool", "io.ktstrd.Shell", "org.varlink.service"};
+        static const char *const names[] = {"io.ktstrd.Daemon", "io.ktstrd.Job",   "io.ktstrd.Kernel",
+                                            "io.ktstrd.Pool",   "io.ktstrd.Shell", "org.varlink.service"};
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         struct kt_interfaces *interfaces = NULL;
         size_t n = 0;
