@@ -343,6 +343,12 @@ static void start_build(struct pool_shape *ps)
 
 /* --- what to do next --- */
 
+/* Host CPUs that a guest keeps busy: one where its vCPUs share a thread, however many they are. */
+static unsigned host_cpus_of(const struct shape *s)
+{
+        return s->accel == ACCEL_TCG && s->tcg_one_thread ? 1 : topology_cpus(&s->topology);
+}
+
 static unsigned cpus_building(const struct pool *p)
 {
         unsigned n = 0;
@@ -350,8 +356,7 @@ static unsigned cpus_building(const struct pool *p)
         kt_list_for_each (it, &p->shapes) {
                 const struct pool_shape *ps = kt_list_entry(it, struct pool_shape, link);
 
-                n += ((ps->build ? 1 : 0) + pool_shape_count(ps, false)) *
-                     topology_cpus(&ps->shape->topology);
+                n += ((ps->build ? 1 : 0) + pool_shape_count(ps, false)) * host_cpus_of(ps->shape);
         }
         return n;
 }
@@ -361,7 +366,7 @@ static bool has_room(const struct pool *p, const struct pool_shape *ps)
 {
         const unsigned busy = p->cpus_running + cpus_building(p);
 
-        return busy == 0 || busy + topology_cpus(&ps->shape->topology) <= p->params.host_cpus;
+        return busy == 0 || busy + host_cpus_of(ps->shape) <= p->params.host_cpus;
 }
 
 static void share_out(struct pool *p)

@@ -63,7 +63,8 @@ struct guest *pool_take(struct pool *p, const struct shape *s, const struct gues
 void pool_clone_woke(struct pool *p, const struct shape *s);
 void pool_clone_failed(struct pool *p, const struct shape *s, const struct kt_error *err);
 
-/* vCPUs of the jobs that run. Does what can be done now: call it whenever that number changes. */
+/* Host CPUs that the jobs that run keep busy. Does what can be done now: call it whenever that number
+ * changes. */
 void pool_pump(struct pool *p, unsigned cpus_running);
 
 /* The host is short of memory: give up half of the idle guests, and make none, nor a template, for

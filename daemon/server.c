@@ -202,6 +202,13 @@ static void on_idle(uv_timer_t *timer)
         server_stop(s);
 }
 
+/* Host CPUs that the guests of jobs keep busy: of one whose vCPUs share a thread it is one. */
+static unsigned cpus_busy(const struct server *s)
+{
+        return s->accel.chosen == ACCEL_TCG && s->accel.tcg_one_thread ? s->jobs.n_running
+                                                                       : s->jobs.cpus_running;
+}
+
 void server_changed(struct server *s)
 {
         bool busy = s->jobs.n_alive > 0;
@@ -213,8 +220,8 @@ void server_changed(struct server *s)
                 return;
         }
         /* Connections come and go too, which is nothing to the pool. */
-        if (!s->draining && s->pumped_cpus != s->jobs.cpus_running) {
-                s->pumped_cpus = s->jobs.cpus_running;
+        if (!s->draining && s->pumped_cpus != cpus_busy(s)) {
+                s->pumped_cpus = cpus_busy(s);
                 pool_pump(s->pool, s->pumped_cpus);
         }
         if (s->draining && !busy) {
