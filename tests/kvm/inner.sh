@@ -87,6 +87,8 @@ END' sh "$results"
 check submit-under-kvm json submit 'values[-1]["verdict"]["guest"]["accel"] == "kvm"'
 check stall-is-ejected sh -c 'ktstrctl submit --sched scx_ktstr --duration 2s --json -- --stall-after 1; [ $? -eq 1 ]'
 check stall-has-its-words json stall-is-ejected 'values[-1]["verdict"]["scheduler"]["exit_kind"] == "error_stall"'
+# Four vCPUs on the one outer CPU have enough to do without clones that are made beside them.
+check drop ktstrctl pool drop
 check topology ktstrctl shell --topology 1n2l1c2t --exec 'cat /sys/devices/system/cpu/cpu*/cache/index3/shared_cpu_list \
         /sys/devices/system/cpu/cpu*/topology/thread_siblings_list'
 check topology-is-right sh -c '[ "$(echo $(cat "$1/topology"))" = "0-1 0-1 2-3 2-3 0-1 0-1 2-3 2-3" ]' sh "$results"
