@@ -10,6 +10,7 @@
 #include "../proto/errors.h"
 #include "kvmprobe.h"
 #include "qemu_check.h"
+#include "tsc.h"
 
 static const char *const names[_ACCEL_MAX] = {[ACCEL_KVM] = "kvm", [ACCEL_TCG] = "tcg"};
 
@@ -53,6 +54,7 @@ static void judge_kvm(const struct kvmprobe_result *kvm, const struct qemu_check
 
 void accel_probe(const char *qemu_path, struct accel_report *ret)
 {
+        const struct tsc_moment begin = tsc_look();
         struct kvmprobe_result kvm;
         struct qemu_check qemu;
 
@@ -63,6 +65,7 @@ void accel_probe(const char *qemu_path, struct accel_report *ret)
         judge_tcg(&qemu, &ret->of[ACCEL_TCG]);
         ret->tcg_one_thread = qemu.runs && !qemu.parallel_tcg;
         memcpy(ret->qemu_version, qemu.version, sizeof(ret->qemu_version));
+        ret->tsc_khz = tsc_khz_since(&begin);
         ret->chosen = ret->of[ACCEL_KVM].usable ? ACCEL_KVM : ACCEL_TCG;
 }
 

@@ -30,6 +30,7 @@ struct accel_report {
         enum accel chosen;     /* KVM if usable, else TCG */
         bool tcg_one_thread;   /* tcg has to run all vCPUs on one host thread (qemu_check.h says why) */
         char qemu_version[32]; /* "7.2.22", "" when it does not run */
+        unsigned tsc_khz;      /* tsc.h */
 };
 
 void accel_probe(const char *qemu_path, struct accel_report *ret);

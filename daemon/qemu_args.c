@@ -130,6 +130,14 @@ static void add_channels(struct args *a, const struct qemu_args_params *p)
         add(a, "virtserialport,chardev=agent,name=%s,nr=1", KT_GUEST_PORT_NAME);
 }
 
+/* NULL: out of memory. */
+static char *kernel_line(const struct shape *s)
+{
+        _cleanup_free_ char *line = qemu_args_kernel_line(&s->layout);
+
+        return line && s->tsc_khz ? kt_format("%s tsc_early_khz=%u", line, s->tsc_khz) : TAKE_PTR(line);
+}
+
 static void add_past(struct args *a, const struct qemu_args_params *p)
 {
         if (p->is_clone) {
@@ -142,7 +150,7 @@ static void add_past(struct args *a, const struct qemu_args_params *p)
         add(a, "-initrd");
         add(a, "%s", p->shape->initramfs_path);
         add(a, "-append");
-        add_text(a, qemu_args_kernel_line(&p->shape->layout));
+        add_text(a, kernel_line(p->shape));
 }
 
 char *qemu_args_kernel_line(const struct memory_layout *l)

@@ -41,5 +41,5 @@ int qemu_args_check_topology(const struct topology *t, enum accel accel, struct 
 char **qemu_args_make(const struct qemu_args_params *params);
 void qemu_args_free(char **argv);
 
-/* The kernel's command line alone. Malloced, NULL when memory is out. */
+/* The kernel's command line alone, without what depends on the host. Malloced, NULL when memory is out. */
 char *qemu_args_kernel_line(const struct memory_layout *layout);

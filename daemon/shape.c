@@ -80,6 +80,9 @@ static int write_all(FILE *f, const struct shape *s, const struct shape_params *
         fprintf(f, "kernel %s %s\n", s->kernel->key, s->kernel->image_sha256);
         if (s->accel == ACCEL_KVM)
                 write_host(f);
+        else
+                /* It is never measured twice the same. */
+                fprintf(f, "tsc %u\n", (p->report->tsc_khz + 5000) / 10000);
         return write_args(f, s, p->qemu_path);
 }
 
@@ -160,6 +163,9 @@ int shape_new(const struct shape_params *params, struct kernel *kernel, char *in
                 shape_unref(s);
                 return r;
         }
+        /* Not in the key, where it is less exact. */
+        if (s->accel == ACCEL_TCG)
+                s->tsc_khz = (params->report->tsc_khz + 500) / 1000 * 1000;
         *ret = s;
         return 0;
 }

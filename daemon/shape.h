@@ -23,12 +23,14 @@ struct shape {
         unsigned memory_mib;
         enum accel accel;
         bool tcg_one_thread; /* accel_report's */
+        unsigned tsc_khz;    /* what a kernel that boots is told of its counter (tsc.h); 0: nothing */
         struct kernel *kernel;
         char *initramfs_path;
         struct memory_layout layout;
 
         /* Names the template: all of the above by content, the QEMU binary, its version and whole command
-         * line, and under kvm the host's processor and kernel, since the guest sees them. */
+         * line, and what the guest sees of the host: under kvm its processor and kernel, under tcg how fast
+         * its counter counts. */
         char key[SHAPE_KEY_SIZE];
         /* For people: "6.18.15+deb13-cloud-amd64-deb-x86_64/1n1l2c1t/256M/tcg". */
         char *text;

@@ -13,7 +13,7 @@ POOL = "io.ktstrd.Pool."
 # What does not change while a guest runs.
 MACHINE = r"""
 uname -r
-cat /proc/cmdline
+sed 's/ tsc_early_khz=[0-9]*//' /proc/cmdline
 for f in online possible present; do echo $f $(cat /sys/devices/system/cpu/$f); done
 for n in /sys/devices/system/node/node*; do echo ${n##*/} $(cat $n/cpulist) distance $(cat $n/distance); done
 for c in /sys/devices/system/cpu/cpu[0-9]*; do
@@ -46,7 +46,7 @@ dmesg | sed 's/^/dmesg /'
 UNIQUE = "cat /proc/sys/kernel/random/uuid; head -c 32 /dev/urandom | xxd -p -c 64; cat /proc/sys/kernel/random/boot_id"
 
 TROUBLE = re.compile(r"\bBUG\b|WARNING|Oops|Call Trace|soft lockup|hard LOCKUP|hung_task|rcu.*stall|self-detected"
-                     r"|clocksource.*(unstable|skew)|TSC.*(unstable|warp)|Time.*went backwards|NMI.*too long")
+                     r"|clocksource.*(unstable|skew)|TSC.*(unstable|warp)|calibration deviates|Time.*went backwards|NMI.*too long")
 
 
 class Job:

@@ -139,6 +139,28 @@ START_TEST(the_kernel_is_told_where_the_mailbox_is)
 }
 END_TEST
 
+START_TEST(the_kernel_is_told_how_fast_its_counter_is)
+{
+        struct kernel kernel = {.image_path = (char *)"/k/vmlinux"};
+        struct shape shape = {.topology = {1, 1, 1, 1},
+                              .accel = ACCEL_TCG,
+                              .kernel = &kernel,
+                              .initramfs_path = (char *)"/k/initramfs"};
+        const struct qemu_args_params params = {.qemu_path = "q", .id = "j7", .shape = &shape};
+        char **argv;
+
+        ck_assert_int_eq(memory_layout_make(&shape.topology, 256, 70 << 20, 0, true, &shape.layout, NULL),
+                         0);
+        argv = qemu_args_make(&params);
+        ck_assert_ptr_null(strstr(value(argv, "-append", 0), "tsc_early_khz"));
+        qemu_args_free(argv);
+        shape.tsc_khz = 2596000;
+        argv = qemu_args_make(&params);
+        ck_assert_ptr_nonnull(strstr(value(argv, "-append", 0), " tsc_early_khz=2596000"));
+        qemu_args_free(argv);
+}
+END_TEST
+
 START_TEST(a_kernel_without_devmem_is_told_of_none)
 {
         char **argv = make((struct topology){1, 1, 1, 1}, ACCEL_TCG, false);
@@ -175,6 +197,7 @@ int main(void)
         tcase_add_test(c, an_old_tcg_gets_one_thread);
         tcase_add_test(c, kvm_is_split_and_has_the_hosts_cpu);
         tcase_add_test(c, the_kernel_is_told_where_the_mailbox_is);
+        tcase_add_test(c, the_kernel_is_told_how_fast_its_counter_is);
         tcase_add_test(c, a_kernel_without_devmem_is_told_of_none);
         tcase_add_test(c, apic_ids_end_under_tcg);
         suite_add_tcase(s, c);

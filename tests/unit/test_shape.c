@@ -33,6 +33,7 @@ static void input_init(struct input *in)
         shape_write_kernel(in->kernel_path);
         shape_write_file(in->initramfs_path, "", 0);
         strcpy(in->report.qemu_version, "7.2.22");
+        in->report.tsc_khz = 2596107;
         in->params = (struct shape_params){.topology = {1, 1, 2, 1},
                                            .memory_mib = 256,
                                            .accel = ACCEL_TCG,
@@ -111,6 +112,19 @@ START_TEST(a_kernel_without_devmem_has_no_mailbox)
 }
 END_TEST
 
+START_TEST(under_tcg_it_knows_the_counter)
+{
+        _input_ struct input in;
+        input_init(&in);
+        _shape_ struct shape *tcg = new_shape(&in), *kvm = NULL;
+
+        ck_assert_uint_eq(tcg->tsc_khz, 2596000);
+        in.params.accel = ACCEL_KVM;
+        kvm = new_shape(&in);
+        ck_assert_uint_eq(kvm->tsc_khz, 0);
+}
+END_TEST
+
 START_TEST(the_text_is_for_people)
 {
         _input_ struct input in;
@@ -183,6 +197,11 @@ static void one_thread(struct input *in)
         in->report.tcg_one_thread = true;
 }
 
+static void other_counter(struct input *in)
+{
+        in->report.tsc_khz = 2700000;
+}
+
 static void other_qemu_version(struct input *in)
 {
         strcpy(in->report.qemu_version, "7.2.23");
@@ -250,6 +269,7 @@ static const struct change {
         {"memory", other_memory},
         {"the accelerator", kvm},
         {"tcg on one thread", one_thread},
+        {"the host's counter", other_counter},
         {"QEMU's version", other_qemu_version},
         {"QEMU's path", other_qemu_path},
         {"QEMU's size", other_qemu_size},
@@ -309,6 +329,11 @@ static void files_were_copied(struct input *in)
         ck_assert_int_eq(utimensat(AT_FDCWD, in->initramfs_path, times, 0), 0);
 }
 
+static void counter_was_measured_again(struct input *in)
+{
+        in->report.tsc_khz += 260;
+}
+
 static void nothing(struct input *in)
 {
 }
@@ -317,6 +342,7 @@ static const struct change no_changes[] = {
         {"nothing", nothing},
         {"what is said about the kernel", other_words_about_the_kernel},
         {"what is said about the host", other_words_about_the_host},
+        {"measuring the host's counter again", counter_was_measured_again},
         {"reading QEMU's file", qemu_was_read},
         {"other times of the kernel's files", files_were_copied},
 };
@@ -419,6 +445,7 @@ int main(void)
 
         tcase_add_test(t, a_shape_knows_its_layout);
         tcase_add_test(t, a_kernel_without_devmem_has_no_mailbox);
+        tcase_add_test(t, under_tcg_it_knows_the_counter);
         tcase_add_test(t, the_text_is_for_people);
         tcase_add_test(t, it_lives_as_long_as_somebody_has_it);
         tcase_add_loop_test(t, the_key_changes_with_what_a_guest_could_see, 0, (int)KT_ARRAY_SIZE(changes));
