@@ -11,13 +11,25 @@
 #include "report.h"
 #include "run.h"
 
+#define NS_PER_S 1000000000LL
+
+/* A kernel that booted has read the time from the hardware, to half a second. That is the better one when
+ * what comes before its own clock begins took longer, which the agent cannot know otherwise. */
+static bool hardware_knows_better(const struct agent *a, int64_t ns)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        return a->begin_ns == 0 && now.tv_sec * NS_PER_S + now.tv_nsec - ns > NS_PER_S / 2;
+}
+
 static void set_clock(const struct agent *a, struct json_object *job)
 {
         const int64_t wall_ns = kt_json_int(job, "wall_ns", 0),
                       ns = wall_ns + (int64_t)(agent_now_ns() - a->begin_ns);
-        const struct timespec ts = {.tv_sec = ns / 1000000000LL, .tv_nsec = ns % 1000000000LL};
+        const struct timespec ts = {.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
 
-        if (wall_ns > 0)
+        if (wall_ns > 0 && !hardware_knows_better(a, ns))
                 clock_settime(CLOCK_REALTIME, &ts);
 }
 
