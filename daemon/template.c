@@ -158,26 +158,15 @@ void template_free(struct template *t)
         free(t);
 }
 
-static struct template_stamp stamp_of(const struct stat *st)
+static bool is_unchanged(int fd, const struct file_stamp *then)
 {
-        return (struct template_stamp){st->st_dev, st->st_ino, st->st_size, st->st_mtim, st->st_ctim};
-}
-
-static bool same_time(const struct timespec *a, const struct timespec *b)
-{
-        return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
-static bool is_unchanged(int fd, const struct template_stamp *then)
-{
-        struct template_stamp now;
+        struct file_stamp now;
         struct stat st;
 
         if (fstat(fd, &st) < 0 || st.st_nlink == 0)
                 return false;
-        now = stamp_of(&st);
-        return now.dev == then->dev && now.ino == then->ino && now.size == then->size &&
-               same_time(&now.mtime, &then->mtime) && same_time(&now.ctime, &then->ctime);
+        now = file_stamp_of(&st);
+        return file_stamp_equal(&now, then);
 }
 
 bool template_is_intact(const struct template *t)
@@ -217,7 +206,7 @@ static int open_own(int dir_fd, const char *name, int *ret, struct stat *ret_st,
 
 /* And of the right size, with the right hash. */
 static int open_file(int dir_fd, const char *name, off_t size, const char *sha256, bool is_memory, int *ret,
-                     struct template_stamp *ret_stamp, struct kt_error *reterr)
+                     struct file_stamp *ret_stamp, struct kt_error *reterr)
 {
         _cleanup_close_ int fd = -1;
         char hash[KT_SHA256_HEX_SIZE];
@@ -228,7 +217,7 @@ static int open_file(int dir_fd, const char *name, off_t size, const char *sha25
                 return r;
         if (st.st_size != size)
                 return distrust(reterr, name, "has another size than it had");
-        *ret_stamp = stamp_of(&st);
+        *ret_stamp = file_stamp_of(&st);
         r = is_memory ? hash_memory(fd, size, hash) : kt_sha256_fd(fd, hash);
         if (r < 0)
                 return cannot_read(reterr, name, r);

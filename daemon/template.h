@@ -21,17 +21,9 @@
 /* clang-format on */
 
 #include <sys/types.h>
-#include <time.h>
 
+#include "file_stamp.h"
 #include "shape.h"
-
-/* Of a file that was verified. */
-struct template_stamp {
-        dev_t dev;
-        ino_t ino;
-        off_t size;
-        struct timespec mtime, ctime;
-};
 
 struct template
 {
@@ -39,11 +31,11 @@ struct template
         unsigned n_nodes;
         int memory_fds[TOPOLOGY_NODES_MAX];
         int state_fd;
-        struct template_stamp stamps[TOPOLOGY_NODES_MAX + 1]; /* the state's last */
-        char *mailbox_error; /* of its agent, or NULL: guest_mailbox_error() */
-        int64_t built_us;    /* CLOCK_REALTIME */
-        int64_t build_ms;    /* what it took */
-        int64_t boot_ms;     /* of which the guest's kernel and agent */
+        struct file_stamp stamps[TOPOLOGY_NODES_MAX + 1]; /* the state's last */
+        char *mailbox_error;                              /* of its agent, or NULL: guest_mailbox_error() */
+        int64_t built_us;                                 /* CLOCK_REALTIME */
+        int64_t build_ms;                                 /* what it took */
+        int64_t boot_ms;                                  /* of which the guest's kernel and agent */
 };
 
 /* One in the making. */
