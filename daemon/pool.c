@@ -49,14 +49,22 @@ struct pool_shape *pool_find(const struct pool *p, const char *key)
         return NULL;
 }
 
+/* t: NULL, or the one to clone from now. */
+static void set_template(struct pool_shape *ps, const struct template *t)
+{
+        struct template_store *store = ps->pool->params.store;
+
+        template_unref(store, ps->template);
+        ps->template = t ? template_ref(store, t) : NULL;
+        ps->clone_failures = 0;
+}
+
 /* It was found to be no good, and its guests have their memory from there. */
 void pool_shape_forget_template(struct pool_shape *ps)
 {
         kt_list_for_each_safe (it, &ps->guests)
                 pool_guest_stop(kt_list_entry(it, struct pool_guest, link));
-        template_unref(ps->pool->params.store, ps->template);
-        ps->template = NULL;
-        ps->clone_failures = 0;
+        set_template(ps, NULL);
 }
 
 /* t: what the store had when it was asked last. It may have had none yet, for one that was built since. */
@@ -67,9 +75,7 @@ static void take_template(struct pool_shape *ps, const struct template *t)
         /* Whoever brings it may have had it for a while, and it was thrown away since. */
         if (!t || ps->template == t || !template_store_offers(ps->pool->params.store, t))
                 return;
-        template_unref(ps->pool->params.store, ps->template);
-        ps->template = template_ref(ps->pool->params.store, t);
-        ps->clone_failures = 0;
+        set_template(ps, t);
 }
 
 /* The least wanted of those that are in use no more, NULL when all are. */
@@ -100,7 +106,7 @@ static void limit_shapes(struct pool *p)
         struct pool_shape *least = find_least(p, &n);
 
         if (n >= SHAPES_MAX && least) {
-                least->demand.uses = least->demand.peak = 0;
+                pool_demand_forget(&least->demand);
                 least->primed = 0;
         }
 }
@@ -282,9 +288,7 @@ void pool_shape_drop_template(struct pool_shape *ps)
         struct discard *d = calloc(1, sizeof(*d));
         char *hidden = template_store_forget(p->params.store, ps->shape->key);
 
-        template_unref(p->params.store, ps->template);
-        ps->template = NULL;
-        ps->clone_failures = 0;
+        set_template(ps, NULL);
         if (d)
                 *d = (struct discard){.pool = p, .path = hidden};
         /* What cannot be removed now is swept when a daemon starts. */
@@ -632,7 +636,7 @@ struct guest *pool_take(struct pool *p, const struct shape *s, const struct gues
                 metrics_pool_miss(p->params.metrics);
                 return NULL;
         }
-        pool_guest_taken(pg);
+        pool_guest_release(pg);
         ps->hits++;
         p->hits++;
         metrics_pool_hit(p->params.metrics);

@@ -11,7 +11,7 @@
 /* Whose death after that has nothing to do with that of the one before it. */
 #define IDLE_LASTS_MS (10U * 60 * 1000)
 
-static void release(struct pool_guest *pg)
+void pool_guest_release(struct pool_guest *pg)
 {
         kt_list_remove(&pg->link);
         free(pg);
@@ -72,7 +72,7 @@ static void on_gone(void *userdata, enum guest_end end, const struct kt_error *e
                 else
                         died_idle(pg, err);
         }
-        release(pg);
+        pool_guest_release(pg);
         pool_changed(p);
 }
 
@@ -95,7 +95,6 @@ int pool_guest_start(struct pool_shape *ps, struct kt_error *reterr)
                 return kt_error_set(reterr, -EBADMSG, KT_E_IO, "its template has changed on disk");
         }
         pg = calloc(1, sizeof(*pg));
-
         if (!pg)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
         pg->of = ps;
@@ -127,9 +126,4 @@ void pool_guest_stop(struct pool_guest *pg)
                 return;
         pg->leaving = true;
         guest_stop(pg->guest);
-}
-
-void pool_guest_taken(struct pool_guest *pg)
-{
-        release(pg);
 }

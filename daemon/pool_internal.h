@@ -104,5 +104,5 @@ uint64_t pool_now(const struct pool *p);
 
 int pool_guest_start(struct pool_shape *ps, struct kt_error *reterr);
 void pool_guest_stop(struct pool_guest *pg);
-/* Its guest belongs to somebody else now. */
-void pool_guest_taken(struct pool_guest *pg);
+/* Its guest is gone, or belongs to somebody else now. */
+void pool_guest_release(struct pool_guest *pg);
