@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -24,7 +23,7 @@ struct entry {
 
 struct template_store {
         char *root;
-        pthread_mutex_t lock; /* never held over what takes time: the loop wants it too */
+        pthread_mutex_t lock; /* held over a rename at most, never over reading: the loop wants it */
         pthread_cond_t verified;
         struct kt_list entries;
 };
@@ -251,12 +250,4 @@ char *template_store_forget(struct template_store *store, const char *key)
         hidden = template_hide(store->root, key);
         pthread_mutex_unlock(&store->lock);
         return hidden;
-}
-
-void template_store_discard(struct template_store *store, const char *key)
-{
-        _cleanup_free_ char *hidden = template_store_forget(store, key);
-
-        if (hidden)
-                (void)kt_remove_tree(AT_FDCWD, hidden);
 }

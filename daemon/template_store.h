@@ -36,10 +36,6 @@ void template_unref(struct template_store *store, const struct template *t);
 /* Does who asks still get this one (of which there is a reference)? */
 bool template_store_offers(struct template_store *store, const struct template *t);
 
-/* The first half of throwing one away: from here on nobody gets it. The path of what is to be removed
- * (blocking), malloced, or NULL when there is nothing. */
+/* Throw the template of this key away: from here on nobody gets it, nor finds it on disk. The path of what
+ * is then to be removed (which blocks for a moment), malloced, or NULL when there is nothing. */
 char *template_store_forget(struct template_store *store, const char *key);
-
-/* Throw the template of this key away, from disk too: nobody gets it any more. Removing files blocks for a
- * moment. */
-void template_store_discard(struct template_store *store, const char *key);
