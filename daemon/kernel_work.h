@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A call of io.ktstrd.Kernel whose work blocks: it runs on a worker thread, and its reply is made on the
+ * loop afterwards. The work owns the call until its final reply, and is freed with it.
+ */
+
+#include <uv.h>
+
+#include "../common/list.h"
+#include "call.h"
+#include "kcache.h"
+
+/* Told on the worker thread, sent on the loop. */
+struct stages {
+        uv_mutex_t lock;
+        struct kt_list list; /* of struct stage; under the lock */
+        uv_async_t wake;
+};
+
+struct kernel_work {
+        struct call *call;
+        struct kcache *kcache;
+        struct kernel_caller caller;
+        void (*work)(struct kernel_work *w);
+        struct json_object *(*reply)(struct kernel_work *w);
+
+        char *spec; /* key or kernel spec, or NULL */
+        struct kernel_file *files;
+        size_t n_files;
+
+        struct kernel *kernel;
+        struct kernel **list;
+        bool existed;
+        int result;
+        struct kt_error error;
+
+        bool tells_stages; /* then stages is alive from the start to its close callback */
+        struct stages stages;
+};
+
+/* work runs on the worker thread and sets result and error; reply makes the parameters of the final reply,
+ * on the loop, when the result is not negative. NULL: memory is out, the call was failed. */
+struct kernel_work *kernel_work_new(struct call *call, void (*work)(struct kernel_work *),
+                                    struct json_object *(*reply)(struct kernel_work *));
+
+/* Let it run. It may be gone when this returns. */
+void kernel_work_start(struct kernel_work *w);
+
+/* Instead of starting it: fail the call, free the work. */
+void kernel_work_fail(struct kernel_work *w, const struct kt_error *err);
+
+/* From here on kernel_work_stage() may be called on the worker thread; each text goes to the client as one
+ * reply of the stream. -errno. */
+int kernel_work_tell_stages(struct kernel_work *w);
+void kernel_work_stage(void *userdata, const char *text);
