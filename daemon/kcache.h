@@ -64,7 +64,26 @@ struct kernel_source {
 int kernel_import(struct kcache *c, const struct kernel_source *from, struct kernel **ret, bool *ret_existed,
                   struct kt_error *reterr);
 
-/* The same without the last step: what would be stored. Its paths lead nowhere. */
+/* A built kernel: the tree it was built in, and what is known of where that is from. */
+struct kernel_build_result {
+        struct kernel_file tree;            /* vmlinux and .config are taken; opened as `caller` */
+        const struct kernel_caller *caller; /* NULL: the daemon */
+        const char *key;
+        const char *name;   /* what was built, for a person: "linux-6.14.2.tar.xz" */
+        const char *source; /* "tarball", "git", "local" */
+        const char *profile, *kconfig_hash, *config_hash;
+        const char *extra_kconfig_hash, *git_url, *git_ref, *git_hash, *tree_path,
+                *source_sha256; /* or NULL */
+};
+
+/*
+ * Store a built kernel under its key. What is under that key already is replaced, by one rename, unless a
+ * job or a template has it (-EBUSY); whoever looks meanwhile sees the old one or the new one.
+ */
+int kernel_store_built(struct kcache *c, const struct kernel_build_result *built, struct kernel **ret,
+                       struct kt_error *reterr);
+
+/* kernel_import() without the last step: what would be stored. Its paths lead nowhere. */
 int kernel_look(struct kcache *c, const struct kernel_source *from, struct kernel **ret,
                 struct kt_error *reterr);
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../common/fsutil.h"
+#include "../kconfig/kconfig.h"
 #include "../proto/codec.h"
 
 #define METADATA_MAX (1024U * 1024U)
@@ -20,6 +21,27 @@ static void free_strings(char **strings)
         for (char **s = strings; s && *s; s++)
                 free(*s);
         free(strings);
+}
+
+/* What only kernels have that were built here: texts that may be missing. */
+static const struct {
+        const char *key;
+        size_t offset;
+} build_members[] = {
+        {"profile", offsetof(struct kernel, profile)},
+        {"ktstr_kconfig_hash", offsetof(struct kernel, kconfig_hash)},
+        {"extra_kconfig_hash", offsetof(struct kernel, extra_kconfig_hash)},
+        {"config_hash", offsetof(struct kernel, config_hash)},
+        {"git_url", offsetof(struct kernel, git_url)},
+        {"git_ref", offsetof(struct kernel, git_ref)},
+        {"git_hash", offsetof(struct kernel, git_hash)},
+        {"source_tree_path", offsetof(struct kernel, tree_path)},
+        {"source_sha256", offsetof(struct kernel, source_sha256)},
+};
+
+static char **build_member(const struct kernel *k, size_t i)
+{
+        return (char **)((char *)k + build_members[i].offset);
 }
 
 void kernel_free(struct kernel *k)
@@ -39,9 +61,45 @@ void kernel_free(struct kernel *k)
         free(k->image_sha256);
         free_strings(k->modules);
         free_strings(k->imported_from);
+        for (size_t i = 0; i < KT_ARRAY_SIZE(build_members); i++)
+                free(*build_member(k, i));
         free(k->error);
         free(k->error_kind);
         free(k);
+}
+
+bool kernel_is_built(const struct kernel *k)
+{
+        static const char *const sources[] = {"tarball", "git", "local"};
+
+        for (size_t i = 0; k->source && i < KT_ARRAY_SIZE(sources); i++)
+                if (strcmp(k->source, sources[i]) == 0)
+                        return true;
+        return false;
+}
+
+enum kconfig_status kernel_kconfig_status(const struct kernel *k)
+{
+        enum kconfig_profile profile = KCONFIG_DEFAULT;
+        char hash[KCONFIG_HASH_SIZE];
+
+        if (!kernel_is_built(k))
+                return KCONFIG_MATCHES;
+        if (!k->kconfig_hash)
+                return KCONFIG_UNTRACKED;
+        /* Of a profile that is no more nothing can match. */
+        if (k->profile && kconfig_profile_from(k->profile, &profile) < 0)
+                return KCONFIG_STALE;
+        kconfig_hash(profile, hash);
+        return strcmp(hash, k->kconfig_hash) == 0 ? KCONFIG_MATCHES : KCONFIG_STALE;
+}
+
+const char *kconfig_status_name(enum kconfig_status status)
+{
+        static const char *const names[] = {
+                [KCONFIG_MATCHES] = "matches", [KCONFIG_STALE] = "stale", [KCONFIG_UNTRACKED] = "untracked"};
+
+        return names[status];
 }
 
 bool kernel_key_is_valid(const char *key)
@@ -245,6 +303,13 @@ static int fill(struct kernel *k, struct json_object *o)
             !k->image_path || (k->has_btf && !k->btf_path) || (k->has_config && !k->config_path) ||
             !k->modules || !k->imported_from)
                 return -ENOMEM;
+        for (size_t i = 0; i < KT_ARRAY_SIZE(build_members); i++) {
+                const char *text = kt_json_str(o, build_members[i].key);
+
+                *build_member(k, i) = text ? strdup(text) : NULL;
+                if (text && !*build_member(k, i))
+                        return -ENOMEM;
+        }
         if (stat(k->image_path, &st) < 0 || (uint64_t)st.st_size != k->image_size)
                 return corrupt(k, "image_missing",
                                kt_format("its image %s is missing or has another size", k->image_path));
@@ -335,6 +400,8 @@ char *kernel_metadata(const struct kernel *k)
         kt_json_add_bool(o, "devmem", k->devmem);
         add_strings(o, "modules", k->modules);
         add_strings(o, "imported_from", k->imported_from);
+        for (size_t i = 0; i < KT_ARRAY_SIZE(build_members); i++)
+                kt_json_add_str(o, build_members[i].key, *build_member(k, i));
         text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
         return text ? strdup(text) : NULL;
 }

@@ -14,7 +14,7 @@
 #include "../proto/errors.h"
 #include "caller_rights.h"
 #include "kcache_internal.h"
-#include "kernel_config.h"
+#include "../kconfig/kernel_config.h"
 #include "kernel_elf.h"
 #include "kernel_image.h"
 #include "kernel_modules.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "../../daemon/kernel_config.h"
+#include "../../kconfig/kernel_config.h"
 #include "../../common/cleanup.h"
 #include "../lib/suite.h"
 
