@@ -24,6 +24,9 @@
 #define KT_E_BAD_KERNEL "io.ktstrd.Kernel.BadKernel"         /* not a kernel, truncated, corrupt */
 #define KT_E_KERNEL_UNSUITABLE "io.ktstrd.Kernel.Unsuitable" /* lacks sched_ext, BTF, PVH or virtio */
 
+#define KT_E_DOWNLOAD "io.ktstrd.Kernel.DownloadFailed" /* the network, or what came over it */
+#define KT_E_BUILD "io.ktstrd.Kernel.BuildFailed"       /* the source does not configure or compile */
+
 /* io.ktstrd.Pool */
 #define KT_E_NO_POOL "io.ktstrd.Pool.NoPool" /* the daemon was told to do without */
 #define KT_E_NO_SUCH_SHAPE "io.ktstrd.Pool.NoSuchShape"
