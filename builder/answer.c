@@ -17,8 +17,7 @@
 /* What is around a piece of log in its line, and what escaping makes of a byte at worst (\u00xx). */
 #define LOG_PIECE_MAX ((BUILD_LINE_MAX - 64) / 6)
 
-/* Takes o. */
-static void put(struct json_object *o)
+void answer_line(struct json_object *o)
 {
         const char *text =
                 json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
@@ -33,7 +32,7 @@ void answer(const char *member, struct json_object *value)
         struct json_object *o = json_object_new_object();
 
         kt_json_add(o, member, value);
-        put(o);
+        answer_line(o);
 }
 
 static void answer_text(const char *member, const char *fmt, va_list ap)
@@ -61,7 +60,7 @@ void answer_stage(const char *stage, const char *fmt, ...)
                 va_end(ap);
         }
         kt_json_add_str(o, "message", text);
-        put(o);
+        answer_line(o);
 }
 
 void answer_note(const char *fmt, ...)

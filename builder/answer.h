@@ -12,6 +12,9 @@
 
 #include "../common/error.h"
 
+/* An object that is a line of its own. Takes it. */
+void answer_line(struct json_object *o);
+
 /* One object with one member. Takes value. */
 void answer(const char *member, struct json_object *value);
 
