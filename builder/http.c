@@ -205,7 +205,7 @@ static int take(struct exchange *x, const char *data, size_t size)
                 memcpy(x->begun + x->begun_size, data, n);
                 x->begun_size += n;
                 x->begun[x->begun_size] = '\0';
-                if (x->begun_size < BEGINNING)
+                if (x->begun_size < BEGINNING && status_of(x) == 200)
                         return 0;
                 /* Of a page, as much as there is room for: its title. */
                 if (looks_like_a_page(x))

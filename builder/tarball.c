@@ -45,7 +45,9 @@ static int bad(struct unpacking *u, const char *path, const char *what)
 static int damaged(struct unpacking *u)
 {
         const char *why = archive_error_string(u->in);
-        bool cut = why && (strcasestr(why, "truncated") || strcasestr(why, "premature"));
+        /* The last is what liblzma says when it wants more than there is. */
+        bool cut = why && (strcasestr(why, "truncated") || strcasestr(why, "premature") ||
+                           strstr(why, "No progress is possible"));
 
         return kt_error_set(u->reterr, -EBADMSG, KT_E_BAD_KERNEL, "%s is %s: %s; fetch it again", u->name,
                             cut ? "cut off" : "damaged, or no tarball", why ?: "no more is known");

@@ -46,7 +46,7 @@ static int run(struct json_object *request, int argc, char **argv, struct json_o
                 return r;
         }
         if (strcmp(verb, "unpack") == 0) {
-                *ret = NULL;
+                *ret = json_object_new_boolean(true);
                 return tarball_unpack(arg, strrchr(arg, '/') + 1, work, reterr);
         }
         r = net_parse(request, &net, reterr);
@@ -75,8 +75,10 @@ int main(int argc, char **argv)
                 return command_releases(request);
         if (strcmp(argv[2], "download") == 0)
                 return command_download(request);
-        if (run(request, argc, argv, &result, &err) < 0)
+        if (run(request, argc, argv, &result, &err) < 0) {
+                json_object_put(result);
                 return answer_error(&err, NULL);
+        }
         answer("result", result);
         return 0;
 }
