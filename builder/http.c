@@ -16,9 +16,9 @@
 #include "build_config.h"
 
 #define POLL_MS 50
-/* Between two attempts when the server was not reached or closed at once; times the number of the attempt.
- */
-#define PAUSE_MS_MAX 1000
+/* Of the time for a stall, between two attempts when the server was not reached or closed at once: times the
+ * number of the attempt. */
+#define PAUSE_PART 30
 /* So much of the content is looked at before any of it is taken. */
 #define BEGINNING 512
 /* So far into a page its title is looked for. */
@@ -480,7 +480,7 @@ static int persist(const struct net *net, const char *url, struct http_sink *s, 
                         answer_note("%s; going on at byte %lld", kt_error_text(&err), (long long)s->have);
                 else
                         answer_note("%s; beginning again", kt_error_text(&err));
-                wait_ms = vain * (int64_t)(net->stall_ms < PAUSE_MS_MAX ? net->stall_ms : PAUSE_MS_MAX);
+                wait_ms = vain * (int64_t)(net->stall_ms / PAUSE_PART);
                 /* What a stall has cost already is not waited for again. */
                 wait_ms -= now_ms() - started_ms;
                 if (wait_ms > 0)

@@ -47,8 +47,9 @@ int release_fetch(const struct net *net, const char *version, const char *work, 
 int package_find(const char *package, struct source *ret, struct kt_error *reterr);
 int package_fetch(const char *package, const char *work, struct source *ret, struct kt_error *reterr);
 
-/* Unpack into dir (which may exist from an earlier time, then half), without the folder that all in it is
- * in: dir/Makefile is there afterwards. KT_E_BAD_KERNEL when it is no kernel source, or cut. */
+/* Unpack as dir, without the folder that all in it is in: dir/Makefile is there afterwards. It appears whole
+ * (DIR.part until then), in place of what was there. KT_E_BAD_KERNEL when it is no kernel source, or cut, or
+ * leads out of itself. */
 int tarball_unpack(const char *tarball, const char *name, const char *dir, struct kt_error *reterr);
 
 /* One file by URL to path, gone on with from path.part; what is there is fetched anew. ret_sha256 (65 bytes)
