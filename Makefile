@@ -5,13 +5,14 @@ BUILD ?= build
 MESON_ARGS ?=
 BENCH_ARGS ?=
 
-.PHONY: help setup build run test test-kvm bench install clean
+.PHONY: help setup build run test test-kvm test-build bench install clean
 
 help:
 	@echo "make run      install what is missing, build, get a kernel and run scx_ktstr in a guest"
 	@echo "make build    install what is missing and build into $(BUILD)/"
 	@echo "make test     the same, then run every test, plain and under ASan and UBSan"
 	@echo "make test-kvm run this build's KVM path in an outer guest, on any machine"
+	@echo "make test-build build a real kernel with this build, boot it and run a scheduler in it"
 	@echo "make bench    measure it, beside plain QEMU and virtme-ng (BENCH_ARGS: see bench/run --help)"
 	@echo "make install  install what was built (DESTDIR and meson's prefix are honoured)"
 	@echo "make clean    remove the build folders"
@@ -38,6 +39,11 @@ test: build
 test-kvm: build
 	@tools/test-data "$(BUILD)"
 	@tests/kvm/run --build "$(BUILD)" --kernel "$(BUILD)/tests/data/kernels" --busybox "$$(tools/fetch-tools)/bin/busybox"
+
+test-build: build
+	@tools/setup-build
+	@tools/test-data "$(BUILD)"
+	@eval "$$(tools/test-env "$(BUILD)")" && tests/build/run
 
 bench: build
 	@tools/bench-data "$(BUILD)"
