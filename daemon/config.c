@@ -35,6 +35,7 @@ static const char usage[] =
         "  --agent PATH         ktstr-guest\n"
         "  --busybox PATH       a static busybox\n"
         "  --exec-helper PATH   ktstrd-exec\n"
+        "  --builder PATH       ktstrd-build\n"
         "  --overcommit N       vCPUs per host CPU (default: 2 under kvm, 8 under tcg)\n"
         "  --pool-idle N        guests kept ready for a shape in demand\n"
         "  --pool-max N         guests kept ready in all; 0: none\n"
@@ -54,6 +55,7 @@ enum {
         OPT_AGENT,
         OPT_BUSYBOX,
         OPT_EXEC_HELPER,
+        OPT_BUILDER,
         OPT_HELP,
         OPT_VERSION,
         OPT_KEY, /* and an enum config_key: what the file has too */
@@ -73,6 +75,7 @@ static const struct option options[] = {
         {"agent", required_argument, NULL, OPT_AGENT},
         {"busybox", required_argument, NULL, OPT_BUSYBOX},
         {"exec-helper", required_argument, NULL, OPT_EXEC_HELPER},
+        {"builder", required_argument, NULL, OPT_BUILDER},
         {"overcommit", required_argument, NULL, OPT_KEY + CONFIG_GUESTS_OVERCOMMIT},
         {"pool-idle", required_argument, NULL, OPT_KEY + CONFIG_POOL_IDLE},
         {"pool-max", required_argument, NULL, OPT_KEY + CONFIG_POOL_MAXIMUM},
@@ -104,6 +107,7 @@ void config_done(struct config *c)
         free(c->agent_path);
         free(c->busybox_path);
         free(c->exec_helper);
+        free(c->builder_path);
         free(c->template_dir);
         memset(c, 0, sizeof(*c));
         c->ready_fd = -1;
@@ -168,6 +172,8 @@ static int parse_option(int opt, const char *name, struct command_line *line, st
                 return take_path(&c->busybox_path, optarg);
         case OPT_EXEC_HELPER:
                 return take_path(&c->exec_helper, optarg);
+        case OPT_BUILDER:
+                return take_path(&c->builder_path, optarg);
         case OPT_HELP:
                 fputs(usage, stdout);
                 return 1;

@@ -20,6 +20,7 @@ struct config {
         char *agent_path;      /* ktstr-guest */
         char *busybox_path;    /* static busybox, or NULL */
         char *exec_helper;     /* ktstrd-exec */
+        char *builder_path;    /* ktstrd-build */
         uint64_t idle_exit_ms; /* private mode: leave after this long without connections and jobs;
                                   UINT64_MAX: never */
         int log_level;         /* LOG_ERR … LOG_DEBUG */

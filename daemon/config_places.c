@@ -11,6 +11,7 @@
 #include "../common/elf_object.h"
 #include "../common/fsutil.h"
 #include "../common/sockpath.h"
+#include "../proto/buildmsg.h"
 
 #include <build_config.h>
 
@@ -65,9 +66,11 @@ int config_fill_programs(struct config *c)
                 c->agent_path = own_program(exe, "../guest/ktstr-guest", "ktstr-guest");
         if (!c->exec_helper)
                 c->exec_helper = own_program(exe, "ktstrd-exec", "ktstrd-exec");
+        if (!c->builder_path)
+                c->builder_path = own_program(exe, "../builder/" BUILD_PROGRAM, BUILD_PROGRAM);
         if (!c->busybox_path)
                 c->busybox_path = find_busybox();
-        return c->agent_path && c->exec_helper ? 0 : -ENOMEM;
+        return c->agent_path && c->exec_helper && c->builder_path ? 0 : -ENOMEM;
 }
 
 /* Beside the kernels, where these have a folder in the cache. */

@@ -1,18 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * ktstrd-exec PARENT-PID OOM-SCORE-ADJ NICE DESCRIPTORS PROGRAM [ARGUMENT…]
+ * ktstrd-exec [--idle] [--user UID GID] PARENT-PID OOM-SCORE-ADJ NICE DESCRIPTORS PROGRAM [ARGUMENT…]
  *
  * Becomes PROGRAM, tied to the daemon that started it: killed by the kernel when that dies (uv_spawn() has
  * no hook to ask for this in the child), first to go when memory runs out, in a session of its own so that a
  * Ctrl-C on the daemon's terminal is not for it, without core dumps, which would be as large as a guest's
  * memory, as nice as it is told to be, and with the first DESCRIPTORS descriptors only, whatever else the
  * daemon inherited from who started it.
+ *
+ * --idle: runs when nothing else would (SCHED_IDLE). --user: becomes that user, with the groups and the home
+ * that the user database has for it; only root may.
  */
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +30,7 @@
 
 #define EXIT_USAGE 64
 #define EXIT_NO_PARENT 70
+#define EXIT_NO_USER 77
 #define EXIT_CANNOT_RUN 126
 #define EXIT_NOT_FOUND 127
 
@@ -64,21 +73,81 @@ static void be_nice(long nice, const char *text)
         close(fd);
 }
 
+/* Raising one's own priority again takes a right that few have; going below all others takes none. */
+static void be_idle(void)
+{
+        const struct sched_param param = {.sched_priority = 0};
+
+        if (sched_setscheduler(0, SCHED_IDLE, &param) < 0)
+                fprintf(stderr, "ktstrd-exec: cannot run at idle priority: %s\n", strerror(errno));
+}
+
+/* Programs look into their home, and die of one that they may not enter. */
+static int become(uid_t uid, gid_t gid)
+{
+        const struct passwd *pw = getpwuid(uid);
+
+        if ((pw ? initgroups(pw->pw_name, gid) : setgroups(1, &gid)) < 0 || setresgid(gid, gid, gid) < 0 ||
+            setresuid(uid, uid, uid) < 0) {
+                fprintf(stderr, "ktstrd-exec: cannot become uid %u: %s\n", (unsigned)uid, strerror(errno));
+                return -1;
+        }
+        setenv("HOME", pw && pw->pw_dir && *pw->pw_dir ? pw->pw_dir : "/", 1);
+        if (pw) {
+                setenv("USER", pw->pw_name, 1);
+                setenv("LOGNAME", pw->pw_name, 1);
+        }
+        return 0;
+}
+
+/* The parent may have died before the signal was asked for: then we belong to somebody else by now. A
+ * change of user forgets what was asked. */
+static int die_with_parent(long parent)
+{
+        return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != (pid_t)parent ? -1 : 0;
+}
+
+struct wants {
+        bool idle, user;
+        long uid, gid;
+};
+
+/* The options in front; argc and argv are moved behind them. */
+static int take_options(int *argc, char ***argv, struct wants *ret)
+{
+        while (*argc > 1 && strncmp((*argv)[1], "--", 2) == 0) {
+                int n = 1;
+
+                if (strcmp((*argv)[1], "--idle") == 0)
+                        ret->idle = true;
+                else if (strcmp((*argv)[1], "--user") == 0 && *argc > 3 &&
+                         parse_number((*argv)[2], 0, UINT32_MAX - 1L, &ret->uid) == 0 &&
+                         parse_number((*argv)[3], 0, UINT32_MAX - 1L, &ret->gid) == 0) {
+                        ret->user = true;
+                        n = 3;
+                } else
+                        return -1;
+                *argc -= n;
+                *argv += n;
+        }
+        return 0;
+}
+
 int main(int argc, char **argv)
 {
         const struct rlimit none = {0, 0};
+        struct wants wants = {};
         long parent, oom, nice, descriptors;
 
-        if (argc < 6 || parse_number(argv[1], 1, 1L << 30, &parent) < 0 ||
+        if (take_options(&argc, &argv, &wants) < 0 || argc < 6 ||
+            parse_number(argv[1], 1, 1L << 30, &parent) < 0 ||
             parse_number(argv[2], -1000, 1000, &oom) < 0 || parse_number(argv[3], 0, 19, &nice) < 0 ||
             parse_number(argv[4], 3, 1L << 20, &descriptors) < 0) {
-                fprintf(stderr, "usage: ktstrd-exec PARENT-PID OOM-SCORE-ADJ NICE DESCRIPTORS PROGRAM "
-                                "[ARGUMENT...]\n");
+                fprintf(stderr, "usage: ktstrd-exec [--idle] [--user UID GID] PARENT-PID OOM-SCORE-ADJ NICE "
+                                "DESCRIPTORS PROGRAM [ARGUMENT...]\n");
                 return EXIT_USAGE;
         }
-        /* The parent may have died before the signal was asked for: then we belong to somebody
-         * else by now. */
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != (pid_t)parent) {
+        if (die_with_parent(parent) < 0) {
                 fprintf(stderr, "ktstrd-exec: the daemon with pid %ld is gone, not starting %s\n", parent,
                         argv[5]);
                 return EXIT_NO_PARENT;
@@ -87,6 +156,12 @@ int main(int argc, char **argv)
         setrlimit(RLIMIT_CORE, &none);
         setsid();
         be_nice(nice, argv[3]);
+        if (wants.idle)
+                be_idle();
+        if (wants.user && become((uid_t)wants.uid, (gid_t)wants.gid) < 0)
+                return EXIT_NO_USER;
+        if (wants.user && die_with_parent(parent) < 0)
+                return EXIT_NO_PARENT;
         close_range((unsigned)descriptors, ~0U, 0);
         execv(argv[5], argv + 5);
         fprintf(stderr, "cannot run %s: %s\n", argv[5], strerror(errno));
