@@ -9,9 +9,9 @@
 static const char usage[] =
         "ktstrctl kernel import FILE...|DIR   take a kernel into the cache: Debian packages (image; from "
         "6.19 on\n"
-        "                                     linux-binary, linux-base and linux-modules together), a "
-        "vmlinuz or\n"
-        "                                     bzImage, an ELF vmlinux, a built source tree\n"
+        "                                     linux-binary, linux-base and linux-modules together), RPMs, a\n"
+        "                                     vmlinuz or bzImage, an ELF vmlinux, a built source tree; and with\n"
+        "                                     it the folder of its modules\n"
         "ktstrctl kernel list                 what is cached\n"
         "ktstrctl kernel info KEY             one entry, as JSON\n"
         "ktstrctl kernel resolve [SPEC]       which kernel a job with --kernel SPEC would get\n"

@@ -19,6 +19,7 @@
 #include "kernel_image.h"
 #include "kernel_modules.h"
 #include "kernel_package.h"
+#include "module_folder.h"
 
 #define CONFIG_SIZE_MAX (4U * 1024U * 1024U)
 
@@ -31,8 +32,10 @@ struct import {
         int dir;
         int image; /* the image as it came; -1 until found */
         const char *image_name;
-        const char *source; /* "package", "image", "tree" */
-        char *config;       /* text, or NULL */
+        const char *source;                /* "package", "image", "tree" */
+        bool rpm;                          /* some package is one */
+        const struct kernel_file *modules; /* the folder with them; NULL: none came */
+        char *config;                      /* text, or NULL */
         struct kernel_elf elf;
         struct kernel *kernel;
 };
@@ -187,6 +190,8 @@ static int take_package(struct import *im, const struct kernel_file *f, struct k
         int r, fd;
 
         stage(im, "unpacking");
+        if (kernel_package_kind(f->fd) == KERNEL_PACKAGE_RPM)
+                im->rpm = true;
         r = kernel_package_extract(f->fd, f->name, im->dir, false, reterr);
         if (r < 0)
                 return r;
@@ -201,6 +206,27 @@ static int take_package(struct import *im, const struct kernel_file *f, struct k
         return take_image(im, fd, f->name, "package", reterr);
 }
 
+/* The modules are for when it is known which are needed. */
+static int take_module_folder(struct import *im, const struct kernel_file *f, struct kt_error *reterr)
+{
+        if (im->modules)
+                return kt_error_set(reterr, -EINVAL, KT_E_BAD_KERNEL,
+                                    "%s and %s are the modules of two kernels; import one at a time",
+                                    im->modules->name, f->name);
+        im->modules = f;
+        return 0;
+}
+
+/* What else there is where modules are: on many systems the image, on some the configuration. */
+static int take_image_of_module_folder(struct import *im, struct kt_error *reterr)
+{
+        const struct kernel_file *f = im->modules;
+        int fd = im->image < 0 ? kernel_open(im->from->caller, f->fd, "vmlinuz", NULL) : -1;
+
+        look_for_config(im, f->fd, "config");
+        return fd < 0 ? 0 : take_image(im, fd, f->name, "image", reterr);
+}
+
 static int take_file(struct import *im, const struct kernel_file *f, struct kt_error *reterr)
 {
         struct stat st;
@@ -209,7 +235,8 @@ static int take_file(struct import *im, const struct kernel_file *f, struct kt_e
                 return kt_error_set(reterr, -errno, KT_E_BAD_KERNEL, "cannot read %s: %s", f->name,
                                     strerror(errno));
         if (S_ISDIR(st.st_mode))
-                return take_tree(im, f, reterr);
+                return module_folder_is(im->from->caller, f->fd) ? take_module_folder(im, f, reterr)
+                                                                 : take_tree(im, f, reterr);
         if (!S_ISREG(st.st_mode))
                 return kt_error_set(reterr, -EINVAL, KT_E_BAD_KERNEL, "%s is neither a file nor a folder",
                                     f->name);
@@ -317,7 +344,8 @@ static int write_file(struct import *im, const char *name, const void *data, siz
         return 0;
 }
 
-static int unpack_modules(struct import *im, struct kt_error *reterr)
+static int unpack_modules(struct import *im, const char *const *wanted, size_t n_wanted,
+                          struct kt_error *reterr)
 {
         for (size_t i = 0; i < im->from->n_files; i++) {
                 const struct kernel_file *f = &im->from->files[i];
@@ -330,11 +358,20 @@ static int unpack_modules(struct import *im, struct kt_error *reterr)
         }
         unlinkat(im->dir, "vmlinuz", 0);
         unlinkat(im->dir, "config", 0);
+        if (im->modules) {
+                int r = module_folder_unpack(im->from->caller, im->modules->fd, im->modules->name,
+                                             im->elf.release, wanted, n_wanted, im->dir, reterr);
+                if (r < 0)
+                        return r;
+        }
         if (renameat(im->dir, "modules", im->dir, "all-modules") < 0)
                 return kt_error_set(reterr, -ENOENT, KT_E_KERNEL_UNSUITABLE,
                                     "kernel %s has virtio as modules and they are not in %s; import its "
-                                    "linux-modules package with it",
-                                    im->elf.release, im->image_name);
+                                    "%s with it",
+                                    im->elf.release, im->modules ? im->modules->name : im->image_name,
+                                    im->rpm       ? "kernel-modules-core package"
+                                    : im->modules ? "modules"
+                                                  : "linux-modules package");
         return 0;
 }
 
@@ -362,15 +399,15 @@ static int make_modules(struct import *im, struct kt_error *reterr)
         }
         if (n == 0)
                 return 0;
-        if (strcmp(im->source, "package") != 0)
+        if (strcmp(im->source, "package") != 0 && !im->modules)
                 return kt_error_set(
                         reterr, -EOPNOTSUPP, KT_E_KERNEL_UNSUITABLE,
                         "kernel %s in %s has virtio as modules (CONFIG_VIRTIO_PCI, "
-                        "CONFIG_VIRTIO_CONSOLE) and only a package brings them along; import its "
-                        "package, or build it with both =y",
-                        im->elf.release, im->image_name);
+                        "CONFIG_VIRTIO_CONSOLE) and they did not come along; import its package, or its "
+                        "/lib/modules/%s with it, or build it with both =y",
+                        im->elf.release, im->image_name, im->elf.release);
         stage(im, "taking modules along");
-        r = unpack_modules(im, reterr);
+        r = unpack_modules(im, wanted, n, reterr);
         if (r >= 0)
                 r = kernel_modules_select(im->dir, "all-modules", "modules", wanted, n, reterr);
         kt_remove_tree(im->dir, "all-modules");
@@ -414,6 +451,8 @@ static int describe(struct import *im, struct kt_error *reterr)
         for (size_t i = 0; i < KT_ARRAY_SIZE(tags); i++)
                 if (strcmp(im->source, tags[i].source) == 0)
                         tag = tags[i].tag;
+        if (im->rpm && strcmp(im->source, "package") == 0)
+                tag = "rpm";
         k->release = strdup(im->elf.release);
         k->version = kernel_version_of(im->elf.release);
         k->arch = strdup("x86_64");
@@ -441,6 +480,17 @@ static int write_metadata(struct import *im, struct kt_error *reterr)
         return text ? write_file(im, "metadata.json", text, strlen(text), reterr) : oom(reterr);
 }
 
+static const char *where_images_are(const struct import *im)
+{
+        if (im->rpm)
+                return "Fedora's is in kernel-core, its modules in kernel-modules-core: import them "
+                       "together; SUSE's is in kernel-default";
+        if (im->modules)
+                return "name the image of these modules with them";
+        return "from 6.19 on Debian's is in linux-binary-*, its configuration in linux-base-*, its modules "
+               "in linux-modules-*: import them together";
+}
+
 static int take_files(struct import *im, struct kt_error *reterr)
 {
         const struct kernel_source *from = im->from;
@@ -451,13 +501,17 @@ static int take_files(struct import *im, struct kt_error *reterr)
                 if (r < 0)
                         return r;
         }
+        if (im->modules) {
+                int r = take_image_of_module_folder(im, reterr);
+
+                if (r < 0)
+                        return r;
+        }
         if (im->image >= 0)
                 return 0;
-        return kt_error_set(reterr, -ENOENT, KT_E_BAD_KERNEL,
-                            "there is no kernel image in %s%s; from 6.19 on Debian's is in linux-binary-*, "
-                            "its configuration in linux-base-*, its modules in linux-modules-*: import them "
-                            "together",
-                            from->files[0].name, from->n_files > 1 ? " and what came with it" : "");
+        return kt_error_set(reterr, -ENOENT, KT_E_BAD_KERNEL, "there is no kernel image in %s%s; %s",
+                            from->files[0].name, from->n_files > 1 ? " and what came with it" : "",
+                            where_images_are(im));
 }
 
 static int build_entry(struct import *im, struct kt_error *reterr)

@@ -69,7 +69,8 @@ static int select_module(struct selection *s, const char *name, bool needed, str
         if (!depends)
                 return kt_error_set(reterr, -ENOENT, KT_E_KERNEL_UNSUITABLE,
                                     "%s is built as a module and is not among the files; import the "
-                                    "kernel's linux-modules package with it",
+                                    "package with the kernel's modules (linux-modules, kernel-modules-core) "
+                                    "with it",
                                     name);
         if (s->n == MODULES_MAX)
                 return kt_error_set(reterr, -E2BIG, KT_E_KERNEL_UNSUITABLE,

@@ -20,11 +20,20 @@ static void archive_freep(struct archive **a)
         archive_read_free(*a);
 }
 
-bool kernel_package_is(int fd)
+enum kernel_package_kind kernel_package_kind(int fd)
 {
         char magic[8];
 
-        return pread(fd, magic, sizeof(magic), 0) == sizeof(magic) && memcmp(magic, "!<arch>\n", 8) == 0;
+        if (pread(fd, magic, sizeof(magic), 0) != sizeof(magic))
+                return KERNEL_PACKAGE_NONE;
+        if (memcmp(magic, "!<arch>\n", 8) == 0)
+                return KERNEL_PACKAGE_DEB;
+        return memcmp(magic, "\xed\xab\xee\xdb", 4) == 0 ? KERNEL_PACKAGE_RPM : KERNEL_PACKAGE_NONE;
+}
+
+bool kernel_package_is(int fd)
+{
+        return kernel_package_kind(fd) != KERNEL_PACKAGE_NONE;
 }
 
 static int damaged(struct archive *a, const char *name, struct kt_error *reterr)
@@ -32,7 +41,7 @@ static int damaged(struct archive *a, const char *name, struct kt_error *reterr)
         const char *why = a ? archive_error_string(a) : NULL;
 
         return kt_error_set(reterr, -EBADMSG, KT_E_BAD_KERNEL,
-                            "package %s is damaged or cut off: %s; fetch it again", name,
+                            "%s is damaged or cut off: %s; fetch it again", name,
                             why ? why : "it ends too early");
 }
 
@@ -41,7 +50,7 @@ static bool begins(const char *s, const char *prefix)
         return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-/* Where a member of the tar goes, in `ret` (PATH_MAX not needed: names are short); false: it
+/* Where a member of the package goes, in `ret` (PATH_MAX not needed: names are short); false: it
  * is not wanted. */
 static bool wanted(const char *path, bool modules, char *ret, size_t size)
 {
@@ -94,7 +103,7 @@ static int write_member(struct archive *a, int out, const char *name, struct kt_
         return n < 0 ? damaged(a, name, reterr) : 0;
 }
 
-/* What Debian and its children pack with; libarchive knows more, for some of which it
+/* What distributions pack with; libarchive knows more, for some of which it
  * would start programs. */
 static void support_filters(struct archive *a)
 {
@@ -105,46 +114,63 @@ static void support_filters(struct archive *a)
         archive_read_support_filter_zstd(a);
 }
 
-/* A module may be compressed once more (.ko.xz, .ko.zst): open it as an archive of one raw file. */
-static int unpack_module(int dir_fd, const char *path, const char *name, struct kt_error *reterr)
+/* Opened as an archive of one raw file. One that is not compressed is that too. */
+int kernel_package_unpack_module(int fd, const char *name, int dir_fd, const char *to,
+                                 struct kt_error *reterr)
 {
         _cleanup_(archive_freep) struct archive *a = archive_read_new();
-        _cleanup_free_ char *packed = kt_format("%s.packed", path);
-        _cleanup_close_ int in = -1, out = -1;
+        _cleanup_close_ int out = openat(dir_fd, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         struct archive_entry *entry;
 
-        if (!a || !packed)
+        if (!a)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
-        if (renameat(dir_fd, path, dir_fd, packed) < 0)
-                return kt_error_set(reterr, -errno, KT_E_IO, "cannot unpack module %s: %s", path,
-                                    strerror(errno));
-        in = openat(dir_fd, packed, O_RDONLY | O_CLOEXEC);
-        out = openat(dir_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-        if (in < 0 || out < 0)
-                return kt_error_set(reterr, -errno, KT_E_IO, "cannot unpack module %s: %s", path,
+        if (out < 0)
+                return kt_error_set(reterr, -errno, KT_E_IO, "cannot unpack module %s: %s", to,
                                     strerror(errno));
         support_filters(a);
         archive_read_support_format_raw(a);
-        if (archive_read_open_fd(a, in, CHUNK) != ARCHIVE_OK ||
+        if (lseek(fd, 0, SEEK_SET) < 0 || archive_read_open_fd(a, fd, CHUNK) != ARCHIVE_OK ||
             archive_read_next_header(a, &entry) != ARCHIVE_OK)
                 return damaged(a, name, reterr);
-        int r = write_member(a, out, name, reterr);
+        return write_member(a, out, name, reterr);
+}
+
+/* A module of a package may be compressed once more. */
+static int unpack_module(int dir_fd, const char *path, const char *name, struct kt_error *reterr)
+{
+        _cleanup_free_ char *packed = kt_format("%s.packed", path);
+        _cleanup_close_ int in = -1;
+        int r;
+
+        if (!packed)
+                return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+        if (renameat(dir_fd, path, dir_fd, packed) < 0 ||
+            (in = openat(dir_fd, packed, O_RDONLY | O_CLOEXEC)) < 0)
+                return kt_error_set(reterr, -errno, KT_E_IO, "cannot unpack module %s: %s", path,
+                                    strerror(errno));
+        r = kernel_package_unpack_module(in, name, dir_fd, path, reterr);
         unlinkat(dir_fd, packed, 0);
         return r;
 }
 
-static int extract_members(struct archive *tar, const char *name, int dir_fd, bool modules,
+/* Of a file with several names the data comes once. */
+static bool has_data(struct archive_entry *entry)
+{
+        return !archive_entry_hardlink(entry) || archive_entry_size(entry) > 0;
+}
+
+static int extract_members(struct archive *a, const char *name, int dir_fd, bool modules,
                            struct kt_error *reterr)
 {
         struct archive_entry *entry;
         int s;
 
-        while ((s = archive_read_next_header(tar, &entry)) == ARCHIVE_OK || s == ARCHIVE_WARN) {
+        while ((s = archive_read_next_header(a, &entry)) == ARCHIVE_OK || s == ARCHIVE_WARN) {
                 char to[256];
                 const char *path = archive_entry_pathname(entry);
                 _cleanup_close_ int out = -1;
 
-                if (!path || archive_entry_filetype(entry) != AE_IFREG ||
+                if (!path || archive_entry_filetype(entry) != AE_IFREG || !has_data(entry) ||
                     !wanted(path, modules, to, sizeof(to)))
                         continue;
                 if (begins(to, "modules/"))
@@ -153,13 +179,13 @@ static int extract_members(struct archive *tar, const char *name, int dir_fd, bo
                 if (out < 0)
                         return kt_error_set(reterr, -errno, KT_E_IO, "cannot unpack %s: %s", name,
                                             strerror(errno));
-                int r = write_member(tar, out, name, reterr);
+                int r = write_member(a, out, name, reterr);
                 if (r >= 0 && begins(to, "modules/"))
                         r = unpack_module(dir_fd, to, name, reterr);
                 if (r < 0)
                         return r;
         }
-        return s == ARCHIVE_EOF ? 0 : damaged(tar, name, reterr);
+        return s == ARCHIVE_EOF ? 0 : damaged(a, name, reterr);
 }
 
 struct inner {
@@ -195,7 +221,7 @@ static int extract_tar(struct archive *outer, const char *name, int dir_fd, bool
         return extract_members(tar, name, dir_fd, modules, reterr);
 }
 
-int kernel_package_extract(int fd, const char *name, int dir_fd, bool modules, struct kt_error *reterr)
+static int extract_deb(int fd, const char *name, int dir_fd, bool modules, struct kt_error *reterr)
 {
         _cleanup_(archive_freep) struct archive *ar = archive_read_new();
         struct archive_entry *entry;
@@ -217,4 +243,25 @@ int kernel_package_extract(int fd, const char *name, int dir_fd, bool modules, s
         return kt_error_set(
                 reterr, -EBADMSG, KT_E_BAD_KERNEL,
                 "package %s has no data.tar: it is cut off, or no Debian package; fetch it again", name);
+}
+
+static int extract_rpm(int fd, const char *name, int dir_fd, bool modules, struct kt_error *reterr)
+{
+        _cleanup_(archive_freep) struct archive *cpio = archive_read_new();
+
+        if (!cpio)
+                return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+        archive_read_support_filter_rpm(cpio);
+        support_filters(cpio);
+        archive_read_support_format_cpio(cpio);
+        if (lseek(fd, 0, SEEK_SET) < 0 || archive_read_open_fd(cpio, fd, CHUNK) != ARCHIVE_OK)
+                return damaged(cpio, name, reterr);
+        return extract_members(cpio, name, dir_fd, modules, reterr);
+}
+
+int kernel_package_extract(int fd, const char *name, int dir_fd, bool modules, struct kt_error *reterr)
+{
+        return kernel_package_kind(fd) == KERNEL_PACKAGE_RPM
+                       ? extract_rpm(fd, name, dir_fd, modules, reterr)
+                       : extract_deb(fd, name, dir_fd, modules, reterr);
 }

@@ -143,6 +143,61 @@ def image_deb(release, image, config=None, modules=None, module_ending="", endin
     return deb(files, ending)
 
 
+def cpio(files):
+    """A cpio archive as RPMs have it (newc), of these files."""
+    out = b""
+    for i, (path, content) in enumerate([*files.items(), ("TRAILER!!!", b"")]):
+        name = (path if path == "TRAILER!!!" else "./" + path).encode() + b"\0"
+        last = path == "TRAILER!!!"
+        fields = (0 if last else i + 1, 0 if last else 0o100644, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name), 0)
+        out += b"070701" + b"".join(b"%08x" % field for field in fields) + name
+        out += b"\0" * (-len(out) % 4) + content
+        out += b"\0" * (-len(out) % 4)
+    return out
+
+
+def _rpm_header(tags):
+    """A header structure of these tags ({number: text or number}), numbers first."""
+    index, data = b"", b""
+    for tag, value in tags.items():
+        index += struct.pack(">IIII", tag, 4 if isinstance(value, int) else 6, len(data), 1)
+        data += struct.pack(">I", value) if isinstance(value, int) else value.encode() + b"\0"
+    return b"\x8e\xad\xe8\x01\0\0\0\0" + struct.pack(">II", len(tags), len(data)) + index + data
+
+
+RPM_COMPRESSIONS = ("xz", "zstd", "gzip", "bzip2", "none")
+
+
+def rpm(files, compression="xz"):
+    """An RPM with these files ({path: content}): lead, signature, header, payload."""
+    lead = struct.pack(">4sBBHH66sHH16x", b"\xed\xab\xee\xdb", 3, 0, 0, 1, b"kernel-core-6.18.1-1", 1, 5)
+    header = _rpm_header({1000: "kernel-core", 1001: "6.18.1", 1002: "1", 1022: "x86_64", 1124: "cpio", 1125: compression, 1126: "2"})
+    payload = cpio(files)
+    if compression != "none":
+        payload = COMPRESSORS[compression](payload)
+    signature = _rpm_header({1000: len(header) + len(payload)})
+    return lead + signature + b"\0" * (-len(signature) % 8) + header + payload
+
+
+def fedora_rpms(release, image, config, modules=None, compression="zstd", module_ending=".xz"):
+    """kernel-core and kernel-modules-core."""
+    folder = f"lib/modules/{release}"
+    return {
+        "kernel-core": rpm({f"{folder}/vmlinuz": image, f"{folder}/config": config.encode(), f"{folder}/System.map": b"x"}, compression),
+        "kernel-modules-core": rpm({f"{folder}/kernel/drivers/{name}.ko{module_ending}": _pack(content, module_ending)
+                                    for name, content in (modules or {"net/virtio_net": module()}).items()}, compression),
+    }
+
+
+def suse_rpm(release, image, config, modules=None):
+    """kernel-default: all in one, below /usr."""
+    folder = f"usr/lib/modules/{release}"
+    files = {f"{folder}/vmlinuz": image, f"{folder}/config": config.encode(), f"{folder}/System.map": b"x"}
+    for name, content in (modules or {}).items():
+        files[f"{folder}/kernel/drivers/{name}.ko.zst"] = _pack(content, ".zst")
+    return rpm(files, "zstd")
+
+
 def split_debs(release, image, config, modules=None, module_ending=".xz"):
     """linux-binary-*, linux-base-* and linux-modules-*, as they are from 6.19 on."""
     folder = f"usr/lib/modules/{release}"

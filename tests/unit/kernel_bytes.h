@@ -252,21 +252,21 @@ static inline void kb_ar_member(struct kb *b, const char *name, const void *data
                 kb_add(b, "\n", 1);
 }
 
-/* A Debian package; how: a filter of libarchive's, "none" for a plain tar. */
-static inline struct kb kb_deb(const char *how, const struct kb_member *members, size_t n)
+/* An archive of these, packed. format sets it. */
+static inline struct kb kb_archive(const char *how, int (*format)(struct archive *),
+                                   const struct kb_member *members, size_t n)
 {
         struct archive *a = archive_write_new();
-        _kb_ struct kb tar = {};
         size_t room = 1U << 20;
         struct kb b = {};
 
         for (size_t i = 0; i < n; i++)
                 room += members[i].size * 2;
-        tar.data = malloc(room);
+        b.data = malloc(room);
         if (strcmp(how, "none") != 0)
                 ck_assert_int_eq(archive_write_add_filter_by_name(a, how), ARCHIVE_OK);
-        archive_write_set_format_ustar(a);
-        ck_assert_int_eq(archive_write_open_memory(a, tar.data, room, &tar.size), ARCHIVE_OK);
+        format(a);
+        ck_assert_int_eq(archive_write_open_memory(a, b.data, room, &b.size), ARCHIVE_OK);
         for (size_t i = 0; i < n; i++) {
                 struct archive_entry *e = archive_entry_new();
 
@@ -283,10 +283,33 @@ static inline struct kb kb_deb(const char *how, const struct kb_member *members,
         }
         ck_assert_int_eq(archive_write_close(a), ARCHIVE_OK);
         archive_write_free(a);
+        return b;
+}
+
+/* A Debian package; how: a filter of libarchive's, "none" for a plain tar. */
+static inline struct kb kb_deb(const char *how, const struct kb_member *members, size_t n)
+{
+        _kb_ struct kb tar = kb_archive(how, archive_write_set_format_ustar, members, n);
+        struct kb b = {};
 
         kb_add(&b, "!<arch>\n", 8);
         kb_ar_member(&b, "debian-binary", "2.0\n", 4);
         kb_ar_member(&b, "control.tar", "", 0);
         kb_ar_member(&b, "data.tar.x", tar.data, tar.size);
+        return b;
+}
+
+/* The same as an RPM: the lead, a signature and a header of no tags, the payload. */
+static inline struct kb kb_rpm(const char *how, const struct kb_member *members, size_t n)
+{
+        _kb_ struct kb cpio = kb_archive(how, archive_write_set_format_cpio_newc, members, n);
+        static const uint8_t lead[96] = {0xed, 0xab, 0xee, 0xdb, 3, [78] = 0, 5},
+                             header[16] = {0x8e, 0xad, 0xe8, 1};
+        struct kb b = {};
+
+        kb_add(&b, lead, sizeof(lead));
+        kb_add(&b, header, sizeof(header));
+        kb_add(&b, header, sizeof(header));
+        kb_add(&b, cpio.data, cpio.size);
         return b;
 }

@@ -9,6 +9,21 @@
 
 static const char *const packings[] = {"none", "gzip", "xz", "bzip2", "lzma", "zstd"};
 
+/* Both kinds, however they are packed: the first packings are those of a Debian package. */
+#define KINDS (2 * (int)KT_ARRAY_SIZE(packings))
+
+static bool is_rpm(int i)
+{
+        return i >= (int)KT_ARRAY_SIZE(packings);
+}
+
+static struct kb package(int i, const struct kb_member *members, size_t n)
+{
+        const char *how = packings[i % (int)KT_ARRAY_SIZE(packings)];
+
+        return is_rpm(i) ? kb_rpm(how, members, n) : kb_deb(how, members, n);
+}
+
 static int extract(const struct kb *b, size_t size, int dir_fd, bool modules, struct kt_error *reterr)
 {
         _cleanup_close_ int fd = kb_file(b->data, size);
@@ -29,7 +44,7 @@ START_TEST(what_is_wanted_is_taken_out)
                                                    {"./boot/config-6.18", "CONFIG_X=y", 10},
                                                    {"./boot/vmlinuz-6.18", "image", 5},
                                                    {"./usr/share/doc/x", "doc", 3}};
-        _kb_ struct kb deb = kb_deb(packings[_i], members, KT_ARRAY_SIZE(members));
+        _kb_ struct kb deb = package(_i, members, KT_ARRAY_SIZE(members));
         _unit_dir_ struct unit_dir dir = unit_dir_new();
         _cleanup_free_ char *image = NULL, *config = NULL;
 
@@ -144,7 +159,7 @@ START_TEST(each_cut_is_noticed)
 
         for (size_t i = 0; i < sizeof(image); i++)
                 image[i] = (char)(i * i >> 3);
-        deb = kb_deb(packings[_i], members, 1);
+        deb = package(_i, members, 1);
         /* A plain tar ends in blocks that say nothing. */
         for (size_t size = 0; size < deb.size - 1; size += size < 300 || _i > 0 ? 1 : 97) {
                 struct kt_error err = KT_ERROR_INIT;
@@ -164,7 +179,7 @@ START_TEST(no_flipped_byte_leads_astray)
         static const struct kb_member members[] = {
                 {"./boot/vmlinuz-6.18", "image", 5},
                 {"./lib/modules/6.18/kernel/drivers/virtio/virtio_pci.ko", "module", 6}};
-        _kb_ struct kb deb = kb_deb(packings[_i], members, 2);
+        _kb_ struct kb deb = package(_i, members, 2);
 
         for (size_t at = 0; at < deb.size && at < 1500; at++) {
                 _unit_dir_ struct unit_dir dir = unit_dir_new();
@@ -180,17 +195,17 @@ START_TEST(a_package_is_known_by_its_first_bytes)
 {
         static const struct {
                 const char *bytes;
-                bool is;
-        } cases[] = {{"!<arch>\n", true},
-                     {"!<arch>\nx", true},
-                     {"!<arch>", false},
-                     {"", false},
-                     {"\177ELF....", false}};
+                enum kernel_package_kind is;
+        } cases[] = {{"!<arch>\n", KERNEL_PACKAGE_DEB},     {"!<arch>\nx", KERNEL_PACKAGE_DEB},
+                     {"!<arch>", KERNEL_PACKAGE_NONE},      {"\xed\xab\xee\xdb\3   ", KERNEL_PACKAGE_RPM},
+                     {"\xed\xab\xee", KERNEL_PACKAGE_NONE}, {"", KERNEL_PACKAGE_NONE},
+                     {"\177ELF....", KERNEL_PACKAGE_NONE}};
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(cases); i++) {
                 _cleanup_close_ int fd = kb_file(cases[i].bytes, strlen(cases[i].bytes));
 
-                ck_assert_msg(kernel_package_is(fd) == cases[i].is, "%zu", i);
+                ck_assert_msg(kernel_package_kind(fd) == cases[i].is, "%zu", i);
+                ck_assert(kernel_package_is(fd) == (cases[i].is != KERNEL_PACKAGE_NONE));
         }
         ck_assert(!kernel_package_is(-1));
 }
@@ -202,12 +217,12 @@ int main(void)
         TCase *c = tcase_create("kernel_package");
 
         tcase_set_timeout(c, 120);
-        tcase_add_loop_test(c, what_is_wanted_is_taken_out, 0, (int)KT_ARRAY_SIZE(packings));
+        tcase_add_loop_test(c, what_is_wanted_is_taken_out, 0, KINDS);
         tcase_add_loop_test(c, each_path_goes_to_its_place, 0, (int)KT_ARRAY_SIZE(places));
         tcase_add_test(c, modules_are_unpacked_once_more);
         tcase_add_test(c, links_are_not_followed_nor_made);
-        tcase_add_loop_test(c, each_cut_is_noticed, 0, (int)KT_ARRAY_SIZE(packings));
-        tcase_add_loop_test(c, no_flipped_byte_leads_astray, 0, (int)KT_ARRAY_SIZE(packings));
+        tcase_add_loop_test(c, each_cut_is_noticed, 0, KINDS);
+        tcase_add_loop_test(c, no_flipped_byte_leads_astray, 0, KINDS);
         tcase_add_test(c, a_package_is_known_by_its_first_bytes);
         suite_add_tcase(s, c);
         return suite_run(s);
