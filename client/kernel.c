@@ -9,13 +9,22 @@
 static const char usage[] =
         "ktstrctl kernel import FILE...|DIR   take a kernel into the cache: Debian packages (image; from "
         "6.19 on\n"
-        "                                     linux-binary, linux-base and linux-modules together), RPMs, a\n"
-        "                                     vmlinuz or bzImage, an ELF vmlinux, a built source tree; and with\n"
+        "                                     linux-binary, linux-base and linux-modules together), RPMs, "
+        "a\n"
+        "                                     vmlinuz or bzImage, an ELF vmlinux, a built source tree; and "
+        "with\n"
         "                                     it the folder of its modules\n"
+        "ktstrctl kernel import --installed [--root DIR]   every kernel with sched_ext that is installed "
+        "here, or in\n"
+        "                                     the system below DIR, such as an unpacked image\n"
         "ktstrctl kernel list                 what is cached\n"
-        "ktstrctl kernel info KEY             one entry, as JSON\n"
+        "ktstrctl kernel info [--config] KEY  what is in one: configuration, BTF, what its sched_ext can "
+        "do, how\n"
+        "                                     long it takes to boot; or its configuration alone\n"
+        "ktstrctl kernel diff A B             in what two kernels differ, each a version, key or path\n"
         "ktstrctl kernel resolve [SPEC]       which kernel a job with --kernel SPEC would get\n"
         "ktstrctl kernel remove KEY...        take it out of the cache\n\n"
+        "  --installed, --root DIR, --config   as above\n"
         "  --json               machine-readable\n"
         "  --socket PATH, --no-autostart\n";
 
@@ -28,29 +37,87 @@ static const struct {
         {"import", kernel_import, 1, 3, "one to three files, or a folder"},
         {"list", kernel_list, 0, 0, "no argument"},
         {"info", kernel_info, 1, 1, "one key"},
+        {"diff", kernel_diff, 2, 2, "two kernels"},
         {"resolve", kernel_resolve, 0, 1, "at most one kernel"},
         {"remove", kernel_remove, 1, 1000, "a key"},
 };
 
+struct kernel_options kernel_options;
+
+enum {
+        OPT_INSTALLED = 1,
+        OPT_ROOT,
+        OPT_CONFIG,
+};
+
+static const struct option options[] = {
+        GLOBAL_OPTIONS,
+        {"installed", no_argument, NULL, OPT_INSTALLED},
+        {"root", required_argument, NULL, OPT_ROOT},
+        {"config", no_argument, NULL, OPT_CONFIG},
+        {},
+};
+
+static void take_option(int opt)
+{
+        switch (opt) {
+        case OPT_INSTALLED:
+                kernel_options.installed = true;
+                break;
+        case OPT_ROOT:
+                kernel_options.root = optarg;
+                break;
+        case OPT_CONFIG:
+                kernel_options.config = true;
+                break;
+        }
+}
+
+/* Each belongs to one verb. */
+static int check_options(const char *verb)
+{
+        const struct kernel_options *o = &kernel_options;
+
+        if (o->config && strcmp(verb, "info") != 0)
+                return verb_usage_error(&verb_kernel, "%s takes no --config", verb);
+        if (o->installed && strcmp(verb, "import") != 0)
+                return verb_usage_error(&verb_kernel, "%s takes no --installed", verb);
+        if (o->root && !o->installed)
+                return verb_usage_error(&verb_kernel, "--root is for import --installed");
+        return 0;
+}
+
+static int run_verb(size_t i, int n, char **operands, struct globals *g)
+{
+        int status = check_options(verbs[i].name);
+
+        if (status)
+                return status;
+        if (kernel_options.installed && n > 0)
+                return verb_usage_error(&verb_kernel, "import takes either files or --installed");
+        if (!kernel_options.installed && (n < verbs[i].min || n > verbs[i].max))
+                return verb_usage_error(&verb_kernel, "%s takes %s", verbs[i].name, verbs[i].wants);
+        return verbs[i].run(n, operands, g);
+}
+
 static int run(int argc, char **argv, struct globals *g)
 {
-        int status = simple_options(&verb_kernel, argc, argv, g), n = argc - optind - 1;
+        int status = 0, opt;
 
-        if (status >= 0)
+        while ((opt = verb_option(&verb_kernel, argc, argv, options, g, &status)) >= 0)
+                take_option(opt);
+        if (opt == -2)
                 return status;
-        if (n < 0)
-                return verb_usage_error(&verb_kernel, "say what: import, list, info, resolve or remove");
-        for (size_t i = 0; i < KT_ARRAY_SIZE(verbs); i++) {
-                if (strcmp(argv[optind], verbs[i].name) != 0)
-                        continue;
-                if (n < verbs[i].min || n > verbs[i].max)
-                        return verb_usage_error(&verb_kernel, "%s takes %s", verbs[i].name, verbs[i].wants);
-                return verbs[i].run(n, argv + optind + 1, g);
-        }
+        if (optind >= argc)
+                return verb_usage_error(&verb_kernel,
+                                        "say what: import, list, info, diff, resolve or remove");
+        for (size_t i = 0; i < KT_ARRAY_SIZE(verbs); i++)
+                if (strcmp(argv[optind], verbs[i].name) == 0)
+                        return run_verb(i, argc - optind - 1, argv + optind + 1, g);
         return verb_usage_error(&verb_kernel,
-                                "there is no '%s'; there are import, list, info, resolve and remove",
+                                "there is no '%s'; there are import, list, info, diff, resolve and remove",
                                 argv[optind]);
 }
 
-const struct verb verb_kernel = {"kernel", "the kernel cache: import, list, info, resolve, remove", usage,
-                                 run};
+const struct verb verb_kernel = {"kernel", "the kernel cache: import, list, info, diff, resolve, remove",
+                                 usage, run};

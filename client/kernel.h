@@ -5,6 +5,16 @@
 
 #include "simple.h"
 
+/* What was given of the options that single verbs have. */
+struct kernel_options {
+        bool config;      /* info --config */
+        bool installed;   /* import --installed */
+        const char *root; /* import --root, or NULL */
+};
+
+extern struct kernel_options kernel_options;
+
+int kernel_diff(int argc, char **argv, struct globals *g);
 int kernel_import(int argc, char **argv, struct globals *g);
 int kernel_list(int argc, char **argv, struct globals *g);
 int kernel_info(int argc, char **argv, struct globals *g);

@@ -41,8 +41,14 @@ _ktstrctl()
                 ;;
         kernel)
                 case $prev in
-                kernel) COMPREPLY=($(compgen -W 'import list info resolve remove' -- "$cur")) ;;
-                import) COMPREPLY=($(compgen -f -- "$cur")) ;;
+                kernel) COMPREPLY=($(compgen -W 'import list info diff resolve remove' -- "$cur")) ;;
+                import) COMPREPLY=($(compgen -f -W '--installed --root' -- "$cur")) ;;
+                --installed) COMPREPLY=($(compgen -W '--root' -- "$cur")) ;;
+                --root) COMPREPLY=($(compgen -d -- "$cur")) ;;
+                info)
+                        _ktstrctl_field=key
+                        COMPREPLY=($(compgen -W "--config $(_ktstrctl_from_daemon kernel list)" -- "$cur"))
+                        ;;
                 *)
                         _ktstrctl_field=key
                         COMPREPLY=($(compgen -f -W "$(_ktstrctl_from_daemon kernel list) $global" -- "$cur"))

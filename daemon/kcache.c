@@ -15,6 +15,7 @@
 #include "../common/fsutil.h"
 #include "../proto/errors.h"
 #include "kcache_internal.h"
+#include "kernel_boot.h"
 
 /* Shared: somebody makes a temp folder. Exclusive: somebody sweeps, publishes or removes. */
 static int lock_store(struct kcache *c, int how)
@@ -333,5 +334,6 @@ int kcache_remove(struct kcache *c, const char *key, struct kt_error *reterr)
         if (r < 0)
                 return kcache_io_error(c, r, "cannot remove the kernel", reterr);
         initramfs_forget(c, key);
+        kernel_boot_forget(c->root, key);
         return 0;
 }

@@ -87,6 +87,10 @@ int kernel_store_built(struct kcache *c, const struct kernel_build_result *built
 int kernel_look(struct kcache *c, const struct kernel_source *from, struct kernel **ret,
                 struct kt_error *reterr);
 
+/* The same, and what the entry would hold; both malloced, or NULL when it has none. */
+int kernel_look_inside(struct kcache *c, const struct kernel_source *from, struct kernel **ret,
+                       char **ret_config, void **ret_btf, size_t *ret_btf_size, struct kt_error *reterr);
+
 /* Which kernel does `spec` name? NULL: the newest with sched_ext and BTF. A version ("6.18", "6.18.15":
  * newest that matches), a key, or an absolute path to an image or tree, opened as `caller` and imported if
  * `import_path`, else looked at only. Never another than named. */

@@ -4,12 +4,16 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "../common/cleanup.h"
+#include "../common/fsutil.h"
 #include "../proto/errors.h"
+
+/* A kernel's is some 5 MB. */
+#define BTF_SIZE_MAX (256U * 1024U * 1024U)
 
 /* Of those that a scheduler uses: others are the kernel's own affair. */
 static const char *const enumerations[] = {
@@ -213,27 +217,27 @@ static int read_all(struct reading *rd)
         return r;
 }
 
-int kernel_features_read(const char *btf_path, struct kernel_features **ret, struct kt_error *reterr)
+int kernel_features_parse(const void *data, size_t size, const char *name, struct kernel_features **ret,
+                          struct kt_error *reterr)
 {
         struct kernel_features *f = calloc(1, sizeof(*f));
         struct reading rd = {.features = f};
         struct btf *btf;
-        struct stat st;
         int r;
 
         if (!f)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
         libbpf_set_print(silence);
-        btf = btf__parse_raw(btf_path);
-        if (!btf || stat(btf_path, &st) < 0) {
-                r = errno == ENOMEM || errno == ENOENT || errno == EACCES ? -errno : -EBADMSG;
+        btf = size <= UINT32_MAX ? btf__new(data, (uint32_t)size) : NULL;
+        if (!btf) {
+                r = errno == ENOMEM ? -ENOMEM : -EBADMSG;
                 free(f);
-                btf__free(btf);
-                return kt_error_set(reterr, r, KT_E_BAD_KERNEL, "cannot read the BTF in %s: %s", btf_path,
-                                    r == -EBADMSG ? "it is damaged; import the kernel again" : strerror(-r));
+                return kt_error_set(reterr, r, KT_E_BAD_KERNEL, "cannot read the BTF in %s: %s", name,
+                                    r == -ENOMEM ? "out of memory"
+                                                 : "it is damaged; import the kernel again");
         }
         rd.btf = btf;
-        f->btf_size = (uint64_t)st.st_size;
+        f->btf_size = size;
         r = read_all(&rd);
         btf__free(btf);
         if (r < 0) {
@@ -242,6 +246,18 @@ int kernel_features_read(const char *btf_path, struct kernel_features **ret, str
         }
         *ret = f;
         return 0;
+}
+
+int kernel_features_read(const char *btf_path, struct kernel_features **ret, struct kt_error *reterr)
+{
+        _cleanup_free_ char *data = NULL;
+        size_t size;
+        int r = kt_read_file(AT_FDCWD, btf_path, BTF_SIZE_MAX, &data, &size);
+
+        if (r < 0)
+                return kt_error_set(reterr, r, KT_E_BAD_KERNEL, "cannot read the BTF in %s: %s", btf_path,
+                                    strerror(-r));
+        return kernel_features_parse(data, size, btf_path, ret, reterr);
 }
 
 static void free_strings(char **strings)

@@ -27,6 +27,9 @@ struct kernel_features {
         size_t n_constants;
 };
 
-/* Read raw BTF. Blocks for some 50 ms. -EBADMSG with a text when it is damaged. */
+/* Parse raw BTF, for some 20 ms. name: for messages. -EBADMSG with a text when it is damaged. */
+int kernel_features_parse(const void *btf, size_t size, const char *name, struct kernel_features **ret,
+                          struct kt_error *reterr);
+/* The same from a file. */
 int kernel_features_read(const char *btf_path, struct kernel_features **ret, struct kt_error *reterr);
 void kernel_features_free(struct kernel_features *f);

@@ -668,8 +668,8 @@ int kernel_import(struct kcache *c, const struct kernel_source *from, struct ker
         return import_end(&im, r, reterr);
 }
 
-int kernel_look(struct kcache *c, const struct kernel_source *from, struct kernel **ret,
-                struct kt_error *reterr)
+int kernel_look_inside(struct kcache *c, const struct kernel_source *from, struct kernel **ret,
+                       char **ret_config, void **ret_btf, size_t *ret_btf_size, struct kt_error *reterr)
 {
         struct import im;
         int r = import_begin(&im, c, from, reterr);
@@ -679,6 +679,19 @@ int kernel_look(struct kcache *c, const struct kernel_source *from, struct kerne
                 im.kernel->image_path =
                         strdup(from->files[0].path ? from->files[0].path : from->files[0].name);
                 *ret = TAKE_PTR(im.kernel);
+                *ret_config = TAKE_PTR(im.config);
+                *ret_btf = TAKE_PTR(im.elf.btf);
+                *ret_btf_size = im.elf.btf_size;
         }
         return import_end(&im, r, reterr);
+}
+
+int kernel_look(struct kcache *c, const struct kernel_source *from, struct kernel **ret,
+                struct kt_error *reterr)
+{
+        _cleanup_free_ char *config = NULL;
+        _cleanup_free_ void *btf = NULL;
+        size_t size;
+
+        return kernel_look_inside(c, from, ret, &config, &btf, &size, reterr);
 }

@@ -25,6 +25,10 @@ static void work_free(struct kernel_work *w)
         }
         free(w->files);
         free(w->spec);
+        free(w->other);
+        kernel_inside_done(&w->inside[0]);
+        kernel_inside_done(&w->inside[1]);
+        kernel_diff_free(w->diff);
         kt_error_done(&w->error);
         free(w);
 }

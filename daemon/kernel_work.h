@@ -11,6 +11,8 @@
 #include "../common/list.h"
 #include "call.h"
 #include "kcache.h"
+#include "kernel_diff.h"
+#include "kernel_inside.h"
 
 /* Told on the worker thread, sent on the loop. */
 struct stages {
@@ -26,12 +28,15 @@ struct kernel_work {
         void (*work)(struct kernel_work *w);
         struct json_object *(*reply)(struct kernel_work *w);
 
-        char *spec; /* key or kernel spec, or NULL */
+        char *spec;  /* key or kernel spec, or NULL */
+        char *other; /* the second of two */
         struct kernel_file *files;
         size_t n_files;
 
         struct kernel *kernel;
         struct kernel **list;
+        struct kernel_inside inside[2];
+        struct kernel_diff *diff;
         bool existed;
         int result;
         struct kt_error error;

@@ -9,6 +9,7 @@
 #include "dispatch.h"
 #include "kernel_json.h"
 #include "kernel_work.h"
+#include "method_kernel_info.h"
 #include "server.h"
 
 /* --- List --- */
@@ -37,7 +38,7 @@ static void list(struct call *call)
                 kernel_work_start(w);
 }
 
-/* --- Info, Resolve, Remove --- */
+/* --- Resolve, Remove --- */
 
 static struct json_object *reply_entry(struct kernel_work *w)
 {
@@ -45,11 +46,6 @@ static struct json_object *reply_entry(struct kernel_work *w)
 
         kt_json_add(o, "entry", kernel_json(w->kernel));
         return o;
-}
-
-static void do_info(struct kernel_work *w)
-{
-        w->result = kcache_get(w->kcache, w->spec, &w->kernel, &w->error);
 }
 
 static void do_resolve(struct kernel_work *w)
@@ -84,11 +80,6 @@ static void start_with_spec(struct call *call, const char *key, void (*work)(str
                 kernel_work_fail(w, &err);
         } else
                 kernel_work_start(w);
-}
-
-static void info(struct call *call)
-{
-        start_with_spec(call, "key", do_info, reply_entry);
 }
 
 static void resolve(struct call *call)
@@ -185,7 +176,8 @@ static void import(struct call *call)
 const struct method methods_kernel[] = {
         {"io.ktstrd.Kernel.Import", import},
         {"io.ktstrd.Kernel.List", list, .while_draining = true},
-        {"io.ktstrd.Kernel.Info", info, .while_draining = true},
+        {"io.ktstrd.Kernel.Info", method_kernel_info, .while_draining = true},
+        {"io.ktstrd.Kernel.Diff", method_kernel_diff, .while_draining = true},
         {"io.ktstrd.Kernel.Remove", remove_},
         {"io.ktstrd.Kernel.Resolve", resolve, .while_draining = true},
         {},

@@ -17,6 +17,7 @@
 #include "guest_report.h"
 #include "job.h"
 #include "job_message.h"
+#include "kernel_boot.h"
 #include "prepare.h"
 #include "results.h"
 #include "sched_log.h"
@@ -406,12 +407,17 @@ static void say_awake(struct run *run, const struct guest_hello *hello)
 static void count_awake(struct run *run)
 {
         struct metrics *m = &run->server->metrics;
+        const struct shape *shape = run->prep.shape;
 
         metrics_handout(m, run->source, metrics_seconds_since(run->job->turn_ns));
         if (run->source != METRICS_POOL)
                 metrics_boot(m, run->source, metrics_seconds_since(run->start_ns));
         if (run->source != METRICS_COLD)
                 pool_clone_woke(run->server->pool, run->prep.shape);
+        else
+                kernel_boot_note(&run->server->loop, kcache_root(run->server->kcache), shape->kernel,
+                                 accel_name(shape->accel), topology_cpus(&shape->topology),
+                                 run->job->guest.boot_ms);
 }
 
 static void on_hello(struct run *run, const struct kt_frame *frame)

@@ -7,6 +7,7 @@
 #include "../common/fsutil.h"
 #include "../common/log.h"
 #include "../proto/errors.h"
+#include "kernel_boot.h"
 #include "worker.h"
 
 /* So that the guest's page cache and its allocators have what a job needs; clones inherit it. */
@@ -107,6 +108,8 @@ static void on_parked(void *userdata)
         const char *mailbox_error = guest_mailbox_error(b->guest);
 
         b->facts.boot_ms = (int64_t)(guest_boot_us(b->guest) / 1000);
+        kernel_boot_note(b->loop, kcache_root(b->params.kcache), b->shape->kernel,
+                         accel_name(b->shape->accel), topology_cpus(&b->shape->topology), b->facts.boot_ms);
         b->mailbox_error = mailbox_error ? strdup(mailbox_error) : NULL;
         guest_save(b->guest, b->draft->state_path);
 }

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What else a kernel comes in than Debian's packages and images: RPMs, modules where they are installed, a whole system, a URL."""
 
+import json
 import shutil
 import subprocess
 import unittest
+import zlib
 
 import kernel_files as kf
 import ktstr_test as kt
@@ -60,7 +62,7 @@ class Rpm(KernelTest):
                     self.refuse(self.write("kernel-core.rpm", whole[:cut]), words="fetch it again")
 
 
-class ModuleFolder(KernelTest):
+class SystemTest(KernelTest):
     RELEASE = "6.18.1-test"
 
     def folder(self, modules=None, ending=".ko.xz", dep=True, release=RELEASE):
@@ -80,6 +82,8 @@ class ModuleFolder(KernelTest):
                 for name, content in modules.items()))
         return folder
 
+
+class ModuleFolder(SystemTest):
     def image(self, config=MODULAR):
         return self.write("vmlinuz", kf.bzimage(kf.elf(self.RELEASE, config=config)))
 
@@ -122,6 +126,199 @@ class ModuleFolder(KernelTest):
         self.refuse(image, damaged, words=["virtio_pci.ko.xz", "damaged"])
         (damaged / "kernel/drivers/virtio/virtio_pci.ko.xz").unlink()
         self.refuse(image, damaged, words="No such file")
+
+    def test_what_is_installed_brings_them_along_by_itself(self):
+        self.folder()
+        image = self.write(f"root/boot/vmlinuz-{self.RELEASE}", kf.bzimage(kf.elf(self.RELEASE)))
+        config = self.write(f"root/boot/config-{self.RELEASE}", MODULAR)
+        key = self.take(image)
+        self.assertEqual(self.entry(key)["modules"], LOADED)
+        self.assertEqual(self.read(key, "config").decode(), MODULAR)
+        config.write_text(kf.CONFIG)
+        self.daemon.ctl("kernel", "remove", key)
+        self.assertEqual(self.entry(self.take(image))["imported_from"], [str(image), str(config)])
+
+
+class Installed(SystemTest):
+    """import --installed, of a system that stands somewhere else."""
+
+    def install(self, release, config=kf.CONFIG, boot=True, modules=None, image=None):
+        image = image or kf.bzimage(kf.elf(release))
+        folder = self.folder(modules or {}, release=release)
+        self.write(f"root/boot/vmlinuz-{release}" if boot else folder / "vmlinuz", image)
+        if config:
+            self.write(f"root/boot/config-{release}" if boot else folder / "config", config)
+
+    def import_installed(self, *options):
+        return self.daemon.ctl("kernel", "import", "--installed", "--root", self.files / "root", *options)
+
+    def test_every_kernel_with_sched_ext_is_taken(self):
+        self.install("6.18.1-a")
+        self.install("6.18.10-b", MODULAR, modules=MODULES)
+        self.install("6.18.2-fedora", boot=False)
+        self.install("6.1.1-old", kf.config(SCHED_CLASS_EXT=None))
+        self.install("6.18.3-bare", config=None)
+        self.install("6.18.4-broken", image=b"no kernel")
+        (self.files / "root/usr").mkdir()
+        (self.files / "root/usr/lib").symlink_to("../lib")
+        result = self.import_installed()
+        self.assertEqual(result.status, 0, result)
+        keys = [f"{r}-img-x86_64" for r in ("6.18.1-a", "6.18.2-fedora", "6.18.10-b")]
+        self.assertEqual(result.out.splitlines(), [f"imported: {k}" for k in keys])
+        skipped = dict(line.removeprefix("skipped: ").split(": ", 1) for line in result.err.splitlines())
+        self.assertEqual(list(skipped), ["6.1.1-old", "6.18.3-bare", "6.18.4-broken"])
+        self.assertIn("CONFIG_SCHED_CLASS_EXT", skipped["6.1.1-old"])
+        self.assertIn("configuration", skipped["6.18.3-bare"])
+        self.assertIn("vmlinuz-6.18.4-broken", skipped["6.18.4-broken"])
+        self.assertCountEqual(self.keys(), keys)
+        self.assertEqual(self.entry(keys[2])["modules"], LOADED)
+        self.assertTrue(all(self.entry(k)["has_config"] for k in keys))
+        again = self.import_installed("--json")
+        self.assertEqual(again.status, 0)
+        told = json.loads(again.out)
+        self.assertEqual([e["key"] for e in told["imported"]], keys)
+        self.assertEqual([s["release"] for s in told["skipped"]], list(skipped))
+
+    def test_where_there_is_none(self):
+        (self.files / "root").mkdir()
+        result = self.import_installed()
+        self.assertEqual((result.status, result.out), (1, ""), result)
+        self.assertIn("no kernel is installed below", result.err)
+        self.install("6.1.1-old", kf.config(SCHED_CLASS_EXT=None))
+        result = self.import_installed()
+        self.assertEqual((result.status, result.out), (1, ""), result)
+        self.assertIn("none of the kernels below", result.err.splitlines()[-1])
+
+    def test_usage(self):
+        for args in (["import", "--installed", "x"], ["import", "--root", "/x", "y"], ["list", "--installed"], ["list", "--config"]):
+            self.assertEqual(self.daemon.ctl("kernel", *args).status, 64, args)
+
+
+class SchedExtTest(KernelTest):
+    OPS = ["select_cpu", "enqueue", "dispatch"]
+    KFUNCS = ["scx_bpf_dsq_insert", "scx_bpf_kick_cpu"]
+    FLAGS = ["SCX_OPS_ENQ_LAST", "SCX_OPS_SWITCH_PARTIAL"]
+
+    def kernel(self, release, kfuncs=KFUNCS, ops=OPS, flags=FLAGS, config=kf.CONFIG, **options):
+        return self.write(f"{release}/vmlinux", kf.elf(release, config, **{"btf": kf.btf(kfuncs, ops, flags), **options}))
+
+
+class Info(SchedExtTest):
+    def info(self, key, *options):
+        result = self.daemon.ctl("kernel", "info", key, *options)
+        self.assertEqual((result.status, result.err), (0, ""), result)
+        return result.out
+
+    def test_what_is_in_a_kernel(self):
+        key = self.take(self.kernel("6.18.1-a", config=kf.CONFIG + "CONFIG_HZ=1000\nCONFIG_PREEMPT_LAZY=y\nCONFIG_UNTOLD=y\n"))
+        text = self.info(key)
+        for line in (key, "  release:        6.18.1-a", "  source:         image", f"  from:           {self.files}/6.18.1-a/vmlinux",
+                     "    CONFIG_SCHED_CLASS_EXT=y", "    CONFIG_HZ=1000", "    CONFIG_PREEMPT_LAZY=y", "    # CONFIG_DEBUG_INFO_BTF is not set",
+                     "  sched_ext:      yes", "    kfuncs: 2", "      scx_bpf_dsq_insert scx_bpf_kick_cpu",
+                     "      select_cpu enqueue dispatch", "    scx_ops_flags:", "      SCX_OPS_ENQ_LAST SCX_OPS_SWITCH_PARTIAL",
+                     "  boot:           not measured yet"):
+            self.assertIn(line, text.splitlines())
+        self.assertNotIn("UNTOLD", text)
+        told = json.loads(self.info(key, "--json"))
+        self.assertEqual(told, self.daemon.call("io.ktstrd.Kernel.Info", key=key)["parameters"])
+        self.assertEqual(told["features"]["constants"][1], {"enumeration": "scx_ops_flags", "name": self.FLAGS[1], "value": "0x2"})
+        self.assertEqual((told["config_hash"], told["boots"]), (f"{zlib.crc32(told['config'].encode()):08x}", []))
+        self.assertEqual(self.info(key, "--config"), self.read(key, "config").decode())
+
+    def test_what_it_lacks_is_said(self):
+        bare = self.take(self.write("vmlinux", kf.elf("6.18.2-bare", btf=None)))
+        text = self.info(bare)
+        for line in ("  configuration:  not known", "  BTF:            none", "  sched_ext:      no"):
+            self.assertIn(line, text.splitlines())
+        result = self.daemon.ctl("kernel", "info", bare, "--config")
+        self.assertEqual((result.status, result.out), (1, ""))
+        self.assertIn("is not known", result.err)
+
+    def test_damaged_btf_is_told_beside_the_rest(self):
+        key = self.take(self.kernel("6.18.3-damaged", btf=kf.BTF))
+        text = self.info(key)
+        self.assertRegex(text, r"\n  BTF:            cannot read the BTF in \S+/btf: it is damaged[^\n]*\n")
+        self.assertIn("CONFIG_PVH=y", text)
+        self.assertNotIn("features", json.loads(self.info(key, "--json")))
+
+    def test_a_corrupt_entry(self):
+        key = self.take(self.kernel("6.18.4-corrupt"))
+        (self.cache / key / "vmlinux").write_bytes(b"short")
+        self.assertRegex(self.info(key), rf"\A{key}\n  corrupt: +its image ")
+        shutil.rmtree(self.cache / key)
+
+    def test_how_long_it_boots_is_measured(self):
+        key = self.take(self.kernel("6.18.5-boots"))
+        for i in range(2):
+            result = self.daemon.ctl("submit", "--kernel", key, "--duration", "100ms", "--topology", "1,1,2,1")
+            self.assertIn("PASS", result.out + result.err, result)
+        # It is written on a thread while the job goes on.
+        boots = lambda: json.loads(self.info(key, "--json"))["boots"]
+        kt.wait_until(lambda: boots() and boots()[0]["boots"] == 2, "both boots to be noted")
+        boot = boots()[0]
+        self.assertIn(boot["accel"], ("kvm", "tcg"))
+        self.assertEqual(boot["cpus"], 2)
+        self.assertLessEqual(boot["best_ms"], boot["last_ms"])
+        self.assertRegex(self.info(key), rf"\n  boot:           {boot['accel']}, 2 CPUs: {boot['last_ms']} ms, at best {boot['best_ms']} ms, of 2 boots\n")
+        self.daemon.ctl("kernel", "remove", key)
+        self.assertEqual(list((self.cache / ".boot").iterdir()), [])
+
+
+class Diff(SchedExtTest):
+    def diff(self, a, b, *options, **more):
+        result = self.daemon.ctl("kernel", "diff", a, b, *options, **more)
+        self.assertEqual((result.status, result.err), (0, ""), result)
+        return result.out
+
+    def test_what_differs(self):
+        a = self.take(self.kernel("6.18.1-a", config=kf.CONFIG + "CONFIG_HZ=250\nCONFIG_ONLY_A=y\n"))
+        b = self.take(self.kernel("7.0.0-b", [self.KFUNCS[0], "scx_bpf_new"], self.OPS + ["sub_attach"], self.FLAGS[:1],
+                                  config=kf.CONFIG + "CONFIG_HZ=1000\n# CONFIG_ONLY_A is not set\n"))
+        expected = f"""--- {a}
++++ {b}
+configuration:
+-CONFIG_HZ=250
++CONFIG_HZ=1000
+-CONFIG_ONLY_A=y
+kfuncs:
+-scx_bpf_kick_cpu
++scx_bpf_new
+sched_ext_ops:
++sub_attach
+flags:
+-SCX_OPS_SWITCH_PARTIAL
+differences: 2 in the configuration, 2 in kfuncs, 1 in sched_ext_ops, 1 in flags
+"""
+        for names in ((a, b), ("6.18", "7.0.0"), (a, str(self.files / "7.0.0-b/vmlinux"))):
+            self.assertEqual(self.diff(*names), expected)
+        self.assertEqual(self.diff("6.18", "7.0.0-b/vmlinux", cwd=self.files), expected)
+        told = json.loads(self.diff(a, b, "--json"))
+        self.assertEqual(told["configuration"], [{"option": "CONFIG_HZ", "a": "250", "b": "1000"}, {"option": "CONFIG_ONLY_A", "a": "y"}])
+        self.assertEqual(told["kfuncs"], {"a": ["scx_bpf_kick_cpu"], "b": ["scx_bpf_new"]})
+        self.assertEqual(told["notes"], [])
+
+    def test_a_path_is_not_imported(self):
+        a, b = self.kernel("6.18.1-a"), self.kernel("6.18.2-b")
+        self.assertEqual(self.diff(a, b).splitlines()[-1], "no differences")
+        self.assertEqual(self.keys(), [])
+        self.assert_whole()
+
+    def test_what_cannot_be_compared_is_said(self):
+        a = self.take(self.kernel("6.18.1-a"))
+        bare = self.take(self.write("vmlinux", kf.elf("6.18.2-bare", btf=None)))
+        damaged = self.take(self.kernel("6.18.3-damaged", btf=kf.BTF))
+        lines = self.diff(a, bare).splitlines()
+        self.assertEqual(lines[2:4], [f"note: the configuration of {bare} is not known: no options are compared",
+                                      f"note: {bare} has no BTF: what its sched_ext can do is not compared"])
+        self.assertEqual(lines[4:], ["no differences in what could be compared"])
+        self.assertIn("it is damaged", self.diff(damaged, a).splitlines()[2])
+
+    def test_one_that_is_not_there(self):
+        a = self.take(self.kernel("6.18.1-a"))
+        result = self.daemon.ctl("kernel", "diff", a, "9.9")
+        self.assertEqual((result.status, result.out), (64, ""))
+        self.assertIn("'9.9'", result.err)
+        self.assertEqual(self.daemon.ctl("kernel", "diff", a).status, 64)
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ class KernelTest(unittest.TestCase):
     def assert_whole(self):
         """Nothing but entries, all of them good, and what begins with a dot."""
         self.assertEqual([e for e in self.entries() if "error" in e], [])
-        self.assertEqual({p.name for p in self.cache.iterdir()} - {".locks", ".initramfs"}, set(self.keys()))
+        self.assertEqual({p.name for p in self.cache.iterdir()} - {".locks", ".initramfs", ".boot", ".downloads"}, set(self.keys()))
         self.assertEqual([p for p in self.cache.rglob("*") if p.name.startswith(".tmp-")], [])
         for key in self.keys():
             self.assertLessEqual({p.name for p in (self.cache / key).iterdir()}, {"metadata.json", "vmlinux", "btf", "config", "modules"})
@@ -513,7 +513,7 @@ class Listed(KernelTest):
         self.assertEqual((result.status, result.err), (0, ""), result)
         listed = json.loads(result.out)
         self.assertEqual((listed["root"], listed["entries"]), (str(self.cache), self.entries()))
-        self.assertEqual(json.loads(self.daemon.ctl("kernel", "info", key).out), self.entry(key))
+        self.assertEqual(json.loads(self.daemon.ctl("kernel", "info", key, "--json").out)["entry"], self.entry(key))
         self.assertEqual(json.loads(self.resolve("--json").out), self.entry(key))
 
     def test_remove(self):

@@ -36,6 +36,29 @@ def config(**changed):
     return "\n".join(lines) + "\n"
 
 
+def btf(kfuncs=(), ops=(), flags=()):
+    """Real BTF (Documentation/bpf/btf.rst) with these functions, members of struct sched_ext_ops, and scx_ops_flags."""
+    strings, types = bytearray(b"\0"), []
+
+    def text(name):
+        at = len(strings)
+        strings.extend(name.encode() + b"\0")
+        return at
+
+    def add(name, kind, size_or_type, vlen=0, rest=b""):
+        types.append(struct.pack("<III", text(name) if name else 0, kind << 24 | vlen, size_or_type) + rest)
+        return len(types)
+
+    u64 = add("u64", 1, 8, rest=struct.pack("<I", 64))
+    proto = add(None, 13, 0)
+    for name in kfuncs:
+        add("bpf_kfunc", 17, add(name, 12, proto), rest=struct.pack("<i", -1))
+    add("sched_ext_ops", 4, 8 * len(ops), len(ops), b"".join(struct.pack("<III", text(name), u64, 64 * i) for i, name in enumerate(ops)))
+    add("scx_ops_flags", 19, 8, len(flags), b"".join(struct.pack("<III", text(name), 1 << i, 0) for i, name in enumerate(flags)))
+    body = b"".join(types)
+    return struct.pack("<HBBIIIII", 0xeb9f, 1, 0, 24, 0, len(body), len(body), len(strings)) + body + bytes(strings)
+
+
 def elf(release="6.18.1-test", config=None, btf=BTF, pvh=True, machine=62, padding=0):
     """An x86_64 ELF with the banner, the PVH note, .BTF, and the configuration in it if it is given."""
     text = f"Linux version {release} (nobody) #1\0".encode() + b"\x90" * padding
