@@ -7,7 +7,7 @@
 #include "../common/cleanup.h"
 
 static const char usage[] =
-        "ktstrctl kernel import FILE...|DIR   take a kernel into the cache: Debian packages (image; from "
+        "ktstrctl kernel import FILE|URL...|DIR   take a kernel into the cache: Debian packages (image; from "
         "6.19 on\n"
         "                                     linux-binary, linux-base and linux-modules together), RPMs, "
         "a\n"
@@ -34,7 +34,7 @@ static const struct {
         int min, max;
         const char *wants;
 } verbs[] = {
-        {"import", kernel_import, 1, 3, "one to three files, or a folder"},
+        {"import", kernel_import, 1, 3, "one to three files or addresses, or a folder"},
         {"list", kernel_list, 0, 0, "no argument"},
         {"info", kernel_info, 1, 1, "one key"},
         {"diff", kernel_diff, 2, 2, "two kernels"},

@@ -26,21 +26,36 @@ void kernel_files_done(struct kernel_files *f)
         json_object_put(f->list);
 }
 
-int kernel_files_add(struct kernel_files *f, const char *path, struct kt_error *reterr)
+static bool is_url(const char *text)
+{
+        return strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
+}
+
+static int add_url(struct kernel_files *f, const char *url)
 {
         struct json_object *o = json_object_new_object();
-        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), index;
 
-        if (fd < 0) {
-                json_object_put(o);
+        kt_json_add_str(o, "name", url);
+        kt_json_add_str(o, "url", url);
+        json_object_array_add(f->list, o);
+        return 0;
+}
+
+int kernel_files_add(struct kernel_files *f, const char *path, struct kt_error *reterr)
+{
+        struct json_object *o;
+        int fd, index;
+
+        if (is_url(path))
+                return add_url(f, path);
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (fd < 0)
                 return kt_error_set(reterr, -errno, KT_E_BAD_KERNEL, "cannot open %s: %s", path,
                                     strerror(errno));
-        }
         index = bundle_add_fd(&f->bundle, fd, reterr);
-        if (index < 0) {
-                json_object_put(o);
+        if (index < 0)
                 return index;
-        }
+        o = json_object_new_object();
         kt_json_add_str(o, "name", path);
         kt_json_add_int(o, "file_fd", index);
         json_object_array_add(f->list, o);
@@ -158,7 +173,7 @@ static int add_all(struct kernel_files *f, int argc, char **argv, struct kt_erro
 
         for (int i = 0; r >= 0 && i < argc; i++)
                 r = kernel_files_add(f, argv[i], reterr);
-        if (r >= 0 && argc == 1)
+        if (r >= 0 && argc == 1 && !is_url(argv[0]))
                 add_what_is_beside(f, argv[0]);
         return r;
 }

@@ -16,7 +16,7 @@ struct kernel_files {
 int kernel_files_init(struct kernel_files *f, struct kt_error *reterr);
 void kernel_files_done(struct kernel_files *f);
 
-/* Open it, a file or a folder. */
+/* Open it, a file or a folder; or name it, an http or https address. */
 int kernel_files_add(struct kernel_files *f, const char *path, struct kt_error *reterr);
 
 /* Send them; stages are shown to somebody who watches. *ret is the reply, owned by the caller. */

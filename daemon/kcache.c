@@ -16,6 +16,7 @@
 #include "../proto/errors.h"
 #include "kcache_internal.h"
 #include "kernel_boot.h"
+#include "kernel_download.h"
 
 /* Shared: somebody makes a temp folder. Exclusive: somebody sweeps, publishes or removes. */
 static int lock_store(struct kcache *c, int how)
@@ -96,6 +97,7 @@ int kcache_open(const char *root, struct kcache **ret, struct kt_error *reterr)
         }
         sweep(c);
         initramfs_sweep(c);
+        kernel_download_sweep(c->root);
         *ret = c;
         return 0;
 }

@@ -24,6 +24,10 @@ static void work_free(struct kernel_work *w)
                 kt_closep(&w->files[i].fd);
         }
         free(w->files);
+        for (size_t i = 0; i < KERNEL_FILES_MAX; i++) {
+                free(w->urls[i]);
+                kernel_downloaded_done(&w->downloaded[i]);
+        }
         free(w->spec);
         free(w->other);
         kernel_inside_done(&w->inside[0]);
@@ -155,6 +159,8 @@ struct kernel_work *kernel_work_new(struct call *call, void (*work)(struct kerne
         w->caller = (struct kernel_caller){call->uid, call->gid};
         w->work = work;
         w->reply = reply;
+        for (size_t i = 0; i < KERNEL_FILES_MAX; i++)
+                w->downloaded[i] = KERNEL_DOWNLOADED_INIT;
         return w;
 }
 
@@ -168,6 +174,8 @@ void kernel_work_start(struct kernel_work *w)
 
 void kernel_work_fail(struct kernel_work *w, const struct kt_error *err)
 {
+        if (w->tells_stages)
+                send_stages(w);
         call_fail(w->call, err);
         work_end(w);
 }

@@ -12,7 +12,10 @@
 #include "call.h"
 #include "kcache.h"
 #include "kernel_diff.h"
+#include "kernel_download.h"
 #include "kernel_inside.h"
+
+#define KERNEL_FILES_MAX 3U /* of one import */
 
 /* Told on the worker thread, sent on the loop. */
 struct stages {
@@ -32,6 +35,11 @@ struct kernel_work {
         char *other; /* the second of two */
         struct kernel_file *files;
         size_t n_files;
+        /* Of files that are to be downloaded: from where, and what was; the index of the next; under way. */
+        char *urls[KERNEL_FILES_MAX];
+        struct kernel_downloaded downloaded[KERNEL_FILES_MAX];
+        size_t next_url;
+        struct kernel_download *download;
 
         struct kernel *kernel;
         struct kernel **list;
@@ -56,7 +64,7 @@ void kernel_work_start(struct kernel_work *w);
 /* Instead of starting it: fail the call, free the work. */
 void kernel_work_fail(struct kernel_work *w, const struct kt_error *err);
 
-/* From here on kernel_work_stage() may be called on the worker thread; each text goes to the client as one
+/* From here on kernel_work_stage() may be called, on any thread; each text goes to the client as one
  * reply of the stream. -errno. */
 int kernel_work_tell_stages(struct kernel_work *w);
 void kernel_work_stage(void *userdata, const char *text);

@@ -12,12 +12,27 @@
 #include "kernel_work.h"
 #include "server.h"
 
-static int open_paths(struct kernel_work *w)
+/* Nothing comes for so long: given up. */
+#define DOWNLOAD_STALL_MS 30000U
+
+/* What was downloaded is the daemon's own, whoever asked for it. */
+static int open_downloaded(struct kernel_work *w, size_t i)
+{
+        int fd = open(w->downloaded[i].path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+        return fd < 0 ? kt_error_set(&w->error, -errno, KT_E_IO, "cannot open what was downloaded of %s: %s",
+                                     w->urls[i], strerror(errno))
+                      : fd;
+}
+
+static int open_files(struct kernel_work *w)
 {
         for (size_t i = 0; i < w->n_files; i++) {
                 struct kernel_file *f = &w->files[i];
 
-                if (f->fd < 0)
+                if (w->urls[i])
+                        f->fd = open_downloaded(w, i);
+                else if (f->fd < 0)
                         f->fd = kernel_open(&w->caller, AT_FDCWD, f->path, &w->error);
                 if (f->fd < 0)
                         return f->fd;
@@ -33,9 +48,11 @@ static void do_import(struct kernel_work *w)
                                      .on_stage = w->tells_stages ? kernel_work_stage : NULL,
                                      .userdata = w};
 
-        w->result = open_paths(w);
+        w->result = open_files(w);
         if (w->result >= 0)
                 w->result = kernel_import(w->kcache, &from, &w->kernel, &w->existed, &w->error);
+        for (size_t i = 0; i < w->n_files; i++)
+                kernel_downloaded_remove(&w->downloaded[i]);
 }
 
 static struct json_object *reply_import(struct kernel_work *w)
@@ -47,24 +64,94 @@ static struct json_object *reply_import(struct kernel_work *w)
         return o;
 }
 
-static int take_file(struct call *call, struct json_object *o, struct kernel_file *ret,
-                     struct kt_error *reterr)
-{
-        const char *path = kt_json_str(o, "path");
-        bool has_fd = kt_json_get(o, "file_fd") != NULL;
+/* --- downloads, on the loop, one after the other; then the work --- */
 
-        ret->fd = -1;
-        ret->name = strdup(kt_json_str(o, "name"));
-        if (!ret->name)
-                return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
-        if ((path != NULL) == has_fd || (path && path[0] != '/'))
+static void download_next(struct kernel_work *w);
+
+static void on_cancel(struct call *call)
+{
+        struct kernel_work *w = call->userdata;
+
+        if (w->download)
+                kernel_download_stop(w->download);
+}
+
+static void on_stage(void *userdata, const char *stage)
+{
+        struct kernel_work *w = userdata;
+
+        if (w->tells_stages)
+                kernel_work_stage(w, stage);
+}
+
+static void on_downloaded(void *userdata, struct kernel_downloaded *downloaded, const struct kt_error *err)
+{
+        struct kernel_work *w = userdata;
+
+        w->download = NULL;
+        w->call->on_cancel = NULL;
+        if (err) {
+                kernel_work_fail(w, err);
+                return;
+        }
+        w->downloaded[w->next_url++] = *downloaded;
+        download_next(w);
+}
+
+static void download_next(struct kernel_work *w)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        const struct config *config = w->call->server->config;
+        struct kernel_download_params params = {.root = kcache_root(w->kcache),
+                                                .builder = config->builder_path,
+                                                .exec_helper = config->exec_helper,
+                                                .stall_ms = DOWNLOAD_STALL_MS};
+
+        while (w->next_url < w->n_files && !w->urls[w->next_url])
+                w->next_url++;
+        if (w->next_url == w->n_files) {
+                kernel_work_start(w);
+                return;
+        }
+        params.url = w->urls[w->next_url];
+        if (kernel_download_start(&w->call->server->loop, &params, on_stage, on_downloaded, w, &w->download,
+                                  &err) < 0) {
+                kernel_work_fail(w, &err);
+                return;
+        }
+        w->call->userdata = w;
+        w->call->on_cancel = on_cancel;
+}
+
+/* --- the call --- */
+
+static int take_source(struct kernel_work *w, size_t i, struct json_object *o, struct kt_error *reterr)
+{
+        const char *path = kt_json_str(o, "path"), *url = kt_json_str(o, "url");
+        const bool has_fd = kt_json_get(o, "file_fd") != NULL;
+        struct kernel_file *f = &w->files[i];
+
+        if ((path != NULL) + (url != NULL) + has_fd != 1 || (path && path[0] != '/'))
                 return kt_error_set_field(reterr, -EINVAL, KT_E_INVALID_PARAMETER, "files",
-                                          "a file needs either an absolute path or file_fd");
-        ret->path = path ? strdup(path) : NULL;
-        if (path && !ret->path)
+                                          "a file needs one of an absolute path, file_fd and a url");
+        if (url && kernel_download_check(url, reterr) < 0)
+                return -EINVAL;
+        f->path = path ? strdup(path) : NULL;
+        w->urls[i] = url ? strdup(url) : NULL;
+        if ((path && !f->path) || (url && !w->urls[i]))
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
-        return has_fd ? call_take_fd(call, kt_json_int(o, "file_fd", -1), "files.file_fd", &ret->fd, reterr)
+        return has_fd ? call_take_fd(w->call, kt_json_int(o, "file_fd", -1), "files.file_fd", &f->fd, reterr)
                       : 0;
+}
+
+static int take_file(struct kernel_work *w, size_t i, struct json_object *o, struct kt_error *reterr)
+{
+        struct kernel_file *f = &w->files[i];
+
+        f->fd = -1;
+        f->name = strdup(kt_json_str(o, "name"));
+        return f->name ? take_source(w, i, o, reterr)
+                       : kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
 }
 
 void method_kernel_import(struct call *call)
@@ -76,18 +163,18 @@ void method_kernel_import(struct call *call)
 
         if (!w)
                 return;
-        w->files = n >= 1 && n <= 3 ? calloc(n, sizeof(*w->files)) : NULL;
+        w->files = n >= 1 && n <= KERNEL_FILES_MAX ? calloc(n, sizeof(*w->files)) : NULL;
         int r = w->files ? 0
                          : kt_error_set_field(&err, -EINVAL, KT_E_INVALID_PARAMETER, "files",
                                               "one kernel comes in one to three files, not %zu", n);
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 w->n_files = i + 1;
-                r = take_file(call, json_object_array_get_idx(files, i), &w->files[i], &err);
+                r = take_file(w, i, json_object_array_get_idx(files, i), &err);
         }
         if (r >= 0 && call->more && kernel_work_tell_stages(w) < 0)
                 r = kt_error_set(&err, -ENOMEM, KT_E_INTERNAL, "out of memory");
         if (r < 0)
                 kernel_work_fail(w, &err);
         else
-                kernel_work_start(w);
+                download_next(w);
 }

@@ -2,14 +2,16 @@
 """What else a kernel comes in than Debian's packages and images: RPMs, modules where they are installed, a whole system, a URL."""
 
 import json
+import os
 import shutil
 import subprocess
+import time
 import unittest
 import zlib
 
 import kernel_files as kf
 import ktstr_test as kt
-from test_kernels import KernelTest
+from test_kernels import KERNEL, KernelTest
 
 MODULAR = kf.config(VIRTIO_PCI="m", VIRTIO_CONSOLE="m")
 MODULES = {"virtio/virtio": kf.module(), "virtio/virtio_ring": kf.module(["virtio"]),
@@ -319,6 +321,194 @@ differences: 2 in the configuration, 2 in kfuncs, 1 in sched_ext_ops, 1 in flags
         self.assertEqual((result.status, result.out), (64, ""))
         self.assertIn("'9.9'", result.err)
         self.assertEqual(self.daemon.ctl("kernel", "diff", a).status, 64)
+
+
+# A ktstrd-build that downloads from a folder, and does wrong as the last part of the address but one says.
+BUILDER = """#!/usr/bin/python3
+import json, os, pathlib, shutil, signal, sys, time
+
+command, request = sys.argv[1], json.loads(pathlib.Path(sys.argv[2]).read_text())
+assert command == "download", command
+assert {"mirror", "releases", "candidates", "stall_ms"} <= set(request["net"]), request
+path, (*_, how, name) = pathlib.Path(request["path"]), request["url"].split("/")
+part = path.with_name(path.name + ".part")
+
+def say(**answer):
+    print(json.dumps(answer), flush=True)
+
+def progress(done, total):
+    say(progress={"done": done, "total": total, "unit": "bytes"})
+
+say(stage="download", message=name)
+if how == "missing":
+    say(error={"name": "io.ktstrd.Kernel.DownloadFailed", "message": request["url"] + " is not there (404)", "details": []})
+    sys.exit(1)
+elif how in ("hang", "stubborn"):
+    if how == "stubborn":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    part.write_bytes(b"half")
+    progress(12 << 20, 58 << 20)
+    while True:
+        time.sleep(60)
+elif how == "crash":
+    print("boom", file=sys.stderr)
+    sys.exit(3)
+elif how == "killed":
+    os.kill(os.getpid(), signal.SIGKILL)
+elif how == "link":
+    path.symlink_to("/etc/passwd")
+elif how == "chatter":
+    print("no JSON\\n[]\\n" + '{"progress": 3, "error": "x"}' + "\\n" + "x" * 200000)
+if how not in ("liar", "link"):
+    content = (pathlib.Path(__file__).parent / "files" / name).read_bytes()
+    resumed = part.exists()
+    for done in (0, len(content) // 2, len(content)):
+        progress(done, -1 if how == "unknown" else len(content))
+    path.write_bytes(content)
+    part.unlink(missing_ok=True)
+    if resumed:
+        (pathlib.Path(__file__).parent / "resumed").touch()
+say(file={"path": "/etc/passwd", "size": 1, "sha256": "0" * 64})
+"""
+
+
+class Url(KernelTest):
+    def setUp(self):
+        super().setUp()
+        self.daemon.stop()
+        builder = self.daemon.dir / "builder"
+        builder.write_text(BUILDER)
+        builder.chmod(0o755)
+        self.daemon.options += ["--builder", builder]
+        self.daemon.start()
+
+    def downloads(self):
+        folder = self.cache / ".downloads"
+        return sorted(p.name for p in folder.rglob("*") if p.is_file()) if folder.exists() else []
+
+    def refuse_url(self, url, words, status=64):
+        result = self.daemon.ctl("kernel", "import", url)
+        self.assertEqual((result.status, result.out), (status, ""), result)
+        self.assertRegex(result.err, r"\Aktstrctl: kernel: [^\n]+\n\Z")
+        for word in [words] if isinstance(words, str) else words:
+            self.assertIn(word, result.err)
+        self.assertEqual(self.keys(), [])
+
+    def stages(self, wire):
+        stages = []
+        while (reply := wire.receive()).get("continues"):
+            stages.append(reply["parameters"]["stage"])
+        return stages, reply
+
+    def start(self, url):
+        wire = self.daemon.connect()
+        self.addCleanup(wire.socket.close)
+        wire.send(KERNEL + "Import", {"files": [{"name": url, "url": url}]}, more=True)
+        return wire
+
+    def hang(self, url):
+        """An import whose download has got as far as its part."""
+        wire = self.start(url)
+        while ": 12 of 58 MiB" not in wire.receive()["parameters"]["stage"]:
+            pass
+        return wire
+
+    def test_one_is_imported_as_its_file_is(self):
+        image = kf.bzimage(kf.elf("6.18.1-web", config=kf.CONFIG))
+        self.write("vmlinuz", image)
+        for how in ("ok", "unknown", "chatter"):
+            url = f"http://test/{how}/vmlinuz"
+            key = self.take(url, says="imported:" if how == "ok" else "already cached:")
+            self.assertEqual(self.entry(key)["imported_from"], ["http://test/ok/vmlinuz"])
+            self.assertEqual(self.downloads(), [])
+
+    def test_several_together_and_with_files(self):
+        release = "7.3.4-amd64"
+        debs = kf.split_debs(release, kf.bzimage(kf.elf(release)), kf.CONFIG)
+        here = self.write("linux-base.deb", debs["linux-base"])
+        for name in ("linux-binary", "linux-modules"):
+            self.write(f"{name}.deb", debs[name])
+        key = self.take("https://test/ok/linux-binary.deb", here, "https://test/ok/linux-modules.deb?x=y/../linux-modules.deb")
+        self.assertEqual(key, f"{release}-deb-x86_64")
+        self.assertEqual(self.downloads(), [])
+
+    def test_progress_is_told_as_stages(self):
+        image = kf.elf("6.18.1-web", padding=20 << 20)
+        self.write("vmlinux", image)
+        stages, last = self.stages(self.start("http://test/ok/vmlinux"))
+        size = len(image) >> 20
+        self.assertEqual(stages, [f"downloading vmlinux{s}" for s in ("", f": 0 of {size} MiB", f": {size // 2} of {size} MiB",
+                                                                      f": {size} of {size} MiB")] +
+                         ["decompressing", "looking at it", "storing"])
+        self.assertEqual(last["parameters"]["entry"]["key"], "6.18.1-web-img-x86_64")
+
+    def test_what_fails_is_said(self):
+        for how, words in (("missing", "http://test/missing/x is not there (404)"), ("crash", ["ended with 3", "boom"]),
+                           ("killed", "signal 9"), ("liar", "left no file"), ("link", "left no file")):
+            with self.subTest(how=how):
+                self.refuse_url(f"http://test/{how}/x", words, status=3)
+                self.assertEqual(self.downloads(), [])
+        self.write("page.html", "<html>not a kernel</html>")
+        self.refuse_url("http://test/ok/page.html", "http://test/ok/page.html")
+        self.assertEqual(self.downloads(), [])
+
+    def test_addresses_that_are_none(self):
+        for url, words in (("http://", "no http"), ("https:///x", "no http"), ("http://a b/x", "no blanks"),
+                           ("http://user:word@test/x", "password"), ("http://test/" + "x" * 5000, "at most 4096")):
+            self.refuse_url(url, words)
+        for file in ({"name": "x", "url": "file:///etc/passwd"}, {"name": "x", "url": "ftp://test/x"},
+                     {"name": "x", "url": "http://test/x", "path": "/x"}, {"name": "x"}):
+            reply = self.daemon.call(KERNEL + "Import", files=[file])
+            self.assertEqual(reply["error"], "org.varlink.service.InvalidParameter", reply)
+
+    def test_a_client_that_leaves_ends_it_and_the_part_stays(self):
+        for how in ("hang", "stubborn"):
+            with self.subTest(how=how):
+                wire = self.hang(f"http://test/{how}/vmlinux")
+                self.assertEqual(len(self.daemon.children()), 1)
+                wire.socket.close()
+                kt.wait_until(lambda: not self.daemon.children(), "the helper to be gone")
+        self.assertEqual([n for n in self.downloads() if n.endswith(".part")], ["of-vmlinux.part"] * 2)
+        self.assertEqual(self.keys(), [])
+
+    def test_a_part_is_gone_on_with(self):
+        self.hang("http://test/hang/vmlinux").socket.close()
+        kt.wait_until(lambda: not self.daemon.children(), "the helper to be gone")
+        # The same address, which does not hang any more.
+        builder = self.daemon.dir / "builder"
+        builder.write_text(BUILDER.replace('how in ("hang", ', 'how in ('))
+        self.write("vmlinux", kf.elf("6.18.1-web"))
+        self.take("http://test/hang/vmlinux")
+        self.assertTrue((self.daemon.dir / "resumed").exists())
+        self.assertEqual(self.downloads(), [])
+
+    def test_two_of_one_address_do_not_meet(self):
+        first, second = self.hang("http://test/hang/x"), self.hang("http://test/hang/x")
+        self.assertEqual(self.downloads(), ["of-x.part", "of-x.part", "request.json", "request.json"])
+        first.socket.close()
+        second.socket.close()
+        kt.wait_until(lambda: not self.daemon.children(), "the helpers to be gone")
+
+    def test_a_daemon_that_is_stopped_takes_it_along(self):
+        self.hang("http://test/hang/x")
+        self.daemon.stop()
+        self.daemon.start()
+
+    def test_parts_that_nobody_came_back_for_are_swept(self):
+        self.hang("http://test/hang/old").socket.close()
+        self.hang("http://test/hang/new").socket.close()
+        kt.wait_until(lambda: not self.daemon.children(), "the helpers to be gone")
+        self.daemon.stop()
+        week_ago = time.time() - 7 * 24 * 3600 - 60
+        old = next((self.cache / ".downloads").rglob("of-old.part"))
+        for path in (*old.parent.iterdir(), old.parent):
+            os.utime(path, (week_ago, week_ago))
+        self.daemon.start()
+        self.assertEqual(self.downloads(), ["of-new.part", "request.json"])
+
+    def test_without_a_helper(self):
+        (self.daemon.dir / "builder").unlink()
+        self.refuse_url("http://test/ok/x", "builder", status=3)
 
 
 if __name__ == "__main__":
