@@ -145,8 +145,9 @@ bool kernel_needs_modules(const char *config)
                kernel_config_says(config, "CONFIG_VIRTIO_CONSOLE=m") > 0;
 }
 
-/* config-RELEASE and ../lib/modules/RELEASE by vmlinuz-RELEASE where it is installed, .config where it was
- * built. Without a configuration beside it, the one that is in it may ask for the modules too. */
+/* config-RELEASE and ../lib/modules/RELEASE by vmlinuz-RELEASE where it is installed, or modules around
+ * vmlinuz; .config where it was built. Without a configuration beside it, the one that is in it may ask for
+ * the modules too. */
 static void add_what_is_beside(struct kernel_files *f, const char *path)
 {
         const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path, *config = NULL;
@@ -155,6 +156,12 @@ static void add_what_is_beside(struct kernel_files *f, const char *path)
         if (strncmp(name, "vmlinuz", 7) != 0 && strncmp(name, "vmlinux", 7) != 0 &&
             strncmp(name, "bzImage", 7) != 0)
                 return;
+        if (strcmp(name, "vmlinuz") == 0) {
+                _cleanup_free_ char *sign = kt_format("%.*smodules.dep", (int)(name - path), path);
+
+                if (is_file(sign))
+                        modules = kt_format("%.*s.", (int)(name - path), path);
+        }
         of_build = kt_format("%.*s.config", (int)(name - path), path);
         if (name[7] == '-') {
                 of_release = kt_format("%.*sconfig%s", (int)(name - path), path, name + 7);

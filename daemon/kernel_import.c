@@ -35,7 +35,8 @@ struct import {
         const char *source;                /* "package", "image", "tree" */
         bool rpm;                          /* some package is one */
         const struct kernel_file *modules; /* the folder with them; NULL: none came */
-        char *config;                      /* text, or NULL */
+        struct kernel_file beside; /* that one, when it was found by the image; its name and fd are ours */
+        char *config;              /* text, or NULL */
         struct kernel_elf elf;
         struct kernel *kernel;
 };
@@ -53,6 +54,8 @@ static void import_done(struct import *im)
         free(im->temp);
         kt_closep(&im->dir);
         kt_closep(&im->image);
+        kt_closep(&im->beside.fd);
+        free((char *)im->beside.name);
         free(im->config);
         kernel_elf_done(&im->elf);
         kernel_free(im->kernel);
@@ -271,6 +274,40 @@ static void find_config_beside(struct import *im)
                 dot = kt_format("%.*s/.config", (int)(slash - f->path), f->path);
                 look_for_config(im, AT_FDCWD, beside);
                 look_for_config(im, AT_FDCWD, dot);
+        }
+}
+
+/* Takes path. */
+static void look_for_modules(struct import *im, char *path)
+{
+        int fd = path && !im->modules ? kernel_open(im->from->caller, AT_FDCWD, path, NULL) : -1;
+
+        if (fd < 0 || !module_folder_is(im->from->caller, fd)) {
+                if (fd >= 0)
+                        close(fd);
+                free(path);
+                return;
+        }
+        im->beside = (struct kernel_file){.name = path, .fd = fd};
+        im->modules = &im->beside;
+        look_for_config(im, fd, "config");
+}
+
+/* And its modules, where it is installed: as /boot/vmlinuz-RELEASE, or as /lib/modules/RELEASE/vmlinuz. */
+static void find_modules_beside(struct import *im)
+{
+        if (strcmp(im->source, "image") != 0)
+                return;
+        for (size_t i = 0; i < im->from->n_files; i++) {
+                const struct kernel_file *f = &im->from->files[i];
+                const char *slash = f->path ? strrchr(f->path, '/') : NULL;
+
+                if (!slash || strcmp(f->name, im->image_name) != 0)
+                        continue;
+                look_for_modules(im, kt_format("%.*s/../lib/modules/%s", (int)(slash - f->path), f->path,
+                                               im->elf.release));
+                if (strcmp(slash, "/vmlinuz") == 0)
+                        look_for_modules(im, strndup(f->path, (size_t)(slash - f->path)));
         }
 }
 
@@ -530,6 +567,7 @@ static int build_entry(struct import *im, struct kt_error *reterr)
                 im->config = TAKE_PTR(im->elf.config);
         }
         find_config_beside(im);
+        find_modules_beside(im);
         r = make_modules(im, reterr);
         if (r >= 0 && im->config)
                 r = write_file(im, "config", im->config, strlen(im->config), reterr);
@@ -634,7 +672,7 @@ static int publish(struct import *im, bool *ret_existed, struct kt_error *reterr
 static int import_begin(struct import *im, struct kcache *c, const struct kernel_source *from,
                         struct kt_error *reterr)
 {
-        *im = (struct import){.cache = c, .from = from, .dir = -1, .image = -1};
+        *im = (struct import){.cache = c, .from = from, .dir = -1, .image = -1, .beside = {.fd = -1}};
         im->kernel = calloc(1, sizeof(*im->kernel));
         return im->kernel ? build_entry(im, reterr) : oom(reterr);
 }

@@ -140,6 +140,24 @@ class ModuleFolder(SystemTest):
         self.daemon.ctl("kernel", "remove", key)
         self.assertEqual(self.entry(self.take(image))["imported_from"], [str(image), str(config)])
 
+    def test_so_does_one_among_its_modules(self):
+        folder = self.folder()
+        image = self.write(folder / "vmlinuz", kf.bzimage(kf.elf(self.RELEASE)))
+        self.write(folder / "config", MODULAR)
+        key = self.take(image)
+        self.assertEqual((self.entry(key)["modules"], self.read(key, "config").decode()), (LOADED, MODULAR))
+
+    def test_so_does_a_path_that_the_daemon_opens(self):
+        folder = self.folder()
+        boot = self.write(f"root/boot/vmlinuz-{self.RELEASE}", kf.bzimage(kf.elf(self.RELEASE)))
+        self.write(f"root/boot/config-{self.RELEASE}", MODULAR)
+        among = self.write(folder / "vmlinuz", kf.bzimage(kf.elf(self.RELEASE)))
+        self.write(folder / "config", MODULAR)
+        for image in (boot, among):
+            reply = self.daemon.call(KERNEL + "Import", files=[{"name": "x", "path": str(image)}])
+            self.assertEqual(reply["parameters"]["entry"]["modules"], LOADED, reply)
+            self.daemon.ctl("kernel", "remove", reply["parameters"]["entry"]["key"])
+
 
 class Installed(SystemTest):
     """import --installed, of a system that stands somewhere else."""
