@@ -178,6 +178,7 @@ static int walk(struct taking *t, int parent, const char *path, unsigned depth);
 static int look_at(struct taking *t, int dir, const struct dirent *e, unsigned depth)
 {
         char module[PLACE_SIZE / 2];
+        struct stat st;
 
         if (e->d_name[0] == '.' || depth >= DEPTH_MAX)
                 return 0;
@@ -186,7 +187,10 @@ static int look_at(struct taking *t, int dir, const struct dirent *e, unsigned d
                                     "%s holds more than the %u files that modules are looked for among; run "
                                     "depmod",
                                     t->name, ENTRIES_MAX);
-        if (e->d_type == DT_DIR)
+        /* Not every file system tells the type along. */
+        if (e->d_type == DT_DIR ||
+            (e->d_type == DT_UNKNOWN && fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+             S_ISDIR(st.st_mode)))
                 return walk(t, dir, e->d_name, depth + 1);
         if (strncmp(e->d_name, "virtio", 6) != 0 ||
             !module_name(e->d_name, strlen(e->d_name), module, sizeof(module)))

@@ -1003,6 +1003,24 @@ class OtherUsers(KernelTest):
         self.assertIn("Permission denied", reply["parameters"]["message"])
         self.assertNotIn("6.18.1-secret", json.dumps(self.keys()))
 
+    def test_a_link_among_their_modules_leads_to_nothing_that_is_not_theirs(self):
+        secret = self.secret("secret.ko", kf.module() + b"swordfish")
+        image = self.write("open/vmlinuz", kf.bzimage(kf.elf(config=kf.config(VIRTIO_PCI="m"))))
+        for dep in (True, False):
+            folder = self.files / "modules"
+            shutil.rmtree(folder, ignore_errors=True)
+            link = folder / "kernel/drivers/virtio/virtio_pci.ko"
+            link.parent.mkdir(parents=True)
+            link.symlink_to(secret)
+            if dep:
+                self.write("modules/modules.dep", f"kernel/drivers/virtio/virtio_pci.ko: {secret}\n")
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+            reply = self.as_nobody(KERNEL + "Import", {"files": [{"name": "x", "path": str(image)}, {"name": "m", "file_fd": 0}]}, folder)
+            self.assertEqual(reply["error"], KERNEL + "BadKernel", reply)
+            self.assertIn("Permission denied", reply["parameters"]["message"])
+        self.assertEqual(self.keys(), [])
+
     def test_what_lies_beside_their_image_is_read_as_they_could(self):
         secret = self.secret("secret-config", kf.CONFIG + 'CONFIG_SECRET="swordfish"\n')
         image = self.write("open/vmlinuz", kf.bzimage(kf.elf()))

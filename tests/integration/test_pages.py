@@ -310,6 +310,7 @@ class Ktstrd(unittest.TestCase):
                 ("daemon/guest.c", r"CLONE_TIMEOUT_PER_CPU_MS (\d+)000U", "and {} more for each vCPU, to wake"),
                 ("daemon/template.c", r"SPARE_ROOM \(\(uint64_t\)(\d+) << 20\)", "and {} MiB have to be free"),
                 ("daemon/template.h", r"TEMPLATE_KEEP_DAYS (\d+)", "not used for {} days"),
+                ("daemon/kernel_download.h", r"KERNEL_DOWNLOAD_KEEP_DAYS (\d+)", "is kept for {} days"),
                 ("daemon/template.h", r"TEMPLATES_MAX (\d+)U", "beyond the {} that were used last"),
                 ("daemon/pool_policy.h", r"POOL_DEMAND_MIN ([\d.]+)", "below {} the shape is let go"),
                 ("daemon/pool.h", r"POOL_PRESSURE_HOLD_MS (\d+)000U", "none are made for {} seconds"),
