@@ -14,10 +14,21 @@ struct stage {
         char text[];
 };
 
+static void free_strings(char **strings)
+{
+        for (char **s = strings; s && *s; s++)
+                free(*s);
+        free(strings);
+}
+
 static void work_free(struct kernel_work *w)
 {
         kernel_free(w->kernel);
         kernel_list_free(w->list);
+        kernel_set_done(&w->set);
+        kernel_spec_done(&w->range);
+        free_strings(w->versions);
+        free_strings(w->specs);
         for (size_t i = 0; i < w->n_files; i++) {
                 free((char *)w->files[i].name);
                 free((char *)w->files[i].path);

@@ -14,6 +14,7 @@
 #include "kernel_diff.h"
 #include "kernel_download.h"
 #include "kernel_inside.h"
+#include "kernel_resolve.h"
 
 #define KERNEL_FILES_MAX 3U /* of one import */
 
@@ -31,8 +32,9 @@ struct kernel_work {
         void (*work)(struct kernel_work *w);
         struct json_object *(*reply)(struct kernel_work *w);
 
-        char *spec;  /* key or kernel spec, or NULL */
-        char *other; /* the second of two */
+        char *spec;   /* key or kernel spec, or NULL */
+        char *other;  /* the second of two */
+        char **specs; /* of several kernels, NULL-terminated, or NULL */
         struct kernel_file *files;
         size_t n_files;
         /* Of files that are to be downloaded: from where, and what was; the index of the next; under way. */
@@ -45,6 +47,9 @@ struct kernel_work {
         struct kernel **list;
         struct kernel_inside inside[2];
         struct kernel_diff *diff;
+        struct kernel_set set;
+        struct kernel_spec range;
+        char **versions; /* NULL-terminated, or NULL */
         bool existed;
         int result;
         struct kt_error error;

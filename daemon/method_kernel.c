@@ -10,6 +10,7 @@
 #include "kernel_work.h"
 #include "method_kernel_import.h"
 #include "method_kernel_info.h"
+#include "method_kernel_resolve.h"
 #include "server.h"
 
 /* --- List --- */
@@ -38,20 +39,7 @@ static void list(struct call *call)
                 kernel_work_start(w);
 }
 
-/* --- Resolve, Remove --- */
-
-static struct json_object *reply_entry(struct kernel_work *w)
-{
-        struct json_object *o = json_object_new_object();
-
-        kt_json_add(o, "entry", kernel_json(w->kernel));
-        return o;
-}
-
-static void do_resolve(struct kernel_work *w)
-{
-        w->result = kernel_resolve_as(w->kcache, &w->caller, w->spec, false, &w->kernel, &w->error);
-}
+/* --- Remove --- */
 
 static void do_remove(struct kernel_work *w)
 {
@@ -82,11 +70,6 @@ static void start_with_spec(struct call *call, const char *key, void (*work)(str
                 kernel_work_start(w);
 }
 
-static void resolve(struct call *call)
-{
-        start_with_spec(call, "kernel", do_resolve, reply_entry);
-}
-
 static void remove_(struct call *call)
 {
         start_with_spec(call, "key", do_remove, reply_removed);
@@ -98,6 +81,7 @@ const struct method methods_kernel[] = {
         {"io.ktstrd.Kernel.Info", method_kernel_info, .while_draining = true},
         {"io.ktstrd.Kernel.Diff", method_kernel_diff, .while_draining = true},
         {"io.ktstrd.Kernel.Remove", remove_},
-        {"io.ktstrd.Kernel.Resolve", resolve, .while_draining = true},
+        {"io.ktstrd.Kernel.Resolve", method_kernel_resolve, .while_draining = true},
+        {"io.ktstrd.Kernel.Versions", method_kernel_versions, .while_draining = true},
         {},
 };

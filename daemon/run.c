@@ -18,6 +18,7 @@
 #include "job.h"
 #include "job_message.h"
 #include "kernel_boot.h"
+#include "kernel_resolve.h"
 #include "prepare.h"
 #include "results.h"
 #include "sched_log.h"
@@ -578,7 +579,10 @@ static void note_guest(struct run *run)
 {
         const struct shape *shape = run->prep.shape;
         struct guest_facts *g = &run->job->guest;
+        _cleanup_free_ char *note = kernel_resolve_note(run->job->spec.kernel, shape->kernel);
 
+        if (note)
+                verdict_add_detail(&run->job->verdict, "%s", note);
         g->accel = accel_name(shape->accel);
         g->accel_reason = strdup(run->server->accel.of[shape->accel].reason);
         g->kernel = strdup(shape->kernel->key);

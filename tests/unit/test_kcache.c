@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "../../daemon/kcache_internal.h"
+#include "../../daemon/kernel_resolve.h"
 #include "../../proto/errors.h"
 #include "kernel_bytes.h"
 #include "unit.h"
@@ -434,6 +435,48 @@ START_TEST(where_nothing_is_found_it_is_told_what_there_is)
 }
 END_TEST
 
+/* The versions with blanks between them. */
+static char *in_words(char **versions)
+{
+        char *text = strdup("");
+
+        for (char **v = versions; *v; v++) {
+                char *longer = kt_format("%s%s%s", text, *text ? " " : "", *v);
+
+                free(text);
+                text = longer;
+        }
+        return text;
+}
+
+START_TEST(versions_of_a_range_are_what_is_cached_and_what_is_added)
+{
+        _cache_ struct cache t = cache_new();
+        static const char *const released[] = {"6.17.3", "6.15.0",        "6.16.9",   "6.16.12",
+                                               "6.19",   "next-20260101", "6.16-rc3", "6.16.9"};
+        _cleanup_free_ char *before = NULL, *after = NULL;
+        struct kernel_spec range;
+        char **versions;
+
+        import_release(&t, "6.15.0-a");
+        import_release(&t, "6.16.10-a");
+        import_release(&t, "6.16.10-cloud-a");
+        import_release(&t, "6.18.2-a");
+        ck_assert_int_eq(kernel_spec_parse("6.15..6.17", &range, NULL), 0);
+        ck_assert_int_eq(kernel_versions(t.c, &range, &versions, NULL), 0);
+        before = in_words(versions);
+        ck_assert_str_eq(before, "6.15.0 6.16.10");
+        for (size_t i = 0; i < KT_ARRAY_SIZE(released); i++)
+                ck_assert_int_eq(kernel_versions_add(&versions, &range, released[i]), 0);
+        after = in_words(versions);
+        ck_assert_str_eq(after, "6.15.0 6.16.9 6.16.10 6.16.12 6.17.3");
+        for (char **v = versions; *v; v++)
+                free(*v);
+        free(versions);
+        kernel_spec_done(&range);
+}
+END_TEST
+
 START_TEST(a_path_is_imported_or_looked_at_as_asked)
 {
         _cache_ struct cache t = cache_new();
@@ -460,4 +503,4 @@ UNIT_MAIN("kcache", a_missing_root_is_made, a_root_that_cannot_be_is_told,
           stages_are_told_in_order_and_to_whom_asked, a_fifo_is_not_waited_for,
           what_cannot_be_opened_is_named, a_list_is_newest_first_and_corrupt_last,
           a_name_leads_to_what_it_names_or_to_nothing, where_nothing_is_found_it_is_told_what_there_is,
-          a_path_is_imported_or_looked_at_as_asked)
+          versions_of_a_range_are_what_is_cached_and_what_is_added, a_path_is_imported_or_looked_at_as_asked)
