@@ -40,3 +40,22 @@ int exit_status_of_error(const char *name)
                 return EXIT_STATUS_NO_DAEMON;
         return EXIT_STATUS_HARNESS;
 }
+
+int exit_status_of_end(const char *verdict, const char *error)
+{
+        if (error && exit_status_of_error(error) == EXIT_STATUS_USAGE)
+                return EXIT_STATUS_USAGE;
+        return exit_status_of_verdict(verdict);
+}
+
+int exit_status_worse(int a, int b)
+{
+        static const int worst_first[] = {EXIT_STATUS_USAGE,   EXIT_STATUS_NO_DAEMON,
+                                          EXIT_STATUS_HARNESS, EXIT_STATUS_CANCELLED,
+                                          EXIT_STATUS_FAIL,    EXIT_STATUS_INCONCLUSIVE};
+
+        for (size_t i = 0; i < KT_ARRAY_SIZE(worst_first); i++)
+                if (a == worst_first[i] || b == worst_first[i])
+                        return worst_first[i];
+        return EXIT_STATUS_PASS;
+}

@@ -26,5 +26,13 @@ enum {
 /* For a verdict's word ("pass", …). */
 int exit_status_of_verdict(const char *verdict);
 
+/* For the end of a job: its verdict and, with the verdict `error`, the name of what failed (else NULL). What
+ * was typed wrong may only come out when the job is prepared: an unknown kernel, for instance. */
+int exit_status_of_end(const char *verdict, const char *error);
+
+/* Of two jobs of one command, that of the command: what could not be run or judged (64, 69, 3) comes before
+ * cancelled, fail, inconclusive and pass. */
+int exit_status_worse(int a, int b);
+
 /* For an error's wire name. */
 int exit_status_of_error(const char *name);

@@ -86,18 +86,23 @@ static const char *queued_message(struct json_object *event, char *buf, size_t s
         return buf;
 }
 
+const char *live_message(struct json_object *event, char *buf, size_t size)
+{
+        const char *message = kt_json_str(event, "message");
+
+        if (message || strcmp(kt_json_str(event, "kind"), "queued") != 0)
+                return message;
+        return queued_message(event, buf, size);
+}
+
 /* When it began, what it is; on a terminal how long it takes, until the next one begins. */
 void live_event(struct live *l, struct json_object *event)
 {
-        const char *message = kt_json_str(event, "message");
         bool queued = strcmp(kt_json_str(event, "kind"), "queued") == 0;
-        char place[80];
+        char place[LIVE_PLACE_MAX];
+        const char *message = live_message(event, place, sizeof(place));
 
-        if (l->silent)
-                return;
-        if (!message && queued)
-                message = queued_message(event, place, sizeof(place));
-        if (!message)
+        if (l->silent || !message)
                 return;
         /* To wait is one stage, however often its end is told anew. */
         if (!(queued && l->line_open && l->queued)) {

@@ -20,6 +20,11 @@ struct live {
         char message[512];
 };
 
+/* What an event says to a person, in a line: its message, or its place in the queue, for which buf has room
+ * (LIVE_PLACE_MAX). NULL: nothing. Borrowed from either. */
+#define LIVE_PLACE_MAX 80
+const char *live_message(struct json_object *event, char *buf, size_t size);
+
 void live_begin(struct live *l, bool silent);
 void live_event(struct live *l, struct json_object *event);
 /* Renew the open line: how long its stage has taken so far. */

@@ -83,15 +83,27 @@ int rpc_send(struct rpc *r, const char *method, struct json_object *parameters, 
         return send_all(r->fd, text, size, fds, n_fds, reterr);
 }
 
+/* Wire names are static in kt_error, so each is kept; there are few. */
+static const char *keep_name(const char *name)
+{
+        static char *kept[32];
+
+        for (size_t i = 0; i < KT_ARRAY_SIZE(kept); i++) {
+                if (!kept[i])
+                        kept[i] = strdup(name);
+                if (kept[i] && strcmp(kept[i], name) == 0)
+                        return kept[i];
+        }
+        return KT_E_INTERNAL;
+}
+
 /* An error reply as an error object: the daemon's own words where it has some. */
 static int take_error(const struct kt_wire_reply *reply, struct kt_error *reterr)
 {
-        /* Wire names are static in kt_error; this process sees one and ends. */
-        static char name[256];
+        const char *name = keep_name(reply->error);
         const char *message = reply->parameters ? kt_json_str(reply->parameters, "message") : NULL;
         const char *parameter = reply->parameters ? kt_json_str(reply->parameters, "parameter") : NULL;
 
-        strncpy(name, reply->error, sizeof(name) - 1);
         if (message && parameter && *parameter && !strstr(message, parameter))
                 return kt_error_set(reterr, -EREMOTEIO, name, "%s: %s", parameter, message);
         if (message)
@@ -126,30 +138,63 @@ static int wait_readable(struct rpc *r)
         return n < 0 ? -errno : 0;
 }
 
+/* 1: a reply is taken, 0: more bytes are needed for one. */
+static int take_next(struct rpc *r, struct json_object **ret, bool *ret_continues, struct kt_error *reterr)
+{
+        struct kt_wire_message m;
+        int e = kt_wire_decoder_next(r->decoder, &m, reterr);
+
+        if (e < 0)
+                return kt_error_prefix(reterr, "what the daemon sent is no Varlink"), e;
+        if (e == 0)
+                return 0;
+        e = take_message(m.json, ret, ret_continues, reterr);
+        json_object_put(m.json);
+        return e < 0 ? e : 1;
+}
+
+/* What is there; -EINTR and -EAGAIN without a text. */
+static int feed(struct rpc *r, int flags, struct kt_error *reterr)
+{
+        char buf[65536];
+        ssize_t n = recv(r->fd, buf, sizeof(buf), flags);
+        int e;
+
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+                return -errno;
+        if (n <= 0)
+                return gone(reterr);
+        e = kt_wire_decoder_feed(r->decoder, buf, (size_t)n);
+        return e < 0 ? kt_error_set(reterr, e, KT_E_INTERNAL, "out of memory") : 0;
+}
+
 int rpc_receive(struct rpc *r, struct json_object **ret, bool *ret_continues, struct kt_error *reterr)
 {
         for (;;) {
-                struct kt_wire_message m;
-                char buf[65536];
-                int e = kt_wire_decoder_next(r->decoder, &m, reterr);
+                int e = take_next(r, ret, ret_continues, reterr);
 
-                if (e < 0)
-                        return kt_error_prefix(reterr, "what the daemon sent is no Varlink"), e;
-                if (e > 0) {
-                        e = take_message(m.json, ret, ret_continues, reterr);
-                        json_object_put(m.json);
-                        return e;
-                }
+                if (e != 0)
+                        return e < 0 ? e : 0;
                 if (wait_readable(r) < 0)
                         return -EINTR;
-                ssize_t n = recv(r->fd, buf, sizeof(buf), 0);
-                if (n < 0 && errno == EINTR)
-                        return -EINTR;
-                if (n <= 0)
-                        return gone(reterr);
-                e = kt_wire_decoder_feed(r->decoder, buf, (size_t)n);
+                e = feed(r, 0, reterr);
                 if (e < 0)
-                        return kt_error_set(reterr, e, KT_E_INTERNAL, "out of memory");
+                        return e;
+        }
+}
+
+int rpc_receive_ready(struct rpc *r, struct json_object **ret, bool *ret_continues, struct kt_error *reterr)
+{
+        for (;;) {
+                int e = take_next(r, ret, ret_continues, reterr);
+
+                if (e != 0)
+                        return e;
+                do
+                        e = feed(r, MSG_DONTWAIT, reterr);
+                while (e == -EINTR);
+                if (e < 0)
+                        return e == -EAGAIN ? 0 : e;
         }
 }
 

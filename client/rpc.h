@@ -40,6 +40,9 @@ int rpc_send(struct rpc *r, const char *method, struct json_object *parameters, 
  */
 int rpc_receive(struct rpc *r, struct json_object **ret, bool *ret_continues, struct kt_error *reterr);
 
+/* The same without waiting: 1 and a reply, 0 when there is none yet. For who polls several. */
+int rpc_receive_ready(struct rpc *r, struct json_object **ret, bool *ret_continues, struct kt_error *reterr);
+
 /* A whole simple call. */
 int rpc_call(struct rpc *r, const char *method, struct json_object *parameters, struct json_object **ret,
              struct kt_error *reterr);

@@ -2,7 +2,6 @@
 #include "watch.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,47 +12,9 @@
 #include "connect.h"
 #include "decode.h"
 #include "exit_status.h"
+#include "interrupts.h"
 #include "live.h"
 #include "render.h"
-
-static volatile sig_atomic_t interrupts;
-
-static void on_interrupt(int sig)
-{
-        interrupts++;
-}
-
-/* They come only while we wait: between a look at the counter and the wait they would be slept over. */
-static void catch_interrupts(sigset_t *ret_wait_mask)
-{
-        struct sigaction sa = {.sa_handler = on_interrupt};
-        sigset_t ours;
-
-        sigaction(SIGINT, &sa, NULL);
-        sigaction(SIGTERM, &sa, NULL);
-        sigemptyset(&ours);
-        sigaddset(&ours, SIGINT);
-        sigaddset(&ours, SIGTERM);
-        sigprocmask(SIG_BLOCK, &ours, ret_wait_mask);
-}
-
-/* On a connection of its own, since this one is in the middle of a stream. */
-static void send_cancel(const struct watch *w, const char *job)
-{
-        struct rpc rpc = {.fd = -1};
-        struct json_object *params = json_object_new_object(), *reply = NULL;
-
-        struct globals here = *w->globals;
-
-        here.no_autostart = true; /* if it is gone, so is the job */
-        kt_json_add_str(params, "job", job);
-        if (client_connect(&here, &rpc, NULL) >= 0)
-                (void)rpc_call(&rpc, "io.ktstrd.Job.Cancel", params, &reply, NULL);
-        else
-                json_object_put(params);
-        json_object_put(reply);
-        rpc_done(&rpc);
-}
 
 static void write_log(const struct watch *w, struct live *live, struct json_object *event)
 {
@@ -75,18 +36,12 @@ static int verdict_status(const struct watch *w, struct json_object *verdict)
 {
         const char *word = kt_json_str(verdict, "verdict");
         int64_t code = kt_json_int(verdict, "exit_code", -1), sig = kt_json_int(verdict, "exit_signal", -1);
+        const int status = exit_status_of_end(word, kt_json_str(verdict, "error"));
 
-        const char *error = kt_json_str(verdict, "error");
-
-        /* What was typed wrong may only come out when the job is prepared: an unknown
-         * kernel, for instance. */
-        if (error && exit_status_of_error(error) == EXIT_STATUS_USAGE) {
-                if (w->shell)
-                        fprintf(stderr, "ktstrctl: shell: %s\n", kt_json_str(verdict, "reason"));
-                return EXIT_STATUS_USAGE;
-        }
-        if (!w->shell || strcmp(word, "cancelled") == 0)
-                return exit_status_of_verdict(word);
+        if (w->shell && status == EXIT_STATUS_USAGE)
+                fprintf(stderr, "ktstrctl: shell: %s\n", kt_json_str(verdict, "reason"));
+        if (!w->shell || status == EXIT_STATUS_USAGE || strcmp(word, "cancelled") == 0)
+                return status;
         if (sig >= 0)
                 return 128 + (int)sig;
         if (code >= 0)
@@ -140,14 +95,14 @@ int watch_job(const struct watch *w, struct rpc *rpc)
                 rpc->tick_data = &live;
                 rpc->tick_ms = LIVE_TICK_MS;
         }
-        catch_interrupts(&wait_mask);
+        interrupts_catch(&wait_mask);
         rpc->wait_mask = &wait_mask;
         while (!ended && continues) {
                 _cleanup_json_ struct json_object *reply = NULL;
                 int r = rpc_receive(rpc, &reply, &continues, &err);
 
-                if (interrupts > handled) {
-                        handled = interrupts;
+                if (interrupts_so_far() > handled) {
+                        handled = interrupts_so_far();
                         live_end(&live);
                         if (!w->cancel_on_interrupt)
                                 return EXIT_STATUS_CANCELLED;
@@ -158,7 +113,7 @@ int watch_job(const struct watch *w, struct rpc *rpc)
                                 return EXIT_STATUS_CANCELLED;
                         }
                         fprintf(stderr, "cancelling %s…\n", job);
-                        send_cancel(w, job);
+                        cancel_job(w->globals, job);
                 }
                 if (r == -EINTR)
                         continue;

@@ -61,6 +61,28 @@ START_TEST(each_error_has_its_status)
 }
 END_TEST
 
+START_TEST(the_end_of_a_job_has_its_status)
+{
+        ck_assert_int_eq(exit_status_of_end("error", KT_E_NO_SUCH_KERNEL), 64);
+        ck_assert_int_eq(exit_status_of_end("error", KT_E_GUEST_BOOT), 3);
+        ck_assert_int_eq(exit_status_of_end("error", NULL), 3);
+        ck_assert_int_eq(exit_status_of_end("inconclusive", NULL), 2);
+}
+END_TEST
+
+/* Each beats all that stand behind it. */
+static const int worst_first[] = {64, 69, 3, 130, 1, 2, 0};
+
+START_TEST(of_two_the_worse_counts)
+{
+        for (size_t i = 0; i < KT_ARRAY_SIZE(worst_first); i++)
+                for (size_t k = i; k < KT_ARRAY_SIZE(worst_first); k++) {
+                        ck_assert_int_eq(exit_status_worse(worst_first[i], worst_first[k]), worst_first[i]);
+                        ck_assert_int_eq(exit_status_worse(worst_first[k], worst_first[i]), worst_first[i]);
+                }
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("exit_status");
@@ -68,6 +90,8 @@ int main(void)
 
         tcase_add_loop_test(c, each_verdict_has_its_status, 0, (int)KT_ARRAY_SIZE(verdicts));
         tcase_add_loop_test(c, each_error_has_its_status, 0, (int)KT_ARRAY_SIZE(errors));
+        tcase_add_test(c, the_end_of_a_job_has_its_status);
+        tcase_add_test(c, of_two_the_worse_counts);
         suite_add_tcase(s, c);
         return suite_run(s);
 }

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "interrupts.h"
+
+#include "connect.h"
+
+static volatile sig_atomic_t interrupts;
+
+static void on_interrupt(int sig)
+{
+        interrupts++;
+}
+
+void interrupts_catch(sigset_t *ret_wait_mask)
+{
+        struct sigaction sa = {.sa_handler = on_interrupt};
+        sigset_t ours;
+
+        sigaction(SIGINT, &sa, NULL);
+        sigaction(SIGTERM, &sa, NULL);
+        sigemptyset(&ours);
+        sigaddset(&ours, SIGINT);
+        sigaddset(&ours, SIGTERM);
+        sigprocmask(SIG_BLOCK, &ours, ret_wait_mask);
+}
+
+int interrupts_so_far(void)
+{
+        return interrupts;
+}
+
+void cancel_job(const struct globals *g, const char *job)
+{
+        struct rpc rpc = {.fd = -1};
+        struct json_object *params = json_object_new_object(), *reply = NULL;
+        struct globals here = *g;
+
+        here.no_autostart = true; /* if it is gone, so is the job */
+        kt_json_add_str(params, "job", job);
+        if (client_connect(&here, &rpc, NULL) >= 0)
+                (void)rpc_call(&rpc, "io.ktstrd.Job.Cancel", params, &reply, NULL);
+        else
+                json_object_put(params);
+        json_object_put(reply);
+        rpc_done(&rpc);
+}
