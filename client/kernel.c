@@ -16,20 +16,23 @@ static const char usage[] =
         "                     every kernel with sched_ext that is installed here, or in the system below "
         "DIR,\n"
         "                     such as an unpacked image\n"
-        "ktstrctl kernel list\n"
-        "                     what is cached\n"
+        "ktstrctl kernel list [--range A..B [--fetch]]\n"
+        "                     what is cached; or which versions are in a range, with --fetch of "
+        "kernel.org's\n"
+        "                     releases too\n"
         "ktstrctl kernel info [--config] KEY\n"
         "                     what is in one: configuration, BTF, what its sched_ext can do, how long it "
         "takes\n"
         "                     to boot; or its configuration alone\n"
         "ktstrctl kernel diff A B\n"
         "                     in what two kernels differ, each a version, a key or a path\n"
-        "ktstrctl kernel resolve [SPEC]\n"
-        "                     which kernel a job with --kernel SPEC would get\n"
+        "ktstrctl kernel resolve [--fetch] [SPEC]...\n"
+        "                     which kernels jobs with --kernel SPEC would get; --fetch: build what is "
+        "missing\n"
         "ktstrctl kernel remove KEY...\n"
         "                     take it out of the cache\n"
         "\n"
-        "  --installed, --root DIR, --config   as above\n"
+        "  --installed, --root DIR, --config, --range A..B, --fetch   as above\n"
         "  --json               machine-readable\n"
         "  --socket PATH, --no-autostart\n";
 
@@ -40,10 +43,10 @@ static const struct {
         const char *wants;
 } verbs[] = {
         {"import", kernel_import, 1, 3, "one to three files or addresses, or a folder"},
-        {"list", kernel_list, 0, 0, "no argument"},
+        {"list", kernel_range, 0, 0, "no argument"},
         {"info", kernel_info, 1, 1, "one key"},
         {"diff", kernel_diff, 2, 2, "two kernels"},
-        {"resolve", kernel_resolve, 0, 1, "at most one kernel"},
+        {"resolve", kernel_resolve, 0, 1000, "kernels"},
         {"remove", kernel_remove, 1, 1000, "a key"},
 };
 
@@ -53,6 +56,8 @@ enum {
         OPT_INSTALLED = 1,
         OPT_ROOT,
         OPT_CONFIG,
+        OPT_RANGE,
+        OPT_FETCH,
 };
 
 static const struct option options[] = {
@@ -60,6 +65,8 @@ static const struct option options[] = {
         {"installed", no_argument, NULL, OPT_INSTALLED},
         {"root", required_argument, NULL, OPT_ROOT},
         {"config", no_argument, NULL, OPT_CONFIG},
+        {"range", required_argument, NULL, OPT_RANGE},
+        {"fetch", no_argument, NULL, OPT_FETCH},
         {},
 };
 
@@ -75,6 +82,12 @@ static void take_option(int opt)
         case OPT_CONFIG:
                 kernel_options.config = true;
                 break;
+        case OPT_RANGE:
+                kernel_options.range = optarg;
+                break;
+        case OPT_FETCH:
+                kernel_options.fetch = true;
+                break;
         }
 }
 
@@ -89,6 +102,10 @@ static int check_options(const char *verb)
                 return verb_usage_error(&verb_kernel, "%s takes no --installed", verb);
         if (o->root && !o->installed)
                 return verb_usage_error(&verb_kernel, "--root is for import --installed");
+        if (o->range && strcmp(verb, "list") != 0)
+                return verb_usage_error(&verb_kernel, "%s takes no --range", verb);
+        if (o->fetch && !o->range && strcmp(verb, "resolve") != 0)
+                return verb_usage_error(&verb_kernel, "--fetch is for resolve and for list --range");
         return 0;
 }
 

@@ -7,9 +7,11 @@
 
 /* What was given of the options that single verbs have. */
 struct kernel_options {
-        bool config;      /* info --config */
-        bool installed;   /* import --installed */
-        const char *root; /* import --root, or NULL */
+        bool config;       /* info --config */
+        bool installed;    /* import --installed */
+        const char *root;  /* import --root, or NULL */
+        const char *range; /* list: the versions in it */
+        bool fetch;        /* list, resolve: what is not cached too */
 };
 
 extern struct kernel_options kernel_options;
@@ -17,6 +19,7 @@ extern struct kernel_options kernel_options;
 int kernel_diff(int argc, char **argv, struct globals *g);
 int kernel_import(int argc, char **argv, struct globals *g);
 int kernel_list(int argc, char **argv, struct globals *g);
+int kernel_range(int argc, char **argv, struct globals *g); /* list, with its --range */
 int kernel_info(int argc, char **argv, struct globals *g);
 int kernel_resolve(int argc, char **argv, struct globals *g);
 int kernel_remove(int argc, char **argv, struct globals *g);

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "request.h"
+#include "kernel_choice.h"
 
 static void print_option(const char *sign, const char *option, const char *value)
 {
@@ -66,24 +66,25 @@ static void print_diff(struct json_object *reply)
                 puts(n_notes > 0 ? "no differences in what could be compared" : "no differences");
 }
 
-/* A kernel as request_kernel() has it: a path made absolute. */
-static void add_spec(struct json_object *params, const char *key, const char *spec)
+static int add_spec(struct json_object *params, const char *key, const char *text, struct kt_error *reterr)
 {
-        struct json_object *o = json_object_new_object();
+        _cleanup_free_ char *spec = NULL;
+        int r = kernel_choice_spec(text, &spec, reterr);
 
-        request_kernel(o, spec);
-        kt_json_add_str(params, key, kt_json_str(o, "kernel"));
-        json_object_put(o);
+        return r < 0 ? r : kt_json_add_str(params, key, spec);
 }
 
 int kernel_diff(int argc, char **argv, struct globals *g)
 {
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         _cleanup_json_ struct json_object *reply = NULL;
         struct json_object *params = json_object_new_object();
         int status;
 
-        add_spec(params, "a", argv[0]);
-        add_spec(params, "b", argv[1]);
+        if (add_spec(params, "a", argv[0], &err) < 0 || add_spec(params, "b", argv[1], &err) < 0) {
+                json_object_put(params);
+                return client_tell(&verb_kernel, &err);
+        }
         if (!simple_call(&verb_kernel, g, "io.ktstrd.Kernel.Diff", params, &reply, &status))
                 return status;
         if (g->json)

@@ -157,17 +157,23 @@ static bool take_apart(const char *shape, struct json_object *params)
         return true;
 }
 
+/* Of a parameter's name that which is the option's: kernel(s), memory(_mib). */
+static int option_length(const char *parameter)
+{
+        return (int)strcspn(parameter, "s_");
+}
+
 /* A whole shape leaves nothing for the options to say. */
 static int take_shape(const char *shape, struct json_object *params)
 {
-        const char *const parts[] = {"kernel", "topology", "memory_mib", "accel"};
+        const char *const parts[] = {"kernels", "topology", "memory_mib", "accel"};
         const bool whole = strchr(shape, '/');
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(parts); i++)
                 if (kt_json_get(params, parts[i]) && (whole || strcmp(parts[i], "topology") == 0))
                         return verb_usage_error(&verb_pool, "'%s' has its %.*s: leave out --%.*s", shape,
-                                                (int)strcspn(parts[i], "_"), parts[i],
-                                                (int)strcspn(parts[i], "_"), parts[i]);
+                                                option_length(parts[i]), parts[i], option_length(parts[i]),
+                                                parts[i]);
         if (whole && !take_apart(shape, params))
                 return verb_usage_error(&verb_pool,
                                         "'%s' is neither a topology nor KERNEL/TOPOLOGY/MEMORY/ACCEL as "
@@ -188,7 +194,11 @@ static int prime(const char *shape, struct json_object *params, struct globals *
                 json_object_put(params);
                 return status;
         }
-        request_defaults(params);
+        status = request_one_kernel(&verb_pool, g, params);
+        if (status) {
+                json_object_put(params);
+                return status;
+        }
         if (!simple_call(&verb_pool, g, "io.ktstrd.Pool.Prime", params, &reply, &status))
                 return status;
         if (g->json)
@@ -237,13 +247,13 @@ static int take_option(int opt, struct json_object *params)
 /* Of prime and drop each has its own. */
 static int check_options(const char *what, struct json_object *params)
 {
-        const char *const of_prime[] = {"kernel", "topology", "memory_mib", "accel", "idle"};
+        const char *const of_prime[] = {"kernels", "topology", "memory_mib", "accel", "idle"};
 
         if (strcmp(what, "prime") != 0)
                 for (size_t i = 0; i < KT_ARRAY_SIZE(of_prime); i++)
                         if (kt_json_get(params, of_prime[i]))
                                 return verb_usage_error(&verb_pool, "%s takes no --%.*s", what,
-                                                        (int)strcspn(of_prime[i], "_"), of_prime[i]);
+                                                        option_length(of_prime[i]), of_prime[i]);
         if (strcmp(what, "drop") != 0 && kt_json_get(params, "templates"))
                 return verb_usage_error(&verb_pool, "%s takes no --templates", what);
         return 0;

@@ -1,44 +1,46 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "request.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "../common/fsutil.h"
 #include "../proto/codec.h"
-#include "exit_status.h"
+#include "connect.h"
 #include "units.h"
 
-/* A path has a slash or begins with a dot or a tilde; all else is a version or a key. */
-static bool is_path(const char *spec)
+/* Both are taken out again by request_kernels(). */
+static int add_kernel(const struct verb *v, const char *spec, struct json_object *params)
 {
-        return strchr(spec, '/') || spec[0] == '.' || spec[0] == '~';
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        struct kernel_choice c = {.specs = kt_json_get(params, "kernels")};
+        bool first = !c.specs;
+
+        if (kernel_choice_add(&c, spec, &err) < 0)
+                return client_tell(v, &err);
+        if (first)
+                kt_json_add(params, "kernels", c.specs);
+        return 1;
 }
 
-int request_kernel(struct json_object *params, const char *spec)
+int request_kernels(const struct verb *v, struct json_object *params, struct kernel_choice *ret)
 {
-        char resolved[PATH_MAX];
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
 
-        /* One that does not exist goes as it is: the daemon's error names it. */
-        if (is_path(spec) && realpath(spec, resolved))
-                return kt_json_add_str(params, "kernel", resolved);
-        if (is_path(spec) && spec[0] != '/') {
-                while (strncmp(spec, "./", 2) == 0)
-                        spec += 2;
-                _cleanup_free_ char *cwd = realpath(".", NULL), *path = cwd ? kt_path_join(cwd, spec) : NULL;
-                return kt_json_add_str(params, "kernel", path ? path : spec);
-        }
-        return kt_json_add_str(params, "kernel", spec);
+        *ret = (struct kernel_choice){.specs = json_object_get(kt_json_get(params, "kernels")),
+                                      .fetch = kt_json_bool(params, "fetch", false)};
+        json_object_object_del(params, "kernels");
+        json_object_object_del(params, "fetch");
+        return kernel_choice_add_default(ret, &err) < 0 ? client_tell(v, &err) : 0;
 }
 
-void request_defaults(struct json_object *params)
+int request_one_kernel(const struct verb *v, const struct globals *g, struct json_object *params)
 {
-        const char *kernel = getenv("KTSTR_KERNEL");
+        _cleanup_(kernel_choice_done) struct kernel_choice c = {};
+        int status;
 
-        if (!kt_json_get(params, "kernel") && kernel && *kernel)
-                request_kernel(params, kernel);
+        if (kt_json_get(params, "kernel"))
+                return 0;
+        status = request_kernels(v, params, &c);
+        if (!status)
+                (void)kernel_choice_one(&c, v, g, params, &status);
+        return status;
 }
 
 int request_option(const struct verb *v, int opt, const char *value, struct json_object *params)
@@ -47,7 +49,9 @@ int request_option(const struct verb *v, int opt, const char *value, struct json
 
         switch (opt) {
         case OPT_REQUEST_KERNEL:
-                request_kernel(params, value);
+                return add_kernel(v, value, params);
+        case OPT_REQUEST_FETCH:
+                kt_json_add_bool(params, "fetch", true);
                 return 1;
         case OPT_REQUEST_TOPOLOGY:
                 kt_json_add_str(params, "topology", value);

@@ -86,9 +86,12 @@ static int run(int argc, char **argv, struct globals *g)
                                 &verb_shell,
                                 "there is no interactive shell yet; name a command with --exec");
                 else {
-                        request_defaults(params);
                         kt_json_add(params, "files", json_object_get(bundle.artifacts));
-                        status = send_and_watch(TAKE_PTR(params), &bundle, g);
+                        status = request_one_kernel(&verb_shell, g, params);
+                        if (status)
+                                status = status == EXIT_STATUS_USAGE ? status : EXIT_STATUS_SHELL_HARNESS;
+                        else
+                                status = send_and_watch(TAKE_PTR(params), &bundle, g);
                 }
         }
         json_object_put(params);

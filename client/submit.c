@@ -11,6 +11,7 @@
 #include "bundle.h"
 #include "connect.h"
 #include "exit_status.h"
+#include "fan_out.h"
 #include "request.h"
 #include "sched_lookup.h"
 #include "units.h"
@@ -23,10 +24,12 @@ static const char usage[] = "ktstrctl submit [OPTION]... [-- SCHEDULER-ARGUMENT.
                             "  --scenario NAME      steady\n"
                             "  --duration TIME      of the workload: 5s, 500ms, 2m (default 5s)\n"
                             "  --workers N          in each cgroup (default 2)\n" REQUEST_USAGE
-                            "  --detach             print the job's id and leave it running\n"
+                            "  --detach             print the job's id and leave it running; of several, "
+                            "each with its label\n"
                             "  -v                   show all log lines as they come\n"
                             "  --json               one event a line\n"
                             "  --socket PATH, --no-autostart\n\n"
+                            "--kernel may be repeated, or be a range: one job for each, all at once.\n"
                             "Exit status: 0 pass, 1 fail, 2 inconclusive, 3 harness error, 64 usage, 69 no "
                             "daemon, 130 cancelled.\n";
 
@@ -54,6 +57,7 @@ struct submission {
         const char *sched;
         bool detach, verbose;
         struct json_object *params;
+        struct kernel_choice kernels;
         struct bundle bundle;
 };
 
@@ -137,6 +141,15 @@ static int add_scheduler(struct submission *s, int argc, char **argv, struct kt_
         return r;
 }
 
+static const char *what(const struct submission *s)
+{
+        const char *base = s->sched ? strrchr(s->sched, '/') : NULL;
+
+        if (base)
+                return base + 1;
+        return s->sched ? s->sched : "EEVDF";
+}
+
 static int send_and_watch(struct submission *s, struct globals *g)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
@@ -162,15 +175,55 @@ static int send_and_watch(struct submission *s, struct globals *g)
                              : kt_json_str(reply, "job"));
                 return 0;
         }
-        const char *base = s->sched ? strrchr(s->sched, '/') : NULL;
         struct watch w = {.verb = &verb_submit,
                           .globals = g,
                           .verbose = s->verbose,
                           .cancel_on_interrupt = true,
-                          .what = base       ? base + 1
-                                  : s->sched ? s->sched
-                                             : "EEVDF"};
+                          .what = what(s)};
         return watch_job(&w, &rpc);
+}
+
+/* One job for each kernel. */
+static int fan_out(struct submission *s, struct json_object *resolved, struct globals *g)
+{
+        const size_t n = json_object_array_length(resolved);
+        struct fan_out_job *jobs = calloc(n, sizeof(*jobs));
+        const struct fan_out f = {.verb = &verb_submit,
+                                  .globals = g,
+                                  .method = "io.ktstrd.Job.Submit",
+                                  .what = what(s),
+                                  .verbose = s->verbose,
+                                  .fds = s->bundle.fds,
+                                  .n_fds = s->bundle.n};
+        int status;
+
+        if (!jobs)
+                return EXIT_STATUS_HARNESS;
+        for (size_t i = 0; i < n; i++) {
+                struct json_object *r = json_object_array_get_idx(resolved, i);
+
+                jobs[i].label = kt_json_str(r, "label");
+                if (json_object_deep_copy(s->params, &jobs[i].params, NULL) == 0)
+                        kt_json_add_str(jobs[i].params, "kernel", kernel_choice_name(r));
+        }
+        status = s->detach ? fan_out_detach(&f, jobs, n) : fan_out_run(&f, jobs, n);
+        free(jobs);
+        return status;
+}
+
+/* Where several may be meant the kernels are found first, and so is the one that nobody named. */
+static int submit(struct submission *s, struct globals *g)
+{
+        _cleanup_json_ struct json_object *resolved = NULL;
+        int status = 0;
+
+        if (!kernel_choice_is_several(&s->kernels))
+                return kernel_choice_one(&s->kernels, &verb_submit, g, s->params, &status)
+                               ? send_and_watch(s, g)
+                               : status;
+        if (!kernel_choice_resolve(&s->kernels, &verb_submit, g, &resolved, &status))
+                return status;
+        return fan_out(s, resolved, g);
 }
 
 static int run(int argc, char **argv, struct globals *g)
@@ -198,11 +251,15 @@ static int run(int argc, char **argv, struct globals *g)
                 json_object_put(s.params);
                 return status;
         }
-        request_defaults(s.params);
+        status = request_kernels(&verb_submit, s.params, &s.kernels);
         r = bundle_init(&s.bundle, &err);
-        if (r >= 0 && s.sched)
+        if (r >= 0 && !status && s.sched)
                 r = add_scheduler(&s, argc - optind, argv + optind, &err);
-        status = r < 0 ? client_tell(&verb_submit, &err) : send_and_watch(&s, g);
+        if (r < 0)
+                status = client_tell(&verb_submit, &err);
+        else if (!status)
+                status = submit(&s, g);
+        kernel_choice_done(&s.kernels);
         json_object_put(s.params);
         bundle_done(&s.bundle);
         return status;
