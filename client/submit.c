@@ -183,6 +183,17 @@ static int send_and_watch(struct submission *s, struct globals *g)
         return watch_job(&w, &rpc);
 }
 
+/* A copy that lacks its kernel would be a job with another. */
+static struct json_object *copy_with_kernel(struct json_object *params, const char *kernel)
+{
+        struct json_object *copy = json_object_new_object();
+
+        json_object_object_foreach (params, key, value)
+                kt_json_add(copy, key, json_object_get(value));
+        kt_json_add_str(copy, "kernel", kernel);
+        return copy;
+}
+
 /* One job for each kernel. */
 static int fan_out(struct submission *s, struct json_object *resolved, struct globals *g)
 {
@@ -203,8 +214,7 @@ static int fan_out(struct submission *s, struct json_object *resolved, struct gl
                 struct json_object *r = json_object_array_get_idx(resolved, i);
 
                 jobs[i].label = kt_json_str(r, "label");
-                if (json_object_deep_copy(s->params, &jobs[i].params, NULL) == 0)
-                        kt_json_add_str(jobs[i].params, "kernel", kernel_choice_name(r));
+                jobs[i].params = copy_with_kernel(s->params, kernel_choice_name(r));
         }
         status = s->detach ? fan_out_detach(&f, jobs, n) : fan_out_run(&f, jobs, n);
         free(jobs);
