@@ -10,7 +10,7 @@ _ktstrctl()
 {
         local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb= i _ktstrctl_field
         local global='--socket --no-autostart --json --help'
-        local request='--kernel --topology --memory --accel --timeout --priority'
+        local request='--kernel --fetch --topology --memory --accel --timeout --priority'
 
         for ((i = 1; i < COMP_CWORD; i++)); do
                 case ${COMP_WORDS[i]} in
@@ -51,7 +51,7 @@ _ktstrctl()
                         ;;
                 *)
                         _ktstrctl_field=key
-                        COMPREPLY=($(compgen -f -W "$(_ktstrctl_from_daemon kernel list) $global" -- "$cur"))
+                        COMPREPLY=($(compgen -f -W "$(_ktstrctl_from_daemon kernel list) --range --fetch $global" -- "$cur"))
                         ;;
                 esac
                 ;;

@@ -677,14 +677,18 @@ class Resolved(KernelTest):
 
     def test_none_with_sched_ext(self):
         self.fill()
-        self.assert_refused(self.resolve(), None)
+        reply = self.daemon.call(KERNEL + "Resolve")
+        self.assertEqual(reply["error"], KERNEL + "NoSuchKernel")
+        for words in (f"{self.OLD} (no sched_ext)", f"{self.BARE} (no BTF)", "ktstrctl kernel import"):
+            self.assertIn(words, reply["parameters"]["message"])
 
     def test_an_empty_cache(self):
-        for spec in ([], ["6.18"]):
-            result = self.resolve(*spec)
-            self.assertEqual((result.status, result.out), (64, ""), result)
+        # By the wire: the client would go on to the kernels of this machine where none is named.
+        for parameters in ({}, {"kernel": "6.18"}):
+            reply = self.daemon.call(KERNEL + "Resolve", **parameters)
+            self.assertEqual(reply["error"], KERNEL + "NoSuchKernel")
             for word in ("the cache is empty", "ktstrctl kernel import"):
-                self.assertIn(word, result.err)
+                self.assertIn(word, reply["parameters"]["message"])
 
     def test_a_job_gets_what_it_named_or_nothing(self):
         self.fill()
