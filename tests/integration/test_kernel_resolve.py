@@ -5,9 +5,12 @@ played by the fake QEMU."""
 import json
 import os
 import signal
-import zlib
-
+import socketserver
+import subprocess
+import tempfile
+import threading
 import unittest
+import zlib
 
 import kernel_files as kf
 import ktstr_test as kt
@@ -401,6 +404,107 @@ class FannedOut(ResolveTest):
             with self.subTest(argv=argv):
                 self.refused(self.daemon.ctl(*argv), "one kernel", *keys)
         self.assertEqual(self.daemon.ctl("shell", "--exec", "true", "--kernel", "6.18..7", "--kernel", "6.18").status, 0)
+
+
+class Fetched(unittest.TestCase):
+    """--fetch, against a daemon that is played here: what it is asked for, and in which order. A build takes what it is told into the cache."""
+
+    RELEASED = ["6.14.11", "6.15.9", "6.16.5"]
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="ktstr-test-")
+        self.addCleanup(folder.cleanup)
+        self.here = folder.name
+        self.cached, self.calls, self.verdict = {"6.15.9"}, [], {"verdict": "pass", "reason": "cached as KEY", "details": []}
+        server = socketserver.ThreadingUnixStreamServer(f"{self.here}/s", self.handler())
+        server.daemon_threads = True
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def handler(self):
+        test = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                buffer = b""
+                while data := self.request.recv(65536):
+                    *messages, buffer = (buffer + data).split(b"\0")
+                    for message in map(json.loads, messages):
+                        test.calls.append((message["method"].rpartition(".")[2], message["parameters"]))
+                        for reply in getattr(test, test.calls[-1][0])(**message["parameters"]):
+                            self.request.sendall(json.dumps(reply).encode() + b"\0")
+
+        return Handler
+
+    def Resolve(self, kernel=None, kernels=None):
+        names = kernels or ([kernel] if kernel else [])
+        found = [v for name in names or [max(self.cached, default="")] for v in (sorted(self.cached) if ".." in name else [name])]
+        missing = [v for v in found if v not in self.cached]
+        if missing:
+            yield {"error": KERNEL + "NoSuchKernel", "parameters": {"message": f"no {missing[0]}"}}
+        else:
+            resolved = [{"spec": v, "label": f"kernel_{v}", "entry": {"key": v}} for v in found]
+            yield {"parameters": {"entry": resolved[0]["entry"], "resolved": resolved}}
+
+    def Versions(self, range, fetch=False):
+        yield {"parameters": {"range": range, "start": "", "end": "", "versions": sorted({*self.cached, *(self.RELEASED if fetch else [])})}}
+
+    def Build(self, version=None, git_url=None, git_ref=None):
+        self.cached.add(version or f"git+{git_url}#{git_ref}" if version or git_url else "6.16.5")
+        yield {"continues": True, "parameters": {"job": "j", "event": {"kind": "step", "message": "compiling"}}}
+        yield {"parameters": {"job": "j", "event": {"kind": "verdict", "verdict": self.verdict}}}
+
+    def resolve(self, *argv):
+        env = {k: v for k, v in os.environ.items() if k != "KTSTR_KERNEL"}
+        p = subprocess.run([kt.KTSTRCTL, "kernel", "resolve", *argv], env=dict(env, KTSTRD_SOCKET=f"{self.here}/s"), cwd=self.here,
+                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=kt.PATIENCE_S)
+        return kt.Result(argv, p.returncode, p.stdout, p.stderr)
+
+    def builds(self):
+        return [parameters for name, parameters in self.calls if name == "Build"]
+
+    def test_a_version_is_built_only_where_it_is_missing_and_only_when_asked(self):
+        self.assertEqual(self.resolve("6.14.11").status, 64)
+        self.assertEqual(self.builds(), [])
+        result = self.resolve("--fetch", "6.15.9", "6.14.11")
+        self.assertEqual((result.status, self.builds()), (0, [{"version": "6.14.11"}]), result)
+        self.assertEqual(result.out, "kernel_6.15.9   6.15.9\nkernel_6.14.11  6.14.11\n")
+        self.assertEqual(result.err, "6.14.11: compiling\n6.14.11: cached as KEY\n")
+
+    def test_of_a_range_what_is_released_and_missing_one_after_the_other(self):
+        result = self.resolve("--fetch", "6.14..6.16")
+        self.assertEqual((result.status, self.builds()), (0, [{"version": "6.14.11"}, {"version": "6.16.5"}]), result)
+        self.assertEqual([line.split()[1] for line in result.out.splitlines()], self.RELEASED)
+
+    def test_a_git_source_says_what_its_ref_is(self):
+        self.resolve("--fetch", "git+https://h/r#tag=v6.14")
+        self.resolve("--fetch", "git+https://h/r#branch=x")
+        self.resolve("--fetch", "git+https://h/r#x")
+        self.assertEqual([b["git_ref"] for b in self.builds()], ["refs/tags/v6.14", "refs/heads/x", "x"])
+        self.assertEqual({b["git_url"] for b in self.builds()}, {"https://h/r"})
+
+    def test_the_newest_where_nothing_is_named_and_nothing_cached(self):
+        result = self.resolve("--fetch")
+        self.assertEqual((result.status, result.out, self.builds()), (0, "6.15.9\n", []), result)
+        self.cached.clear()
+        result = self.resolve("--fetch")
+        self.assertEqual((result.status, result.out, self.builds()), (0, "6.16.5\n", [{}]), result)
+
+    def test_a_key_and_a_path_cannot_be_got(self):
+        for spec in ("6.14.2-tarball-x86_64-kcdeadbeef", "./nothing"):
+            self.assertEqual(self.resolve("--fetch", spec).status, 64)
+        self.assertEqual(self.builds(), [])
+
+    def test_what_does_not_compile_is_not_gone_on_with(self):
+        for verdict, status in (("fail", 1), ("error", 3), ("cancelled", 130)):
+            with self.subTest(verdict=verdict):
+                self.calls.clear()
+                self.verdict = {"verdict": verdict, "reason": "no luck", "details": ["a.c:1: error: no"]}
+                self.cached = {"6.15.9"}
+                result = self.resolve("--fetch", "6.14..6.16")
+                self.assertEqual((result.status, result.out, len(self.builds())), (status, "", 1), result)
+                self.assertIn("ktstrctl: kernel: cannot get 6.14.11: no luck\n  a.c:1: error: no\n", result.err)
 
 
 if __name__ == "__main__":
