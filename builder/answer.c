@@ -149,6 +149,14 @@ void answer_log(const char *text, size_t size)
         }
 }
 
+void answer_log_line(const char *line)
+{
+        _cleanup_free_ char *text = kt_format("%s\n", line);
+
+        if (text)
+                answer_log(text, strlen(text));
+}
+
 int answer_error(const struct kt_error *err, struct json_object *details)
 {
         struct json_object *o = json_object_new_object();

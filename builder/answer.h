@@ -30,6 +30,9 @@ void answer_progress(int64_t done, int64_t total, const char *unit, const char *
 /* A piece of the log; cut where it is longer than a line may be, bytes that are no UTF-8 replaced. */
 void answer_log(const char *text, size_t size);
 
+/* One line that has lost its end. */
+void answer_log_line(const char *line);
+
 /* The last line of one that failed. details (array of texts, taken) may be NULL. Returns the exit status, 1.
  */
 int answer_error(const struct kt_error *err, struct json_object *details);

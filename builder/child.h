@@ -23,9 +23,10 @@ void child_setup(void);
 
 struct child {
         const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
-        const char *const *env;  /* "NAME=value", NULL-terminated, or NULL. Of our own environment only what
-                                    is  of the session is handed on: PATH, HOME, proxies and the like, no CC */
-        const char *dir;         /* where it runs; NULL: where we are */
+        const char *const
+                *env;    /* "NAME=value", NULL-terminated, or NULL. Of our own environment only what
+                            is  of the session is handed on: PATH, HOME, proxies and the like, no CC */
+        const char *dir; /* where it runs; NULL: where we are */
 
         /* One line of standard output or error, without its end; cut where it is too long for an answer.
          * replaced: it ended with a carriage return, so that the next takes its place. May be NULL. */

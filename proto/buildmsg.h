@@ -15,8 +15,10 @@
  *              {"kind": "tree", "path": "/…"}                               built where it is
  *   profile    "default" | "tiny"
  *   extra_kconfig   text that is merged last, or absent
- *   clean      make mrproper first (bool)
+ *   clean      make mrproper first (bool). A tree that is built where it is keeps its .config: of it `make clean`, and without what
+ *              include/config and include/generated had
  *   jobs       make -jN; 0: one a CPU
+ *   objects    how many the last build of this profile from nothing made, for the percentage; 0 or absent: not known
  *   work       folder that is the helper's own; what is in it from an earlier time is gone on with
  *   net        as below
  *
@@ -42,8 +44,12 @@
  *           url, ref, git_hash (git; of a tree git_hash alone, absent when it is none of git); tree_path; source_sha256 (of a tarball that is no
  *           release of kernel.org's); own_config (CRC-32 of the .config that the tree has already, 8 hex digits, or absent);
  *           cacheable (bool) and, when it is not, why (text)
- * RESULT    tree (path of the built tree: vmlinux, .config), config_hash (CRC-32 of .config, 8 hex digits), version, release,
- *           cacheable and why once more (a tree may have changed while it was built), objects (compiled, for the next estimate)
+ * RESULT    tree (path of the built tree, which has vmlinux), config (path of its configuration; a .config in the tree is its owner's),
+ *           config_hash (CRC-32 of config, 8 hex digits), version, release, cacheable and why once more (a tree may have changed while
+ *           it was built), objects (how many were made: few where much was there already)
+ *
+ * Of the errors, KT_E_BUILD, KT_E_BAD_KERNEL and KT_E_NO_SUCH_KERNEL are about what was asked for: it does not configure or compile, is no
+ * kernel, is not there. The others are about the machine and the network.
  * releases  {"releases": [{"version": "6.14.2", "moniker": "stable" | "longterm" | "mainline" | "linux-next", "eol": bool, "source": URL or null}, …],
  *            "latest_stable": "6.14.2"}
  * download  {"file": {"path": PATH, "size": N, "sha256": HEX}}
