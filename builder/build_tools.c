@@ -23,7 +23,7 @@ static const struct tool always[] = {
         {"make", NULL, "make", NULL},         {"gcc", NULL, "gcc", NULL},
         {"ld", NULL, "binutils", NULL},       {"flex", NULL, "flex", NULL},
         {"bison", NULL, "bison", NULL},       {"bc", NULL, "bc", NULL},
-        {"perl", NULL, "perl", NULL},         {"pahole", NULL, "pahole", NULL},
+        {"perl", NULL, "perl", NULL},         {"pahole", NULL, "dwarves", NULL},
         {NULL, "stdio.h", "libc6-dev", NULL}, {NULL, "gelf.h", "libelf-dev", NULL},
 };
 

@@ -187,7 +187,7 @@ static char *why_pahole(const char *config, const struct config_facts *f)
         if (needed < 121 && is_on(config, "DEBUG_INFO_DWARF5"))
                 needed = 121;
         if (f->pahole == 0)
-                return kt_format("pahole is not installed; install the package pahole");
+                return kt_format("pahole is not installed; install the package dwarves");
         if (f->pahole < needed)
                 return kt_format("pahole %u.%02u is too old, %u.%02u is needed", f->pahole / 100,
                                  f->pahole % 100, needed / 100, needed % 100);

@@ -143,7 +143,7 @@ START_TEST(pahole_is_the_reason)
         facts.pahole = 0;
         expect_with(over, facts,
                     "CONFIG_SCHED_CLASS_EXT did not survive olddefconfig: CONFIG_DEBUG_INFO_BTF, which it "
-                    "needs, is off: pahole is not installed; install the package pahole");
+                    "needs, is off: pahole is not installed; install the package dwarves");
         facts.pahole = 117;
         expect_with(over, facts,
                     "CONFIG_SCHED_CLASS_EXT did not survive olddefconfig: CONFIG_DEBUG_INFO_BTF, which it "
