@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -62,6 +63,8 @@ void child_setup(void)
         sigaction(SIGINT, &sa, NULL);
         sigaction(SIGHUP, &sa, NULL);
         atexit(stop_watcher);
+        /* Of a watcher that is killed itself, all becomes ours. */
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
 /* --- in the program's own process --- */
@@ -260,20 +263,41 @@ static void take(struct lines *l, const struct child *c, const char *buf, size_t
         }
 }
 
-static int read_lines(const struct child *c, int fd)
+/* The watcher alone can write its report: when nobody can any more, and what was to be watched still has its
+ * output open, the watcher was killed. Then its work is ours. */
+static void watch_the_watcher(int report_fd)
+{
+        struct pollfd p = {.fd = report_fd, .events = POLLIN};
+
+        if (poll(&p, 1, 0) <= 0 || (p.revents & POLLIN))
+                return;
+        watcher = 0;
+        do
+                kill_children();
+        while (waitpid(-1, NULL, 0) > 0 || errno == EINTR);
+}
+
+static int read_lines(const struct child *c, int fd, int report_fd)
 {
         _cleanup_free_ struct lines *l = calloc(1, sizeof(*l));
         _cleanup_free_ char *buf = malloc(BUILD_LINE_MAX);
-        ssize_t n;
+        ssize_t n = -1;
 
         if (!l || !buf)
                 return -ENOMEM;
-        while ((n = read(fd, buf, BUILD_LINE_MAX)) != 0) {
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
+        while (n != 0) {
+                /* Of the second only its end is waited for, which is reported without being asked for. */
+                struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = report_fd, .events = 0}};
+
+                if (poll(fds, 2, -1) < 0 && errno != EINTR)
                         return -errno;
-                take(l, c, buf, (size_t)n);
+                if (fds[1].revents)
+                        watch_the_watcher(report_fd);
+                n = read(fd, buf, BUILD_LINE_MAX);
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                if (n > 0)
+                        take(l, c, buf, (size_t)n);
         }
         if (l->size > 0)
                 end_line(l, c, false);
@@ -325,7 +349,7 @@ int child_run(const struct child *c, struct kt_error *reterr)
         kt_closep(&report_w);
         report_w = -1;
 
-        r = read_lines(c, out_r);
+        r = read_lines(c, out_r, report_r);
         if (r < 0) {
                 stop_watcher();
                 return cannot_run(c, r, reterr);
@@ -337,6 +361,9 @@ int child_run(const struct child *c, struct kt_error *reterr)
                 ;
         watcher = 0;
         sigprocmask(SIG_SETMASK, &before, NULL);
+        if (r == -ENODATA)
+                return kt_error_set(reterr, -ECHILD, KT_E_INTERNAL, "the process that watches %s was killed",
+                                    c->argv[0]);
         if (r < 0)
                 return cannot_run(c, r, reterr);
         if (!report.ended)

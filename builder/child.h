@@ -6,9 +6,9 @@
  *
  * Between it and us stands a process of ours that watches: it is told by the kernel when we die, however we
  * die, and then ends the program and all that it has started, wherever that has hidden (it is the reaper of
- * all orphans below it). Nothing of what is run here outlives us by more than CHILD_GRACE_MS. Descriptors
- * that are open here stay open in the watcher until then: a lock that is held by one of them is free when
- * nothing runs any more.
+ * all orphans below it). Were it killed itself, we would do the same. Nothing of what is run here outlives
+ * us by more than CHILD_GRACE_MS. Descriptors that are open here stay open in the watcher until then: a lock
+ * that is held by one of them is free when nothing runs any more.
  */
 
 #include <stdbool.h>

@@ -158,8 +158,7 @@ static pid_t start_runner(const char *dir, const char *script, int *ret_alive, i
 
                 close(ends[0]);
                 child_setup();
-                child_run(&c, NULL);
-                _exit(0);
+                _exit(child_run(&c, NULL) == -ECHILD ? 9 : 0);
         }
         close(ends[1]);
         *ret_ends = ends[0];
@@ -209,7 +208,27 @@ START_TEST(killed_without_warning_we_leave_nothing_either)
 }
 END_TEST
 
+START_TEST(nor_when_the_watcher_is_killed)
+{
+        _unit_dir_ struct unit_dir dir = unit_dir_new();
+        _cleanup_free_ char *path = NULL, *children = NULL;
+        int alive, ends, status;
+        pid_t pid = start_runner(dir.path, HIDES, &alive, &ends), watcher;
+
+        path = kt_format("/proc/%d/task/%d/children", pid, pid);
+        ck_assert_int_eq(kt_read_file(AT_FDCWD, path, 4096, &children, NULL), 0);
+        ck_assert_int_eq(sscanf(children, "%d", &watcher), 1);
+        ck_assert_int_eq(kill(watcher, SIGKILL), 0);
+        wait_until_all_are_gone(alive);
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 9);
+        close(alive);
+        close(ends);
+}
+END_TEST
+
 UNIT_MAIN("child", output_comes_line_by_line_in_its_order, a_carriage_return_ends_a_line_that_is_replaced,
           a_long_line_is_cut_and_nul_is_no_end, the_status_is_that_of_the_program,
           what_cannot_be_run_says_why, the_environment_is_not_that_of_the_caller, a_program_is_found_in_path,
-          a_polite_end_leaves_nothing, what_hides_is_found, killed_without_warning_we_leave_nothing_either)
+          a_polite_end_leaves_nothing, what_hides_is_found, killed_without_warning_we_leave_nothing_either,
+          nor_when_the_watcher_is_killed)
