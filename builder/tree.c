@@ -117,15 +117,17 @@ int tree_lock(const char *dir, int *ret_fd, struct kt_error *reterr)
 
         if (fd < 0)
                 return fd;
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        r = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+        if (r == -EWOULDBLOCK) {
                 answer_note("waiting for another build in %s", dir);
                 do
-                        r = flock(fd, LOCK_EX);
-                while (r < 0 && errno == EINTR);
-                if (r < 0)
-                        return kt_error_set(reterr, -errno, KT_E_IO, "cannot lock %s: %s", dir,
-                                            strerror(errno));
+                        r = flock(fd, LOCK_EX) < 0 ? -errno : 0;
+                while (r == -EINTR);
         }
+        /* Some file systems of the network lock nothing that is only read: then whoever has trees there has
+         * to take turns. */
+        if (r < 0)
+                answer_note("%s cannot be locked against another build: %s", dir, strerror(-r));
         *ret_fd = TAKE_FD(fd);
         return 0;
 }

@@ -26,5 +26,6 @@ int tree_look(const char *dir, struct tree *ret, struct kt_error *reterr);
  * gives a shorter text, never NULL instead of one. */
 char *tree_why_uncacheable(const char *dir, const struct tree *before, const struct tree *after);
 
-/* Nobody else of us builds in dir until the descriptor is closed; waits, and says so. */
+/* Nobody else of us builds in dir until the descriptor is closed; waits, and says so. Where the file system
+ * cannot lock, that is said, and is no failure. */
 int tree_lock(const char *dir, int *ret_fd, struct kt_error *reterr);

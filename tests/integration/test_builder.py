@@ -33,12 +33,12 @@ def crc(text):
 class Helper:
     """A ktstrd-build that runs. Its lines are read as they come."""
 
-    def __init__(self, request, env=None, command="build"):
+    def __init__(self, request, env=None, before=()):
         self.file = tempfile.NamedTemporaryFile("w", suffix=".json")
         json.dump(request, self.file)
         self.file.flush()
         self.lines = []
-        self.process = subprocess.Popen([BUILDER, command, self.file.name], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([*before, BUILDER, "build", self.file.name], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, env=dict(os.environ, **(env or {})))
 
     def read(self):
@@ -110,8 +110,8 @@ class Builder(unittest.TestCase):
     def request(self, source, **more):
         return {"source": source, "profile": "default", "jobs": 2, "work": str(self.work), **more}
 
-    def start(self, source, env=None, **more):
-        return Helper(self.request(source, **more), env)
+    def start(self, source, env=None, before=(), **more):
+        return Helper(self.request(source, **more), env, before)
 
     def build(self, source, env=None, **more):
         """All the way; the helper, which succeeded."""
@@ -124,9 +124,9 @@ class Builder(unittest.TestCase):
         h.result = h.lines[-1]["result"]
         return h
 
-    def refused(self, source, name, env=None, go=True, **more):
+    def refused(self, source, name, env=None, go=True, before=(), **more):
         """It does not succeed; the error."""
-        h = self.start(source, env, **more)
+        h = self.start(source, env, before, **more)
         if go:
             h.plan()
             h.say("go")
@@ -358,6 +358,8 @@ class Refusals(Builder):
         for path in pathlib.Path("/usr/bin").iterdir():
             if path.name not in ("flex", "bison", "pahole"):
                 (programs / path.name).symlink_to(path)
+        for name in {"bc", "perl"} - {path.name for path in programs.iterdir()}:
+            (programs / name).symlink_to("/bin/true")
         error, _ = self.refused(of_tree(self.tree()), IO, env={"PATH": str(programs)})
         self.assertEqual(error["message"], "not installed, and needed to build this kernel: flex, bison, pahole; "
                                            "apt install flex bison dwarves")
@@ -528,10 +530,17 @@ class Failures(Builder):
         self.assertIn("memory ran out near ", error["message"])
 
     def test_a_full_disk_is_said(self):
+        if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
+            self.skipTest("mounting is not permitted here")
         tree = self.tree()
-        (tree / "scripts/compile").write_text("echo 'x.s: No space left on device'; exit 1\n")
-        error, _ = self.refused(of_tree(tree), IO)
+        (tree / "scripts/compile").write_text('head -c 4M /dev/zero >"$1.big"\n')
+        disk = self.dir / "disk"
+        disk.mkdir()
+        small = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs -o size=2M none {disk} && cp -r {tree} {disk}/tree && exec "$@"', "sh"]
+        error, h = self.refused(of_tree(disk / "tree"), IO, before=small)
         self.assertIn("the disk is full", error["message"])
+        self.assertIn("No space left on device", error["message"])
+        self.assertRegex(h.all("warning")[0], f"^{disk}/tree has 0.0 GiB free, and building may take 6 GiB$")
 
     def test_a_tree_that_changes_while_it_is_built_is_not_kept(self):
         tree, _ = self.repository(changes=("vmlinux", EXT))
