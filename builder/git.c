@@ -40,7 +40,7 @@ struct talk {
         char *data; /* lines of data, when they are asked for; each with its \n */
         size_t size;
         bool wants_data, shows;
-        const char *stage; /* of its progress, or NULL */
+        const char *const *counted; /* what of its progress is ours too, or NULL */
 };
 
 static void talk_done(struct talk *t)
@@ -49,16 +49,21 @@ static void talk_done(struct talk *t)
         free(t->data);
 }
 
+/* A fetch of less than a hundred objects unpacks them as they come. */
+static const char *const fetching[] = {"Receiving objects:", "Unpacking objects:", NULL};
+static const char *const checking_out[] = {"Updating files:", NULL};
+
 /* "Receiving objects:  45% (4500/10000), 12.00 MiB" */
 static void take_progress(struct talk *t, const char *line)
 {
         const char *bracket = strchr(line, '(');
         long long done, total;
 
-        if (strncmp(line, t->stage, strlen(t->stage)) != 0 || !bracket ||
-            sscanf(bracket, "(%lld/%lld)", &done, &total) != 2 || done < 0 || total < done)
+        if (!bracket || sscanf(bracket, "(%lld/%lld)", &done, &total) != 2 || done < 0 || total < done)
                 return;
-        answer_progress(done, total, "objects", NULL);
+        for (const char *const *name = t->counted; *name; name++)
+                if (strncmp(line, *name, strlen(*name)) == 0)
+                        answer_progress(done, total, "objects", NULL);
 }
 
 static bool is_trouble(const char *line)
@@ -72,7 +77,7 @@ static void on_line(void *userdata, const char *line, bool replaced)
         struct talk *t = userdata;
         size_t len = strlen(line);
 
-        if (t->stage)
+        if (t->counted)
                 take_progress(t, line);
         if (t->shows && !replaced && len > 0)
                 answer_log_line(line);
@@ -263,8 +268,8 @@ static int fetch_one(const char *url, const char *name, const char *dir, struct 
 static int fetch(const char *url, const char *name, const char *hash, const char *dir,
                  struct kt_error *reterr)
 {
-        _cleanup_(talk_done) struct talk t = {.shows = true, .stage = "Receiving objects:"};
-        _cleanup_(talk_done) struct talk again = {.shows = true, .stage = "Receiving objects:"};
+        _cleanup_(talk_done) struct talk t = {.shows = true, .counted = fetching};
+        _cleanup_(talk_done) struct talk again = {.shows = true, .counted = fetching};
         int r = fetch_one(url, name, dir, &t, reterr);
 
         if (r < 0)
@@ -288,7 +293,7 @@ static int fetch(const char *url, const char *name, const char *hash, const char
 
 int git_fetch(const char *url, const char *name, const char *hash, const char *dir, struct kt_error *reterr)
 {
-        _cleanup_(talk_done) struct talk init = {0}, checkout = {.shows = true, .stage = "Updating files:"};
+        _cleanup_(talk_done) struct talk init = {0}, checkout = {.shows = true, .counted = checking_out};
         int r;
 
         answer_stage("clone", "%s %s", url, name);

@@ -436,7 +436,10 @@ class Builds(Builder):
         self.assertEqual(self.git("rev-parse", "HEAD", cwd=source), commit)
         self.assertEqual(self.git("rev-list", "--count", "HEAD", cwd=source), "1")
         self.assertEqual((h.result["version"], h.result["cacheable"]), ("6.14.2", True))
-        self.assertIn("clone", h.all("stage"))
+        clone = h.lines[h.lines.index(next(line for line in h.lines if line.get("stage") == "clone")):]
+        progress = next(line["progress"] for line in clone if "progress" in line)
+        self.assertEqual(progress["unit"], "objects")
+        self.assertGreater(progress["total"], len(kernel_tree.OBJECTS))
 
     def test_a_commit_by_its_hash(self):
         origin, first = self.repository("origin")
