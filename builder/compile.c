@@ -133,7 +133,9 @@ int compile(const struct compile *c, int64_t *ret_objects, struct json_object *d
                 .dir = c->dir,
                 .config = c->config,
                 .target = "vmlinux",
-                .variable = "KCFLAGS=-Wno-error",
+                /* In place it would make all of it anew, and again at its owner's next make; there the
+                 * configuration alone (WERROR) has to do. */
+                .variable = c->in_place ? NULL : "KCFLAGS=-Wno-error",
                 .jobs = c->jobs ? c->jobs : usable_cpus(),
                 .estimate = c->estimate,
                 .at_end = at_end,

@@ -2,13 +2,17 @@
 #include "make_run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "../common/fsutil.h"
+#include "../kconfig/kernel_config.h"
 #include "../proto/errors.h"
 #include "answer.h"
 #include "child.h"
 #include "make_output.h"
+
+#define CONFIG_SIZE_MAX (4U * 1024U * 1024U)
 
 struct running {
         const struct make *make;
@@ -50,6 +54,16 @@ static void add_details(const struct make_output *o, struct json_object *details
                 json_object_array_add(details, json_object_new_string(lines[i]));
 }
 
+/* A tree whose owner builds it with clang is not built anew with another compiler. */
+static bool is_for_clang(const char *dir)
+{
+        _cleanup_free_ char *path = kt_path_join(dir, ".config"), *config = NULL;
+        size_t size;
+
+        return path && kt_read_file(AT_FDCWD, path, CONFIG_SIZE_MAX, &config, &size) >= 0 &&
+               kernel_config_get(config, "CC_IS_CLANG") == 'y';
+}
+
 int make_run(const struct make *m, int64_t *ret_objects, struct json_object *details,
              struct kt_error *reterr)
 {
@@ -60,6 +74,7 @@ int make_run(const struct make *m, int64_t *ret_objects, struct json_object *det
                 "KBUILD_BUILD_USER=" MAKE_BUILD_USER,
                 "KBUILD_BUILD_HOST=" MAKE_BUILD_HOST,
                 "KBUILD_BUILD_VERSION=" MAKE_BUILD_VERSION,
+                is_for_clang(m->dir) ? "LLVM=1" : NULL,
                 NULL,
         };
         char jobs[16];

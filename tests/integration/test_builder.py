@@ -698,6 +698,15 @@ class Kills(Builder):
         self.build(of_tree(tree))
         self.assertLess((tree / "include/config/auto.conf").stat().st_mtime, (tree / ".config").stat().st_mtime)
 
+    def test_a_tree_is_built_with_its_owners_compiler_and_flags(self):
+        for compiler, llvm in (("CC_IS_GCC", ""), ("CC_IS_CLANG", "1")):
+            tree = self.tree()
+            (tree / ".config").write_text(f"CONFIG_{compiler}=y\n")
+            (tree / "scripts/step").write_text('echo "  ENV     LLVM=[$LLVM] KCFLAGS=[$KCFLAGS]"\n')
+            h = self.build(of_tree(tree), work=str(self.dir / compiler))
+            said = "".join(line["log"] for line in h.lines if "log" in line)
+            self.assertIn(f"LLVM=[{llvm}] KCFLAGS=[]", said)
+
 
 if __name__ == "__main__":
     kt.main()
