@@ -193,18 +193,28 @@ static int make_archive(const struct inputs *in, const char *dir, const char *pa
         return r;
 }
 
-/* Unlink the files of the folder of which `is_it` says so. */
-static void unlink_matching(int dir_fd, bool (*is_it)(const char *name, const char *key), const char *key)
+/* Unlink the files of the folder of which `is_it` says so, unless they are only to be looked at. Returns
+ * what they take on disk. */
+static uint64_t go_through(int dir_fd, bool (*is_it)(const char *name, const char *key), const char *key,
+                           bool unlink_them)
 {
         struct dirent **entries = NULL;
         int n = scandirat(dir_fd, ".", &entries, NULL, NULL);
+        uint64_t bytes = 0;
 
         for (int i = 0; i < n; i++) {
-                if (is_it(entries[i]->d_name, key))
-                        unlinkat(dir_fd, entries[i]->d_name, 0);
+                const char *name = entries[i]->d_name;
+                struct stat st;
+
+                if (is_it(name, key) && fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+                        bytes += (uint64_t)st.st_blocks * 512;
+                        if (unlink_them)
+                                unlinkat(dir_fd, name, 0);
+                }
                 free(entries[i]);
         }
         free(entries);
+        return bytes;
 }
 
 static bool is_temp(const char *name, const char *key)
@@ -228,7 +238,7 @@ void initramfs_sweep(struct kcache *c)
         _cleanup_close_ int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
         if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-                unlink_matching(fd, is_temp, NULL);
+                (void)go_through(fd, is_temp, NULL, true);
 }
 
 void initramfs_forget(struct kcache *c, const char *key)
@@ -237,7 +247,15 @@ void initramfs_forget(struct kcache *c, const char *key)
         _cleanup_close_ int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
         if (fd >= 0)
-                unlink_matching(fd, is_of_key, key);
+                (void)go_through(fd, is_of_key, key, true);
+}
+
+uint64_t initramfs_bytes(struct kcache *c, const char *key)
+{
+        _cleanup_free_ char *dir = folder_of(c);
+        _cleanup_close_ int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+        return fd >= 0 ? go_through(fd, is_of_key, key, false) : 0;
 }
 
 int initramfs_ensure(struct kcache *c, const struct kernel *k, const char *agent_path,

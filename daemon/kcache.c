@@ -13,13 +13,13 @@
 #include <unistd.h>
 
 #include "../common/fsutil.h"
+#include "../common/log.h"
 #include "../proto/errors.h"
 #include "kcache_internal.h"
 #include "kernel_boot.h"
 #include "kernel_download.h"
 
-/* Shared: somebody makes a temp folder. Exclusive: somebody sweeps, publishes or removes. */
-static int lock_store(struct kcache *c, int how)
+int kcache_lock_store(struct kcache *c, int how)
 {
         int fd, r;
 
@@ -43,7 +43,8 @@ int kcache_io_error(struct kcache *c, int num, const char *what, struct kt_error
         if ((num == -ENOSPC || num == -EDQUOT) && fstatvfs(c->root_fd, &st) == 0)
                 return kt_error_set(reterr, num, KT_E_IO,
                                     "%s: no space left in %s (%llu MiB free) and a kernel takes about "
-                                    "70 MiB; make room, or remove one with `ktstrctl kernel remove KEY`",
+                                    "70 MiB; make room, or remove some with `ktstrctl kernel clean` or "
+                                    "`ktstrctl kernel remove KEY`",
                                     what, c->root,
                                     (unsigned long long)st.f_bavail * st.f_frsize / (1024 * 1024));
         return kt_error_set(reterr, num, KT_E_IO, "%s in %s: %s", what, c->root, strerror(-num));
@@ -52,7 +53,7 @@ int kcache_io_error(struct kcache *c, int num, const char *what, struct kt_error
 /* Temp folders whose maker is gone: their lock can be had. */
 static void sweep(struct kcache *c)
 {
-        _cleanup_close_ int lock = lock_store(c, LOCK_EX | LOCK_NB);
+        _cleanup_close_ int lock = kcache_lock_store(c, LOCK_EX | LOCK_NB);
         _cleanup_closedir_ DIR *dir = NULL;
         struct dirent *e;
 
@@ -95,6 +96,8 @@ int kcache_open(const char *root, struct kcache **ret, struct kt_error *reterr)
                 free(c);
                 return r;
         }
+        c->max_bytes = UINT64_MAX;
+        pthread_mutex_init(&c->lock, NULL);
         sweep(c);
         initramfs_sweep(c);
         kernel_download_sweep(c->root);
@@ -106,6 +109,8 @@ void kcache_free(struct kcache *c)
 {
         if (!c)
                 return;
+        kcache_keys_free(kcache_take_removed(c));
+        pthread_mutex_destroy(&c->lock);
         close(c->root_fd);
         free(c->root);
         free(c);
@@ -230,7 +235,7 @@ int kcache_get(struct kcache *c, const char *key, struct kernel **ret, struct kt
 
 int kcache_stage(struct kcache *c, char **ret_name, int *ret_fd, struct kt_error *reterr)
 {
-        _cleanup_close_ int lock = lock_store(c, LOCK_SH), fd = -1;
+        _cleanup_close_ int lock = kcache_lock_store(c, LOCK_SH), fd = -1;
         _cleanup_free_ char *path = kt_path_join(c->root, TEMP_PREFIX "XXXXXX");
         _cleanup_free_ char *name = NULL;
 
@@ -258,9 +263,14 @@ int kcache_publish(struct kcache *c, const char *temp, int temp_fd, const char *
 
         if (r < 0)
                 return kcache_io_error(c, r, "cannot store the kernel", reterr);
-        lock = lock_store(c, LOCK_EX);
+        lock = kcache_lock_store(c, LOCK_EX);
         if (lock < 0)
                 return kcache_io_error(c, lock, "cannot lock the kernel cache", reterr);
+        if (faccessat(c->root_fd, key, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                return -EEXIST;
+        r = kcache_make_room(c, kcache_folder_bytes(temp_fd), NULL, reterr);
+        if (r < 0)
+                return r;
         /* Under its new name its lock means a lease, so ours must be gone before it can be seen. No sweep
          * comes in between: it would need the lock that we hold. */
         flock(temp_fd, LOCK_UN);
@@ -270,6 +280,92 @@ int kcache_publish(struct kcache *c, const char *temp, int temp_fd, const char *
                 return r == -EEXIST ? r : kcache_io_error(c, r, "cannot store the kernel", reterr);
         }
         return fsync(c->root_fd) < 0 ? kcache_io_error(c, -errno, "cannot store the kernel", reterr) : 0;
+}
+
+/* --- what was removed --- */
+
+/* Where memory is short it is not told: the guests of such a kernel go when nobody asks for them. */
+static void note_removed(struct kcache *c, const char *key)
+{
+        char *copy = strdup(key), **grown;
+
+        pthread_mutex_lock(&c->lock);
+        grown = copy ? reallocarray(c->removed, c->n_removed + 2, sizeof(*grown)) : NULL;
+        if (grown) {
+                grown[c->n_removed++] = copy;
+                grown[c->n_removed] = NULL;
+                c->removed = grown;
+        } else
+                free(copy);
+        pthread_mutex_unlock(&c->lock);
+}
+
+char **kcache_take_removed(struct kcache *c)
+{
+        char **keys;
+
+        pthread_mutex_lock(&c->lock);
+        keys = TAKE_PTR(c->removed);
+        c->n_removed = 0;
+        pthread_mutex_unlock(&c->lock);
+        return keys;
+}
+
+void kcache_keys_free(char **keys)
+{
+        for (char **k = keys; k && *k; k++)
+                free(*k);
+        free(keys);
+}
+
+/* --- replacing and removing --- */
+
+/* Under the name of the temp folder, where a sweep would find it, were it not for our lock on it. */
+static void remove_replaced(struct kcache *c, const char *temp, const char *key)
+{
+        int r = kt_remove_tree(c->root_fd, temp);
+
+        if (r < 0)
+                kt_log_warning("%s/%s, that was replaced, cannot be removed: %s", c->root, temp,
+                               strerror(-r));
+        note_removed(c, key);
+}
+
+int kcache_replace(struct kcache *c, const char *temp, int temp_fd, const char *key, struct kt_error *reterr)
+{
+        _cleanup_close_ int lock = -1, old = -1;
+        int r = kt_fsync_tree(temp_fd);
+
+        if (r < 0)
+                return kcache_io_error(c, r, "cannot store the kernel", reterr);
+        lock = kcache_lock_store(c, LOCK_EX);
+        if (lock < 0)
+                return kcache_io_error(c, lock, "cannot lock the kernel cache", reterr);
+        old = openat(c->root_fd, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (old < 0)
+                return errno == ENOENT ? -ENOENT
+                                       : kcache_io_error(c, -errno, "cannot store the kernel", reterr);
+        if (flock(old, LOCK_EX | LOCK_NB) < 0)
+                return kt_error_set(
+                        reterr, -EBUSY, KT_E_BUSY,
+                        "kernel %s is in use by a job, so the one that was built cannot take its "
+                        "place; build it again when the job has ended",
+                        key);
+        r = kcache_make_room(c, kcache_folder_bytes(temp_fd), key, reterr);
+        if (r < 0)
+                return r;
+        /* What was made of it and learned of it, while nobody can be using it. */
+        initramfs_forget(c, key);
+        kernel_boot_forget(c->root, key);
+        flock(temp_fd, LOCK_UN);
+        if (renameat2(c->root_fd, temp, c->root_fd, key, RENAME_EXCHANGE) < 0) {
+                r = -errno;
+                flock(temp_fd, LOCK_EX | LOCK_NB);
+                return kcache_io_error(c, r, "cannot store the kernel", reterr);
+        }
+        r = fsync(c->root_fd) < 0 ? kcache_io_error(c, -errno, "cannot store the kernel", reterr) : 0;
+        remove_replaced(c, temp, key);
+        return r;
 }
 
 /* A name that nothing has; a remover that was killed may have left some. template ends in XXXXXX; the
@@ -295,35 +391,48 @@ static bool is_same_folder(struct kcache *c, const char *key, int fd)
                by_name.st_dev == by_fd.st_dev && by_name.st_ino == by_fd.st_ino;
 }
 
-int kcache_lease(struct kcache *c, const char *key, int *ret_fd, struct kt_error *reterr)
+/* -EAGAIN: somebody has it exclusively, or it is another folder by now. */
+static int try_lease(struct kcache *c, const char *key)
 {
         _cleanup_close_ int fd = openat(c->root_fd, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
         if (fd < 0)
-                return kt_error_set(reterr, -errno, KT_E_NO_SUCH_KERNEL, "kernel %s: %s", key,
-                                    strerror(errno));
-        /* Its remover holds the lock, and once it has let go the folder has another name, or none. */
-        if (flock(fd, LOCK_SH | LOCK_NB) < 0 || !is_same_folder(c, key, fd))
+                return -errno;
+        return flock(fd, LOCK_SH | LOCK_NB) < 0 || !is_same_folder(c, key, fd) ? -EAGAIN : TAKE_FD(fd);
+}
+
+int kcache_lease(struct kcache *c, const char *key, int *ret_fd, struct kt_error *reterr)
+{
+        _cleanup_close_ int lock = -1;
+        int fd = try_lease(c, key);
+
+        /* Whoever has it exclusively, to remove it, to replace it or to see whether it could, holds the
+         * store's lock. */
+        if (fd == -EAGAIN && (lock = kcache_lock_store(c, LOCK_SH)) >= 0)
+                fd = try_lease(c, key);
+        if (fd == -EAGAIN)
                 return kt_error_set(reterr, -EBUSY, KT_E_NO_SUCH_KERNEL, "kernel %s is being removed", key);
-        *ret_fd = TAKE_FD(fd);
+        if (fd < 0)
+                return kt_error_set(reterr, fd, KT_E_NO_SUCH_KERNEL, "kernel %s: %s", key, strerror(-fd));
+        *ret_fd = fd;
         return 0;
 }
 
-int kcache_remove(struct kcache *c, const char *key, struct kt_error *reterr)
+bool kcache_is_free(struct kcache *c, const char *key)
 {
-        _cleanup_close_ int lock = -1, fd = -1;
+        _cleanup_close_ int fd = openat(c->root_fd, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+        return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+int kcache_remove_locked(struct kcache *c, const char *key, struct kt_error *reterr)
+{
+        _cleanup_close_ int fd = openat(c->root_fd, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         char temp[] = TEMP_PREFIX "gone-XXXXXX";
         int r;
 
-        if (!kernel_key_is_valid(key))
-                return kt_error_set_field(reterr, -EINVAL, KT_E_NO_SUCH_KERNEL, "key",
-                                          "'%s' is no cache key", key);
-        lock = lock_store(c, LOCK_EX);
-        if (lock < 0)
-                return kcache_io_error(c, lock, "cannot lock the kernel cache", reterr);
-        fd = openat(c->root_fd, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0)
-                return no_such_entry(c, key, reterr);
+                return -ENOENT;
         if (flock(fd, LOCK_EX | LOCK_NB) < 0)
                 return kt_error_set(reterr, -EBUSY, KT_E_BUSY,
                                     "kernel %s is in use by a job; try again when it has ended", key);
@@ -331,11 +440,30 @@ int kcache_remove(struct kcache *c, const char *key, struct kt_error *reterr)
         r = free_name(c, temp);
         if (r >= 0 && renameat2(c->root_fd, key, c->root_fd, temp, RENAME_NOREPLACE) < 0)
                 r = -errno;
-        if (r >= 0)
-                r = kt_remove_tree(c->root_fd, temp);
+        if (r < 0)
+                return kcache_io_error(c, r, "cannot remove the kernel", reterr);
+        note_removed(c, key);
+        r = kt_remove_tree(c->root_fd, temp);
         if (r < 0)
                 return kcache_io_error(c, r, "cannot remove the kernel", reterr);
         initramfs_forget(c, key);
         kernel_boot_forget(c->root, key);
+        kcache_forget_use(c, key);
+        kcache_forget_key_lock(c, key);
         return 0;
+}
+
+int kcache_remove(struct kcache *c, const char *key, struct kt_error *reterr)
+{
+        _cleanup_close_ int lock = -1;
+        int r;
+
+        if (!kernel_key_is_valid(key))
+                return kt_error_set_field(reterr, -EINVAL, KT_E_NO_SUCH_KERNEL, "key",
+                                          "'%s' is no cache key", key);
+        lock = kcache_lock_store(c, LOCK_EX);
+        if (lock < 0)
+                return kcache_io_error(c, lock, "cannot lock the kernel cache", reterr);
+        r = kcache_remove_locked(c, key, reterr);
+        return r == -ENOENT ? no_such_entry(c, key, reterr) : r;
 }

@@ -13,6 +13,7 @@
 #include "../proto/codec.h"
 
 #define METADATA_MAX (1024U * 1024U)
+#define CORRUPT_MAX 4096U
 
 static void free_strings(char **strings)
 {
@@ -21,11 +22,11 @@ static void free_strings(char **strings)
         free(strings);
 }
 
-/* What only kernels have that were built here: texts that may be missing. */
+/* Texts that may be missing: what only kernels have that were built here, and what earlier ones have not. */
 static const struct {
         const char *key;
         size_t offset;
-} build_members[] = {
+} optional_members[] = {
         {"profile", offsetof(struct kernel, profile)},
         {"ktstr_kconfig_hash", offsetof(struct kernel, kconfig_hash)},
         {"extra_kconfig_hash", offsetof(struct kernel, extra_kconfig_hash)},
@@ -35,11 +36,13 @@ static const struct {
         {"git_hash", offsetof(struct kernel, git_hash)},
         {"source_tree_path", offsetof(struct kernel, tree_path)},
         {"source_sha256", offsetof(struct kernel, source_sha256)},
+        {"btf_sha256", offsetof(struct kernel, btf_sha256)},
+        {"config_sha256", offsetof(struct kernel, config_sha256)},
 };
 
-static char **build_member(const struct kernel *k, size_t i)
+static char **optional_member(const struct kernel *k, size_t i)
 {
-        return (char **)((char *)k + build_members[i].offset);
+        return (char **)((char *)k + optional_members[i].offset);
 }
 
 void kernel_free(struct kernel *k)
@@ -59,8 +62,8 @@ void kernel_free(struct kernel *k)
         free(k->image_sha256);
         free_strings(k->modules);
         free_strings(k->imported_from);
-        for (size_t i = 0; i < KT_ARRAY_SIZE(build_members); i++)
-                free(*build_member(k, i));
+        for (size_t i = 0; i < KT_ARRAY_SIZE(optional_members); i++)
+                free(*optional_member(k, i));
         free(k->error);
         free(k->error_kind);
         free(k);
@@ -102,7 +105,7 @@ const char *kconfig_status_name(enum kconfig_status status)
 
 bool kernel_key_is_valid(const char *key)
 {
-        if (!*key || *key == '.' || strlen(key) > 200)
+        if (!*key || *key == '.' || strlen(key) > 200 || strstr(key, ".."))
                 return false;
         for (const char *p = key; *p; p++)
                 if (*p == '/' || *p == '\\' || (unsigned char)*p <= ' ' || *p == 0x7f)
@@ -226,17 +229,33 @@ static int fill(struct kernel *k, struct json_object *o)
             !k->image_path || (k->has_btf && !k->btf_path) || (k->has_config && !k->config_path) ||
             !k->modules || !k->imported_from)
                 return -ENOMEM;
-        for (size_t i = 0; i < KT_ARRAY_SIZE(build_members); i++) {
-                const char *text = kt_json_str(o, build_members[i].key);
+        for (size_t i = 0; i < KT_ARRAY_SIZE(optional_members); i++) {
+                const char *text = kt_json_str(o, optional_members[i].key);
 
-                *build_member(k, i) = text ? strdup(text) : NULL;
-                if (text && !*build_member(k, i))
+                *optional_member(k, i) = text ? strdup(text) : NULL;
+                if (text && !*optional_member(k, i))
                         return -ENOMEM;
         }
         if (stat(k->image_path, &st) < 0 || (uint64_t)st.st_size != k->image_size)
                 return corrupt(k, "image_missing",
                                kt_format("its image %s is missing or has another size", k->image_path));
         return check_companions(k);
+}
+
+/* Somebody used it and found that it is not what was stored. 1 when that is so. */
+static int look_for_mark(struct kernel *k)
+{
+        _cleanup_free_ char *path = kt_path_join(k->path, KERNEL_CORRUPT_MARK), *text = NULL;
+        size_t size;
+        int r = path ? kt_read_file(AT_FDCWD, path, CORRUPT_MAX, &text, &size) : -ENOMEM;
+
+        if (r == -ENOENT || r == -ENOMEM)
+                return r == -ENOENT ? 0 : r;
+        if (r >= 0)
+                text[strcspn(text, "\n")] = '\0';
+        r = corrupt(k, "unknown",
+                    r < 0 || !*text ? strdup("it was found not to be what was stored") : TAKE_PTR(text));
+        return r < 0 ? r : 1;
 }
 
 static int load_into(struct kernel *k, const char *root)
@@ -274,7 +293,8 @@ static int load_into(struct kernel *k, const char *root)
         if (missing)
                 return corrupt(k, "schema_drift",
                                kt_format("metadata.json lacks %s, or has it in another form", missing));
-        return fill(k, o);
+        r = look_for_mark(k);
+        return r == 0 ? fill(k, o) : r < 0 ? r : 0;
 }
 
 int kernel_load(const char *root, const char *key, struct kernel **ret)
@@ -323,8 +343,8 @@ char *kernel_metadata(const struct kernel *k)
         kt_json_add_bool(o, "devmem", k->devmem);
         add_strings(o, "modules", k->modules);
         add_strings(o, "imported_from", k->imported_from);
-        for (size_t i = 0; i < KT_ARRAY_SIZE(build_members); i++)
-                kt_json_add_str(o, build_members[i].key, *build_member(k, i));
+        for (size_t i = 0; i < KT_ARRAY_SIZE(optional_members); i++)
+                kt_json_add_str(o, optional_members[i].key, *optional_member(k, i));
         text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
         return text ? strdup(text) : NULL;
 }

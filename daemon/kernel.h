@@ -11,6 +11,7 @@
  *   KEY/btf             raw .BTF
  *   KEY/config          the kernel's configuration, when known
  *   KEY/modules/NN-name.ko  uncompressed, in the order in which the agent loads them; only those that the agent needs
+ *   KEY/corrupt         only of one that was used and turned out not to be what was stored: a line that says what is wrong
  */
 /* clang-format on */
 
@@ -19,6 +20,8 @@
 
 #include "../common/error.h"
 #include "../proto/kernel_version.h"
+
+#define KERNEL_CORRUPT_MARK "corrupt"
 
 struct kernel {
         char *key, *path; /* path: absolute folder of the entry */
@@ -44,6 +47,8 @@ struct kernel {
         char *tree_path;          /* absolute */
         char *source_sha256;      /* of a tarball that is no release of kernel.org's */
 
+        char *btf_sha256, *config_sha256; /* of the files beside the image; NULL where there is none */
+
         char *error, *error_kind; /* a corrupt entry: these, key and path only */
 };
 
@@ -66,17 +71,18 @@ const char *kconfig_status_name(enum kconfig_status status);
  * image_name ("vmlinux"), image_size, image_sha256, has_btf, has_config, sched_ext, devmem, modules (array),
  * imported_from (array); each of them must be there. Of one that was built besides: profile,
  * ktstr_kconfig_hash (kconfig_hash), extra_kconfig_hash, config_hash, git_url, git_ref, git_hash,
- * source_tree_path (tree_path), source_sha256; each a text, or null, or absent. version, arch, source,
- * built_at and image_name keep the names that other tools of the field use.
+ * source_tree_path (tree_path), source_sha256. And btf_sha256, config_sha256. Each a text, or null, or
+ * absent. version, arch, source, built_at and image_name keep the names that other tools of the field use.
  */
 
 /* Read the entry `root`/`key`. What is wrong with it stands in error and error_kind of the result (missing,
  * unreadable, truncated, malformed, schema_drift, image_missing; unknown for another file of it that is
- * gone); only memory running out is a failure. */
+ * gone, or content that is not what was stored); only memory running out is a failure. */
 int kernel_load(const char *root, const char *key, struct kernel **ret);
 
 /* The text for metadata.json; malloced, NULL when memory is out. */
 char *kernel_metadata(const struct kernel *k);
 
-/* A key is a file name: not empty, no '/', no leading '.', no control characters or blanks. */
+/* A key is a file name: not empty, no '/' or '\\', no leading '.', no "..", no control characters or blanks.
+ */
 bool kernel_key_is_valid(const char *key);

@@ -477,6 +477,14 @@ static int list_names(int dir, const char *path, char ***ret)
         return names ? 0 : -ENOMEM;
 }
 
+/* Its SHA-256, malloced. */
+static char *hash_of(const void *data, size_t size)
+{
+        char hex[KT_SHA256_HEX_SIZE];
+
+        return kt_sha256_mem(data, size, hex) < 0 ? NULL : strdup(hex);
+}
+
 static int describe(struct import *im, struct kt_error *reterr)
 {
         static const struct {
@@ -501,6 +509,9 @@ static int describe(struct import *im, struct kt_error *reterr)
         k->sched_ext =
                 im->config ? kernel_config_get(im->config, "SCHED_CLASS_EXT") == 'y' : im->elf.sched_ext;
         k->devmem = kernel_config_get(im->config, "DEVMEM") != 'n';
+        if ((k->has_btf && !(k->btf_sha256 = hash_of(im->elf.btf, im->elf.btf_size))) ||
+            (k->has_config && !(k->config_sha256 = hash_of(im->config, strlen(im->config)))))
+                return oom(reterr);
         k->imported_from = calloc(im->from->n_files + 1, sizeof(char *));
         for (size_t i = 0; k->imported_from && i < im->from->n_files; i++)
                 k->imported_from[i] = strdup(im->from->files[i].name);
@@ -669,10 +680,12 @@ static int publish(struct import *im, bool *ret_existed, struct kt_error *reterr
         return r;
 }
 
-static int import_begin(struct import *im, struct kcache *c, const struct kernel_source *from,
+/* config, or NULL, is taken over. */
+static int import_begin(struct import *im, struct kcache *c, const struct kernel_source *from, char *config,
                         struct kt_error *reterr)
 {
-        *im = (struct import){.cache = c, .from = from, .dir = -1, .image = -1, .beside = {.fd = -1}};
+        *im = (struct import){
+                .cache = c, .from = from, .dir = -1, .image = -1, .config = config, .beside = {.fd = -1}};
         im->kernel = calloc(1, sizeof(*im->kernel));
         return im->kernel ? build_entry(im, reterr) : oom(reterr);
 }
@@ -693,7 +706,7 @@ int kernel_import(struct kcache *c, const struct kernel_source *from, struct ker
 {
         struct import im;
         bool existed = false;
-        int r = import_begin(&im, c, from, reterr);
+        int r = import_begin(&im, c, from, NULL, reterr);
 
         if (r >= 0) {
                 stage(&im, "storing");
@@ -710,7 +723,7 @@ int kernel_look_inside(struct kcache *c, const struct kernel_source *from, struc
                        char **ret_config, void **ret_btf, size_t *ret_btf_size, struct kt_error *reterr)
 {
         struct import im;
-        int r = import_begin(&im, c, from, reterr);
+        int r = import_begin(&im, c, from, NULL, reterr);
 
         if (r >= 0) {
                 im.kernel->path = strdup(c->root);
@@ -732,4 +745,118 @@ int kernel_look(struct kcache *c, const struct kernel_source *from, struct kerne
         size_t size;
 
         return kernel_look_inside(c, from, ret, &config, &btf, &size, reterr);
+}
+
+/* --- what was built --- */
+
+static int set_text(char **text, const char *value)
+{
+        char *copy = value ? strdup(value) : NULL;
+
+        free(*text);
+        *text = copy;
+        return value && !copy ? -ENOMEM : 0;
+}
+
+static int describe_built(struct kernel *k, const struct kernel_build_result *built, struct kt_error *reterr)
+{
+        const struct {
+                char **text;
+                const char *value;
+        } texts[] = {
+                {&k->key, built->key},
+                {&k->source, built->source},
+                {&k->profile, built->profile},
+                {&k->kconfig_hash, built->kconfig_hash},
+                {&k->extra_kconfig_hash, built->extra_kconfig_hash},
+                {&k->config_hash, built->config_hash},
+                {&k->git_url, built->git_url},
+                {&k->git_ref, built->git_ref},
+                {&k->git_hash, built->git_hash},
+                {&k->tree_path, built->tree_path},
+                {&k->source_sha256, built->source_sha256},
+        };
+
+        for (size_t i = 0; i < KT_ARRAY_SIZE(texts); i++)
+                if (set_text(texts[i].text, texts[i].value) < 0)
+                        return oom(reterr);
+        return 0;
+}
+
+/* Is it there already, to the last byte? 1 yes, 0 another one or a corrupt one, -ENOENT none. */
+static int is_stored(struct import *im, const char *hash)
+{
+        _cleanup_close_ int lease = -1;
+        int r = compare_existing(im, im->kernel->key, hash);
+
+        /* It may say that it is the same and have rotted. */
+        return r == 1 ? kcache_use(im->cache, im->kernel->key, NULL, NULL, &lease, NULL) >= 0 : r;
+}
+
+static int publish_built(struct import *im, struct kt_error *reterr)
+{
+        char hash[KT_SHA256_HEX_SIZE];
+        int r = hash_content(im->dir, im->kernel, hash);
+
+        if (r < 0)
+                return kt_error_set(reterr, r, KT_E_IO, "cannot read back the kernel: %s", strerror(-r));
+        r = write_metadata(im, reterr);
+        if (r < 0)
+                return r;
+        /* Somebody may store or remove one meanwhile. */
+        for (unsigned tries = 0; tries < 3; tries++) {
+                const int there = is_stored(im, hash);
+
+                if (there == 1)
+                        return 0;
+                if (there == -ENOENT)
+                        r = kcache_publish(im->cache, im->temp, im->dir, im->kernel->key, reterr);
+                else if (there >= 0)
+                        r = kcache_replace(im->cache, im->temp, im->dir, im->kernel->key, reterr);
+                else
+                        return kt_error_set(reterr, there, KT_E_IO, "cannot look at entry %s: %s",
+                                            im->kernel->key, strerror(-there));
+                if (r >= 0)
+                        free(TAKE_PTR(im->temp));
+                if (r != -EEXIST && r != -ENOENT)
+                        return r;
+        }
+        return kt_error_set(reterr, r, KT_E_BUSY,
+                            "kernel %s comes and goes in %s while it is to be stored; build it again",
+                            im->kernel->key, im->cache->root);
+}
+
+static int read_built_config(const struct kernel_build_result *built, char **ret, struct kt_error *reterr)
+{
+        int r = built->config.name ? read_config(built->config.fd, ret) : 0;
+
+        return r < 0 ? kt_error_set(reterr, r, KT_E_BAD_KERNEL, "cannot read the configuration %s: %s",
+                                    built->config.name, strerror(-r))
+                     : 0;
+}
+
+int kernel_store_built(struct kcache *c, const struct kernel_build_result *built, struct kernel **ret,
+                       struct kt_error *reterr)
+{
+        struct kernel_file tree = built->tree;
+        const struct kernel_source from = {.files = &tree, .n_files = 1, .caller = built->caller};
+        char *config = NULL;
+        struct import im;
+        int r;
+
+        if (!kernel_key_is_valid(built->key))
+                return kt_error_set_field(reterr, -EINVAL, KT_E_BAD_KERNEL, "key", "'%s' is no cache key",
+                                          built->key);
+        r = read_built_config(built, &config, reterr);
+        if (r < 0)
+                return r;
+        tree.name = built->name;
+        r = import_begin(&im, c, &from, config, reterr);
+        if (r >= 0)
+                r = describe_built(im.kernel, built, reterr);
+        if (r >= 0)
+                r = publish_built(&im, reterr);
+        if (r >= 0)
+                r = kcache_get(c, im.kernel->key, ret, reterr);
+        return import_end(&im, r, reterr);
 }

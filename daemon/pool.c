@@ -544,6 +544,7 @@ void pool_changed(struct pool *p)
 void pool_pump(struct pool *p, unsigned cpus_running)
 {
         p->cpus_running = cpus_running;
+        pool_drop_removed(p);
         pool_changed(p);
 }
 

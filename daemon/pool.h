@@ -88,6 +88,10 @@ void pool_unwait(struct pool_waiter *w);
  * many shapes matched. */
 unsigned pool_drop(struct pool *p, const char *text, bool templates);
 
+/* The same, templates too, for the kernels that were taken out of the cache since the last time: nobody can
+ * ask for their guests any more. pool_pump() does it as well. */
+void pool_drop_removed(struct pool *p);
+
 /* Look anew what each idle guest takes of memory; done (may be NULL) comes once, unless this fails. */
 int pool_measure(struct pool *p, void (*done)(void *userdata), void *userdata);
 

@@ -94,6 +94,15 @@ unsigned pool_drop(struct pool *p, const char *text, bool templates)
         return n;
 }
 
+void pool_drop_removed(struct pool *p)
+{
+        char **keys = p->params.kcache ? kcache_take_removed(p->params.kcache) : NULL;
+
+        for (char **k = keys; k && *k; k++)
+                (void)pool_drop(p, *k, true);
+        kcache_keys_free(keys);
+}
+
 static void view_guests(const struct pool_shape *ps, struct pool_view *v)
 {
         kt_list_for_each (it, &ps->guests) {

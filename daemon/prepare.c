@@ -39,7 +39,8 @@ static int check_kernel(const struct prepared *p, const struct kernel *k, struct
         return 0;
 }
 
-/* Takes the kernel, also on failure. */
+/* Leases the kernel, as it is now in the cache: another may have come to have its key. Takes it, also on
+ * failure. */
 static int prepare_shape(struct prepared *p, struct kernel *k, struct kt_error *reterr)
 {
         const struct shape_params params = {
@@ -49,10 +50,15 @@ static int prepare_shape(struct prepared *p, struct kernel *k, struct kt_error *
                 .report = &p->report,
                 .qemu_path = p->config->qemu_path,
         };
+        struct kernel *now;
         char *initramfs = NULL;
         int r;
 
-        r = kcache_lease(p->kcache, k->key, &p->lease_fd, reterr);
+        r = kcache_use(p->kcache, k->key, NULL, &now, &p->lease_fd, reterr);
+        if (r >= 0) {
+                kernel_free(k);
+                k = now;
+        }
         if (r >= 0)
                 r = initramfs_ensure(p->kcache, k, p->config->agent_path, p->config->busybox_path,
                                      &initramfs, reterr);

@@ -171,7 +171,8 @@ static void prepare_work(void *data)
 {
         struct template_build *b = data;
 
-        b->r = kcache_lease(b->params.kcache, b->shape->kernel->key, &b->lease_fd, &b->err);
+        b->r = kcache_use(b->params.kcache, b->shape->kernel->key, b->shape->kernel->image_sha256, NULL,
+                          &b->lease_fd, &b->err);
         if (b->r >= 0)
                 b->r = template_draft_new(template_store_root(b->params.store), b->shape, &b->draft,
                                           &b->err);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "../../common/sha256.h"
 #include "../../daemon/pool.h"
 #include "../lib/loop_test.h"
 #include "shape_files.h"
@@ -18,6 +19,7 @@ static struct {
         struct loop_test t;
         struct unit_dir dir;
         char *run_dir, *kernels, *root, *log_path; /* root: of the templates */
+        char image_sha256[KT_SHA256_HEX_SIZE];
         struct accel_report report;
         struct kcache *kcache;
         struct template_store *store;
@@ -42,7 +44,7 @@ static inline struct shape *new_shape(unsigned cores, unsigned threads)
 
         *k = (struct kernel){.key = strdup(KERNEL_KEY),
                              .image_path = kt_format("%s/" KERNEL_KEY "/vmlinux", f.kernels),
-                             .image_sha256 = strdup("00112233"),
+                             .image_sha256 = strdup(f.image_sha256),
                              .devmem = true};
         ck_assert_msg(shape_new(&params, k, kt_format("%s/" KERNEL_KEY "/initramfs", f.kernels), &s, &err) ==
                               0,
@@ -50,15 +52,32 @@ static inline struct shape *new_shape(unsigned cores, unsigned threads)
         return s;
 }
 
+/* As an import leaves it. */
 static inline void make_kernel(void)
 {
         _cleanup_free_ char *dir = kt_path_join(f.kernels, KERNEL_KEY),
                             *image = kt_path_join(dir, "vmlinux"),
-                            *initramfs = kt_path_join(dir, "initramfs");
+                            *initramfs = kt_path_join(dir, "initramfs"),
+                            *metadata = kt_path_join(dir, "metadata.json"), *text = NULL;
+        _cleanup_close_ int fd = -1;
+        struct stat st;
 
         ck_assert_int_eq(kt_mkdir_p(AT_FDCWD, dir, 0700), 0);
         shape_write_kernel(image);
         shape_write_file(initramfs, "", 0);
+        fd = open(image, O_RDONLY | O_CLOEXEC);
+        ck_assert_int_eq(kt_sha256_fd(fd, f.image_sha256), 0);
+        ck_assert_int_eq(fstat(fd, &st), 0);
+        text = kernel_metadata(&(struct kernel){.key = (char *)KERNEL_KEY,
+                                                .release = (char *)"6.99.0",
+                                                .version = (char *)"6.99.0",
+                                                .arch = (char *)"x86_64",
+                                                .source = (char *)"package",
+                                                .built_at = (char *)"2025-01-01T00:00:00Z",
+                                                .image_sha256 = f.image_sha256,
+                                                .image_size = (uint64_t)st.st_size,
+                                                .devmem = true});
+        shape_write_file(metadata, text, strlen(text));
 }
 
 static inline void on_empty(void *userdata)

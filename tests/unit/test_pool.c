@@ -449,6 +449,19 @@ START_TEST(a_template_of_a_kernel_that_was_removed_fails)
 }
 END_TEST
 
+START_TEST(a_template_of_a_kernel_that_was_changed_fails)
+{
+        _cleanup_free_ char *image = kt_path_join(f.kernels, KERNEL_KEY "/vmlinux");
+        _cleanup_close_ int fd = open(image, O_WRONLY | O_CLOEXEC);
+
+        ck_assert_int_eq(pwrite(fd, "x", 1, 100), 1);
+        begin_and_pump(1);
+        until_failures(1);
+        ck_assert_ptr_nonnull(strstr(look(f.shape).reason, "is not what was stored"));
+        ck_assert_uint_eq(count_entries(f.root), 0);
+}
+END_TEST
+
 START_TEST(a_clone_that_fails_is_left_alone_too)
 {
         set_script("pool=fail_restore");
@@ -817,6 +830,7 @@ int main(void)
         tcase_add_loop_test(fail, a_template_that_fails_has_its_words, 0,
                             (int)KT_ARRAY_SIZE(template_failures));
         tcase_add_test(fail, a_template_of_a_kernel_that_was_removed_fails);
+        tcase_add_test(fail, a_template_of_a_kernel_that_was_changed_fails);
         tcase_add_test(fail, a_clone_that_fails_is_left_alone_too);
         tcase_add_test(fail, a_template_whose_clones_do_not_wake_is_thrown_away_after_two);
         tcase_add_test(fail, a_template_whose_files_went_is_built_anew);
