@@ -36,6 +36,9 @@ struct config {
         uint64_t guest_memory; /* bytes that the guests of running jobs may have together */
         unsigned overcommit;   /* vCPUs per host CPU; 0: 2 under kvm, 8 under tcg */
         unsigned queue_max;    /* jobs that may wait; not 0 */
+
+        uint64_t
+                cache_max; /* bytes that the kernel cache may take on disk; UINT64_MAX: all that there are */
 };
 
 /* argv and files to config: options come before files, these before the defaults, which are from the

@@ -12,6 +12,7 @@
 enum kind {
         NUMBER,    /* unsigned */
         SIZE,      /* uint64_t, bytes */
+        DISK,      /* the same, of a disk: no part of the host's memory, and "infinity" is UINT64_MAX */
         SPAN,      /* uint64_t, milliseconds */
         YES_NO,    /* bool */
         PATH,      /* char * */
@@ -39,6 +40,8 @@ static const struct key {
         [CONFIG_GUESTS_OVERCOMMIT] = {"Guests", "Overcommit", NUMBER, FIELD(overcommit), "0", "0", "1024"},
         [CONFIG_GUESTS_QEMU] = {"Guests", "Qemu", PATH, FIELD(qemu_path), "/usr/bin/qemu-system-x86_64"},
         [CONFIG_JOBS_QUEUE_MAX] = {"Jobs", "QueueMax", NUMBER, FIELD(queue_max), "10000", "1", "1000000"},
+        [CONFIG_KERNELS_CACHE_MAX] = {"Kernels", "CacheMax", DISK, FIELD(cache_max), "infinity", "1M",
+                                      "infinity"},
         [CONFIG_CACHE_DIR] = {"Daemon", "CacheDir", PATH, FIELD(cache_dir)},
         [CONFIG_STATE_DIR] = {"Daemon", "StateDir", PATH, FIELD(state_dir)},
         [CONFIG_IDLE_EXIT] = {"Daemon", "IdleExitSec", SPAN, FIELD(idle_exit_ms), "10min", "0", "infinity"},
@@ -61,6 +64,7 @@ bool config_key_is_path(enum config_key key)
 static int read_quantity(enum kind kind, const char *value, uint64_t *ret)
 {
         return kind == SIZE   ? config_size(value, ret)
+               : kind == DISK ? config_disk_size(value, ret)
                : kind == SPAN ? config_span(value, ret)
                               : config_number(value, ret);
 }
@@ -71,6 +75,7 @@ static int set_quantity(const struct key *k, const char *value, void *field, str
                 const char *noun, *examples;
         } texts[] = {[NUMBER] = {"number", ""},
                      [SIZE] = {"size", ", such as 512M, 2G or 10%"},
+                     [DISK] = {"size", ", such as 512M or 20G"},
                      [SPAN] = {"time", ", such as 30s, 10min or 1h 30min"}};
         uint64_t n = 0, min = 0, max = 0;
         int r = read_quantity(k->kind, value, &n);

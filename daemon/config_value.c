@@ -65,6 +65,15 @@ int config_size(const char *text, uint64_t *ret_bytes)
         return 0;
 }
 
+int config_disk_size(const char *text, uint64_t *ret_bytes)
+{
+        if (strcmp(text, "infinity") == 0) {
+                *ret_bytes = UINT64_MAX;
+                return 0;
+        }
+        return strchr(text, '%') ? -EINVAL : config_size(text, ret_bytes);
+}
+
 /* A unit that the text begins with, moving *text behind it; 0 when it is none. */
 static uint64_t take_unit(const char **text)
 {

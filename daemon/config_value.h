@@ -12,6 +12,9 @@ int config_number(const char *text, uint64_t *ret);
 /* Bytes: "4096", "512M", "2G" (K, M, G, T, to the base of 1024), or "10%" of the host's memory. */
 int config_size(const char *text, uint64_t *ret_bytes);
 
+/* The same without a part of the memory; "infinity" is UINT64_MAX. */
+int config_disk_size(const char *text, uint64_t *ret_bytes);
+
 /* A time span: "30" (seconds), "500ms", "10min", "1h 30min". "infinity" is UINT64_MAX. */
 int config_span(const char *text, uint64_t *ret_ms);
 

@@ -225,6 +225,7 @@ START_TEST(without_files_there_are_defaults)
         ck_assert_uint_eq(c->overcommit, 0);
         ck_assert_str_eq(c->qemu_path, "/usr/bin/qemu-system-x86_64");
         ck_assert_uint_eq(c->queue_max, 10000);
+        ck_assert_uint_eq(c->cache_max, UINT64_MAX);
         expect_path(c->cache_dir, &h, ".cache/ktstr/kernels");
         expect_path(c->state_dir, &h, ".local/state/ktstr");
         ck_assert_uint_eq(c->idle_exit_ms, 600000);
@@ -243,6 +244,7 @@ START_TEST(every_key_is_taken)
             "[Pool]\nIdle=3\nMaximum=0\nMemoryMax=1G\nKeepSec=1h 30min\nTemplates=no\nTemplateDir=/t\n"
             "[Guests]\nMemoryMax=2G\nOvercommit=5\nQemu=/q\n"
             "[Jobs]\nQueueMax=7\n"
+            "[Kernels]\nCacheMax=20G\n"
             "[Daemon]\nCacheDir=/c\nStateDir=/s\nIdleExitSec=infinity\nLogLevel=debug\n");
         ck_assert_msg(PARSE(&h) == 0, "%s", kt_error_text(&h.err));
         ck_assert_uint_eq(c->idle_guests, 3);
@@ -255,6 +257,7 @@ START_TEST(every_key_is_taken)
         ck_assert_uint_eq(c->overcommit, 5);
         ck_assert_str_eq(c->qemu_path, "/q");
         ck_assert_uint_eq(c->queue_max, 7);
+        ck_assert_uint_eq(c->cache_max, 20ULL << 30);
         ck_assert_str_eq(c->cache_dir, "/c");
         ck_assert_str_eq(c->state_dir, "/s");
         ck_assert_uint_eq(c->idle_exit_ms, UINT64_MAX);
@@ -440,6 +443,10 @@ static const struct {
         {"[Guests]\nOvercommit=1025", "2: Overcommit=: '1025' is no number from 0 to 1024"},
         {"[Guests]\nQemu=~/qemu", "2: Qemu=: '~/qemu' is no absolute path"},
         {"[Jobs]\nQueueMax=0", "2: QueueMax=: '0' is no number from 1 to 1000000"},
+        {"[Kernels]\nCacheMax=10%",
+         "2: CacheMax=: '10%' is no size from 1M to infinity, such as 512M or 20G"},
+        {"[Kernels]\nCacheMax=1023K",
+         "2: CacheMax=: '1023K' is no size from 1M to infinity, such as 512M or 20G"},
         {"[Daemon]\nCacheDir=\"/c\"", "2: CacheDir=: '\"/c\"' is no absolute path"},
         {"[Daemon]\nStateDir=./s", "2: StateDir=: './s' is no absolute path"},
         {"[Daemon]\nIdleExitSec=soon",
