@@ -12,7 +12,9 @@
 
 #include "../common/fsutil.h"
 #include "../common/log.h"
+#include "../proto/codec.h"
 #include "../proto/errors.h"
+#include "build_net.h"
 #include "config.h"
 #include "conn.h"
 #include "guest.h"
@@ -182,6 +184,7 @@ void server_stop(struct server *s)
         listener_stop(TAKE_PTR(s->listener));
         jobs_cancel_all(&s->jobs);
         pool_stop(s->pool);
+        release_fetch_stop(s->releases);
         server_changed(s);
 }
 
@@ -326,6 +329,23 @@ static int make_state_dir(const struct config *c, struct kt_error *reterr)
                      : 0;
 }
 
+static int open_kernels(struct server *s, struct kt_error *reterr)
+{
+        _cleanup_json_ struct json_object *net = build_net(s->config);
+        struct release_fetch_params params = {.loop = &s->loop,
+                                              .builder = s->config->builder_path,
+                                              .exec_helper = s->config->exec_helper,
+                                              .net = net};
+        int r = kcache_open(s->config->cache_dir, &s->kcache, reterr);
+
+        if (r < 0)
+                return r;
+        kcache_set_max(s->kcache, s->config->cache_max);
+        params.root = kcache_root(s->kcache);
+        r = release_fetch_new(&params, &s->releases);
+        return r < 0 ? kt_error_set(reterr, r, KT_E_INTERNAL, "out of memory") : 0;
+}
+
 static int start_parts(struct server *s, struct kt_error *reterr)
 {
         int r = make_state_dir(s->config, reterr);
@@ -333,7 +353,7 @@ static int start_parts(struct server *s, struct kt_error *reterr)
         if (r >= 0)
                 r = kt_interfaces_load(&s->interfaces, reterr);
         if (r >= 0)
-                r = kcache_open(s->config->cache_dir, &s->kcache, reterr);
+                r = open_kernels(s, reterr);
         if (r >= 0)
                 r = open_pool(s, reterr);
         if (r >= 0)
@@ -373,6 +393,7 @@ int server_start(struct server *s, const struct config *config, struct kt_error 
                 s->stopping = true;
                 if (s->pool)
                         pool_stop(s->pool);
+                release_fetch_stop(s->releases);
                 close_rest(s);
                 server_run(s);
                 return r;
@@ -398,6 +419,7 @@ int server_run(struct server *s)
         jobs_done(&s->jobs);
         pool_free(s->pool);
         template_store_free(s->templates);
+        release_fetch_free(s->releases);
         kcache_free(s->kcache);
         kt_interfaces_free(s->interfaces);
         return s->exit_status;

@@ -19,6 +19,7 @@
 #include "kcache.h"
 #include "metrics.h"
 #include "pool.h"
+#include "release_fetch.h"
 
 #define SERVER_CONNS_MAX 4096U
 #define SERVER_CONNS_PER_UID_MAX 2048U
@@ -31,6 +32,7 @@ struct server {
         uint64_t start_ms; /* uv_now at start */
         struct kt_interfaces *interfaces;
         struct kcache *kcache;
+        struct release_fetch *releases;
         int run_dir_fd; /* held: ours alone */
 
         bool accel_known;
