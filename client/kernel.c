@@ -2,9 +2,11 @@
 #include "kernel.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <string.h>
 
 #include "../common/cleanup.h"
+#include "units.h"
 
 static const char usage[] =
         "ktstrctl kernel import FILE|URL...|DIR\n"
@@ -31,8 +33,13 @@ static const char usage[] =
         "missing\n"
         "ktstrctl kernel remove KEY...\n"
         "                     take it out of the cache\n"
+        "ktstrctl kernel clean [--keep N | --corrupt-only] [--force]\n"
+        "                     take out all that is not in use, but the N newest; or only what is corrupt, "
+        "which\n"
+        "                     goes in any case. Without --force it asks first\n"
         "\n"
-        "  --installed, --root DIR, --config, --range A..B, --fetch   as above\n"
+        "  --installed, --root DIR, --config, --range A..B, --fetch, --keep N, --corrupt-only, --force\n"
+        "                     as above\n"
         "  --json               machine-readable\n"
         "  --socket PATH, --no-autostart\n";
 
@@ -48,9 +55,10 @@ static const struct {
         {"diff", kernel_diff, 2, 2, "two kernels"},
         {"resolve", kernel_resolve, 0, 1000, "kernels"},
         {"remove", kernel_remove, 1, 1000, "a key"},
+        {"clean", kernel_clean, 0, 0, "no argument; remove takes out what you name"},
 };
 
-struct kernel_options kernel_options;
+struct kernel_options kernel_options = {.keep = -1};
 
 enum {
         OPT_INSTALLED = 1,
@@ -58,6 +66,9 @@ enum {
         OPT_CONFIG,
         OPT_RANGE,
         OPT_FETCH,
+        OPT_KEEP,
+        OPT_CORRUPT_ONLY,
+        OPT_FORCE,
 };
 
 static const struct option options[] = {
@@ -67,10 +78,14 @@ static const struct option options[] = {
         {"config", no_argument, NULL, OPT_CONFIG},
         {"range", required_argument, NULL, OPT_RANGE},
         {"fetch", no_argument, NULL, OPT_FETCH},
+        {"keep", required_argument, NULL, OPT_KEEP},
+        {"corrupt-only", no_argument, NULL, OPT_CORRUPT_ONLY},
+        {"force", no_argument, NULL, OPT_FORCE},
         {},
 };
 
-static void take_option(int opt)
+/* 0, or the exit status. */
+static int take_option(int opt)
 {
         switch (opt) {
         case OPT_INSTALLED:
@@ -88,7 +103,35 @@ static void take_option(int opt)
         case OPT_FETCH:
                 kernel_options.fetch = true;
                 break;
+        case OPT_KEEP:
+                if (parse_number(optarg, 0, UINT_MAX, &kernel_options.keep) < 0)
+                        return verb_usage_error(&verb_kernel, "--keep: '%s' is no number of kernels",
+                                                optarg);
+                break;
+        case OPT_CORRUPT_ONLY:
+                kernel_options.corrupt_only = true;
+                break;
+        case OPT_FORCE:
+                kernel_options.force = true;
+                break;
         }
+        return 0;
+}
+
+static int check_clean(const char *verb)
+{
+        const struct kernel_options *o = &kernel_options;
+
+        if (strcmp(verb, "clean") != 0 && (o->keep >= 0 || o->corrupt_only || o->force))
+                return verb_usage_error(&verb_kernel, "%s takes no %s", verb,
+                                        o->keep >= 0      ? "--keep"
+                                        : o->corrupt_only ? "--corrupt-only"
+                                                          : "--force");
+        if (o->keep >= 0 && o->corrupt_only)
+                return verb_usage_error(
+                        &verb_kernel,
+                        "--keep and --corrupt-only exclude each other: the latter keeps all that is valid");
+        return 0;
 }
 
 /* Each belongs to one verb. */
@@ -106,7 +149,7 @@ static int check_options(const char *verb)
                 return verb_usage_error(&verb_kernel, "%s takes no --range", verb);
         if (o->fetch && !o->range && strcmp(verb, "resolve") != 0)
                 return verb_usage_error(&verb_kernel, "--fetch is for resolve and for list --range");
-        return 0;
+        return check_clean(verb);
 }
 
 static int run_verb(size_t i, int n, char **operands, struct globals *g)
@@ -126,20 +169,24 @@ static int run(int argc, char **argv, struct globals *g)
 {
         int status = 0, opt;
 
-        while ((opt = verb_option(&verb_kernel, argc, argv, options, g, &status)) >= 0)
-                take_option(opt);
+        while ((opt = verb_option(&verb_kernel, argc, argv, options, g, &status)) >= 0) {
+                status = take_option(opt);
+                if (status)
+                        return status;
+        }
         if (opt == -2)
                 return status;
         if (optind >= argc)
                 return verb_usage_error(&verb_kernel,
-                                        "say what: import, list, info, diff, resolve or remove");
+                                        "say what: import, list, info, diff, resolve, remove or clean");
         for (size_t i = 0; i < KT_ARRAY_SIZE(verbs); i++)
                 if (strcmp(argv[optind], verbs[i].name) == 0)
                         return run_verb(i, argc - optind - 1, argv + optind + 1, g);
         return verb_usage_error(&verb_kernel,
-                                "there is no '%s'; there are import, list, info, diff, resolve and remove",
+                                "there is no '%s'; there are import, list, info, diff, resolve, remove "
+                                "and clean",
                                 argv[optind]);
 }
 
-const struct verb verb_kernel = {"kernel", "the kernel cache: import, list, info, diff, resolve, remove",
-                                 usage, run};
+const struct verb verb_kernel = {
+        "kernel", "the kernel cache: import, list, info, diff, resolve, remove, clean", usage, run};

@@ -12,10 +12,14 @@ struct kernel_options {
         const char *root;  /* import --root, or NULL */
         const char *range; /* list: the versions in it */
         bool fetch;        /* list, resolve: what is not cached too */
+        int64_t keep;      /* clean --keep; below 0: not given */
+        bool corrupt_only; /* clean --corrupt-only */
+        bool force;        /* clean --force */
 };
 
 extern struct kernel_options kernel_options;
 
+int kernel_clean(int argc, char **argv, struct globals *g);
 int kernel_diff(int argc, char **argv, struct globals *g);
 int kernel_import(int argc, char **argv, struct globals *g);
 int kernel_list(int argc, char **argv, struct globals *g);

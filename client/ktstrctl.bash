@@ -41,13 +41,16 @@ _ktstrctl()
                 ;;
         kernel)
                 case $prev in
-                kernel) COMPREPLY=($(compgen -W 'import list info diff resolve remove' -- "$cur")) ;;
+                kernel) COMPREPLY=($(compgen -W 'import list info diff resolve remove clean' -- "$cur")) ;;
                 import) COMPREPLY=($(compgen -f -W '--installed --root' -- "$cur")) ;;
                 --installed) COMPREPLY=($(compgen -W '--root' -- "$cur")) ;;
                 --root) COMPREPLY=($(compgen -d -- "$cur")) ;;
                 info)
                         _ktstrctl_field=key
                         COMPREPLY=($(compgen -W "--config $(_ktstrctl_from_daemon kernel list)" -- "$cur"))
+                        ;;
+                clean | --corrupt-only | --force)
+                        COMPREPLY=($(compgen -W "--keep --corrupt-only --force $global" -- "$cur"))
                         ;;
                 *)
                         _ktstrctl_field=key

@@ -29,6 +29,11 @@ static void work_free(struct kernel_work *w)
         kernel_spec_done(&w->range);
         free_strings(w->versions);
         free_strings(w->specs);
+        free(w->sizes);
+        release_list_free(w->releases);
+        kcache_keys_free(w->only);
+        kcache_keys_free(w->removed);
+        kcache_keys_free(w->in_use);
         for (size_t i = 0; i < w->n_files; i++) {
                 free((char *)w->files[i].name);
                 free((char *)w->files[i].path);
@@ -149,6 +154,14 @@ static void on_done(void *data, int status)
         /* The wake-up for the last ones may still be under way. */
         if (w->tells_stages)
                 send_stages(w);
+        if (w->result >= 0 && w->then)
+                w->then(w);
+        else
+                kernel_work_finish(w);
+}
+
+void kernel_work_finish(struct kernel_work *w)
+{
         if (w->result < 0)
                 call_fail(w->call, &w->error);
         else

@@ -17,6 +17,7 @@
 #include "kernel_resolve.h"
 
 #define KERNEL_FILES_MAX 3U /* of one import */
+#include "release_list.h"
 
 /* Told on the worker thread, sent on the loop. */
 struct stages {
@@ -31,6 +32,8 @@ struct kernel_work {
         struct kernel_caller caller;
         void (*work)(struct kernel_work *w);
         struct json_object *(*reply)(struct kernel_work *w);
+        void (*then)(struct kernel_work *w); /* NULL, or what is to be done on the loop before the reply of
+                                                work that went well: it sees to kernel_work_finish(), once */
 
         char *spec;   /* key or kernel spec, or NULL */
         char *other;  /* the second of two */
@@ -50,7 +53,14 @@ struct kernel_work {
         struct kernel_set set;
         struct kernel_spec range;
         char **versions; /* NULL-terminated, or NULL */
+        uint64_t *sizes; /* of the list's, bytes on disk */
+        struct release_list *releases;
+        const struct release_list *lent_releases; /* borrowed until the reply is made */
+        const char *no_releases;                  /* why there are none, borrowed so too; or NULL */
         bool existed;
+        struct kcache_clean clean;
+        char **only;              /* of clean */
+        char **removed, **in_use; /* by clean */
         int result;
         struct kt_error error;
 
@@ -65,6 +75,9 @@ struct kernel_work *kernel_work_new(struct call *call, void (*work)(struct kerne
 
 /* Let it run. It may be gone when this returns. */
 void kernel_work_start(struct kernel_work *w);
+
+/* After `then`: reply, free the work. */
+void kernel_work_finish(struct kernel_work *w);
 
 /* Instead of starting it: fail the call, free the work. */
 void kernel_work_fail(struct kernel_work *w, const struct kt_error *err);

@@ -10,34 +10,9 @@
 #include "kernel_work.h"
 #include "method_kernel_import.h"
 #include "method_kernel_info.h"
+#include "method_kernel_list.h"
 #include "method_kernel_resolve.h"
 #include "server.h"
-
-/* --- List --- */
-
-static void do_list(struct kernel_work *w)
-{
-        w->result = kcache_list(w->kcache, &w->list, &w->error);
-}
-
-static struct json_object *reply_list(struct kernel_work *w)
-{
-        struct json_object *o = json_object_new_object(), *a = json_object_new_array();
-
-        for (struct kernel **k = w->list; k && *k; k++)
-                json_object_array_add(a, kernel_json(*k));
-        kt_json_add_str(o, "root", kcache_root(w->kcache));
-        kt_json_add(o, "entries", a);
-        return o;
-}
-
-static void list(struct call *call)
-{
-        struct kernel_work *w = kernel_work_new(call, do_list, reply_list);
-
-        if (w)
-                kernel_work_start(w);
-}
 
 /* --- Remove --- */
 
@@ -49,7 +24,7 @@ static void do_remove(struct kernel_work *w)
 /* Nobody can ask for its guests any more. */
 static struct json_object *reply_removed(struct kernel_work *w)
 {
-        (void)pool_drop(w->call->server->pool, w->spec, true);
+        pool_drop_removed(w->call->server->pool);
         return json_object_new_object();
 }
 
@@ -77,7 +52,8 @@ static void remove_(struct call *call)
 
 const struct method methods_kernel[] = {
         {"io.ktstrd.Kernel.Import", method_kernel_import},
-        {"io.ktstrd.Kernel.List", list, .while_draining = true},
+        {"io.ktstrd.Kernel.List", method_kernel_list, .while_draining = true},
+        {"io.ktstrd.Kernel.Clean", method_kernel_clean},
         {"io.ktstrd.Kernel.Info", method_kernel_info, .while_draining = true},
         {"io.ktstrd.Kernel.Diff", method_kernel_diff, .while_draining = true},
         {"io.ktstrd.Kernel.Remove", remove_},

@@ -87,7 +87,7 @@ class KernelTest(unittest.TestCase):
     def assert_whole(self):
         """Nothing but entries, all of them good, and what begins with a dot."""
         self.assertEqual([e for e in self.entries() if "error" in e], [])
-        self.assertEqual({p.name for p in self.cache.iterdir()} - {".locks", ".initramfs", ".boot", ".downloads"}, set(self.keys()))
+        self.assertEqual({p.name for p in self.cache.iterdir()} - {".locks", ".initramfs", ".boot", ".downloads", ".used"}, set(self.keys()))
         self.assertEqual([p for p in self.cache.rglob("*") if p.name.startswith(".tmp-")], [])
         for key in self.keys():
             self.assertLessEqual({p.name for p in (self.cache / key).iterdir()}, {"metadata.json", "vmlinux", "btf", "config", "modules"})
@@ -489,16 +489,20 @@ class Listed(KernelTest):
     def test_an_empty_cache(self):
         result = self.daemon.ctl("kernel", "list")
         self.assertEqual((result.status, result.err), (0, f"cache: {self.cache}\n"), result)
-        self.assertEqual(result.out, "no cached kernels. Run `ktstrctl kernel import FILE` to take one in.\n")
+        self.assertRegex(result.out, r"\Ano cached kernels\. Run `ktstrctl kernel build` to download and build a kernel[^\n]*kernel import[^\n]*\n\Z")
         result = self.daemon.ctl("kernel", "list", "--json")
-        self.assertEqual((result.status, result.err, json.loads(result.out)), (0, "", {"root": str(self.cache), "entries": []}))
+        self.assertEqual((result.status, result.err), (0, ""), result)
+        listed = json.loads(result.out)
+        self.assertRegex(listed.pop("current_ktstr_kconfig_hash"), r"\A[0-9a-f]{8}\Z")
+        self.assertEqual(listed, {"root": str(self.cache), "active_prefixes_fetch_error": None, "entries": [], "size_bytes": 0})
 
     def test_rows_are_newest_first(self):
         releases = ["6.9.1-b", "6.18.2-a", "6.18.10-a", "6.18.10-cloud-a", "6.19.0-rc2-a", "6.19.0-rc10-a", "6.19.0-a", "7.0.0-a"]
         for release in random.Random(4).sample(releases, len(releases)):
             self.take(self.write(release, kf.elf(release)))
         result = self.daemon.ctl("kernel", "list")
-        self.assertEqual((result.status, result.err), (0, f"cache: {self.cache}\n"), result)
+        self.assertEqual(result.status, 0, result)
+        self.assertRegex(result.err, rf"\Acache: {self.cache}\n8 kernels, 0\.00 GiB\n\Z")
         header, *rows = result.out.splitlines()
         self.assertEqual(header, "  " + "KEY".ljust(48) + " " + "VERSION".ljust(12) + " SOURCE   ARCH    BUILT")
         self.assertEqual([row[2:50].rstrip() for row in rows],
@@ -513,6 +517,8 @@ class Listed(KernelTest):
         self.assertEqual((result.status, result.err), (0, ""), result)
         listed = json.loads(result.out)
         self.assertEqual((listed["root"], listed["entries"]), (str(self.cache), self.entries()))
+        only_listed = {"eol", "size_bytes"}
+        self.assertEqual({k: v for k, v in listed["entries"][0].items() if k not in only_listed}, self.entry(key))
         self.assertEqual(json.loads(self.daemon.ctl("kernel", "info", key, "--json").out)["entry"], self.entry(key))
         self.assertEqual([r["entry"] for r in json.loads(self.resolve("--json").out)], [self.entry(key)])
 
@@ -560,7 +566,7 @@ class Listed(KernelTest):
         }
         for i, cut in enumerate((0, 1, 2, len(text) // 3, len(text) // 2, len(text) - 1)):
             cases[f"cut{i}"] = ("truncated", lambda p, cut=cut: p.write_text(text[:cut]))
-        for name in metadata:
+        for name in metadata.keys() - {"btf_sha256", "config_sha256"}:
             less = {k: v for k, v in metadata.items() if k != name}
             cases[f"lacks-{name}"] = ("schema_drift", lambda p, less=less: p.write_text(json.dumps(less)))
             null = {**metadata, name: None}
@@ -579,7 +585,7 @@ class Listed(KernelTest):
         got = {e["key"].removeprefix("6.19.1-"): e for e in rest}
         self.assertEqual({name: e["error_kind"] for name, e in got.items()}, {name: kind for name, (kind, _) in cases.items()})
         for name, entry in got.items():
-            self.assertEqual(set(entry), {"key", "path", "error", "error_kind"}, name)
+            self.assertEqual(set(entry), {"key", "path", "error", "error_kind", "size_bytes"}, name)
         header, row, *rows = self.daemon.ctl("kernel", "list").out.splitlines()
         self.assertIn(good, row)
         self.assertEqual(rows, [f"  {e['key']:<48} (corrupt: {e['error']})" for e in rest])
@@ -856,7 +862,7 @@ class AtOnce(KernelTest):
         (self.cache / ".initramfs/.tmp-abcdef").write_bytes(b"x")
         os.mkfifo(self.cache / ".tmp-fifo")
         self.daemon.start()
-        self.assertEqual({p.name for p in self.cache.iterdir()} - {".locks", ".initramfs"}, {".tmp-fifo"})
+        self.assertEqual({p.name for p in self.cache.iterdir()} - {".locks", ".initramfs", ".used"}, {".tmp-fifo"})
         self.assertEqual(list((self.cache / ".initramfs").iterdir()), [])
 
 
