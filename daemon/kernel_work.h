@@ -53,6 +53,7 @@ struct kernel_work {
         struct kernel_set set;
         struct kernel_spec range;
         char **versions; /* NULL-terminated, or NULL */
+        bool fetch;      /* what kernel.org has too */
         uint64_t *sizes; /* of the list's, bytes on disk */
         struct release_list *releases;
         const struct release_list *lent_releases; /* borrowed until the reply is made */

@@ -9,6 +9,8 @@
 #include "../proto/errors.h"
 #include "kernel_json.h"
 #include "kernel_work.h"
+#include "release_fetch.h"
+#include "server.h"
 
 /* --- Resolve --- */
 
@@ -77,6 +79,42 @@ void method_kernel_resolve(struct call *call)
 static void do_versions(struct kernel_work *w)
 {
         w->result = kernel_versions(w->kcache, &w->range, &w->versions, &w->error);
+        if (w->result >= 0 && w->fetch)
+                (void)release_list_load(kcache_root(w->kcache), RELEASE_LIST_MAX_AGE_MS, &w->releases);
+}
+
+/* Of the rest of the list nothing is for use: what is to come, and what is not Linus's. */
+static int add_releases(struct kernel_work *w, const struct release_list *list)
+{
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < list->n; i++)
+                if (strcmp(list->of[i].moniker, "stable") == 0 ||
+                    strcmp(list->of[i].moniker, "longterm") == 0)
+                        r = kernel_versions_add(&w->versions, &w->range, list->of[i].version);
+        return r < 0 ? kt_error_set(&w->error, r, KT_E_INTERNAL, "out of memory") : 0;
+}
+
+static void on_releases(void *userdata, const struct release_list *list, const char *why)
+{
+        struct kernel_work *w = userdata;
+
+        w->result = list ? add_releases(w, list)
+                         : kt_error_set(&w->error, -EIO, KT_E_DOWNLOAD,
+                                        "what kernel.org has of %s cannot be told: %s; without --fetch it "
+                                        "is what is cached",
+                                        w->range.text, why);
+        kernel_work_finish(w);
+}
+
+static void want_releases(struct kernel_work *w)
+{
+        if (!w->fetch)
+                kernel_work_finish(w);
+        else if (w->releases)
+                on_releases(w, w->releases, NULL);
+        else if (release_fetch(w->call->server->releases, on_releases, w) < 0)
+                on_releases(w, NULL, "out of memory");
 }
 
 static struct json_object *reply_versions(struct kernel_work *w)
@@ -101,6 +139,8 @@ void method_kernel_versions(struct call *call)
 
         if (!w)
                 return;
+        w->then = want_releases;
+        w->fetch = kt_json_bool(call->parameters, "fetch", false);
         r = kernel_spec_parse(range, &w->range, &err);
         if (r >= 0 && w->range.kind != KERNEL_SPEC_RANGE)
                 r = kt_error_set_field(&err, -EINVAL, KT_E_INVALID_PARAMETER, "range",

@@ -250,6 +250,26 @@ class Ended(CacheTest):
                     self.assertNotIn("(EOL)", self.daemon.ctl("kernel", "list").out)
         self.daemon = self.new_daemon()
 
+    def test_a_range_has_what_is_released_when_that_is_asked_for(self):
+        for release in ("6.16.3-a", "6.17.13-a", "6.18.1-a"):
+            self.take(release)
+        self.assertEqual(self.daemon.ctl("kernel", "list", "--range", "6.12..6.19").out.split(), ["6.16.3", "6.17.13", "6.18.1"])
+        self.assertEqual(self.times_asked(), 0)
+        for _ in range(2):
+            result = self.daemon.ctl("kernel", "list", "--range", "6.12..6.19", "--fetch")
+            self.assertEqual((result.status, result.err), (0, ""), result)
+            self.assertEqual(result.out.split(), ["6.12.63", "6.16.3", "6.17.13", "6.18.1", "6.18.2"])
+        self.assertEqual(self.times_asked(), 1)
+        self.assertEqual(self.daemon.ctl("kernel", "list", "--range", "6.12..6.16", "--fetch").out.split(), ["6.12.63", "6.16.3"])
+
+    def test_a_range_without_the_list_is_an_error(self):
+        self.builder_says('{"error": {"name": "io.ktstrd.Kernel.DownloadFailed", "message": "no route to kernel.org"}}', then="exit 1")
+        self.take("6.18.1-a")
+        result = self.daemon.ctl("kernel", "list", "--range", "6.12..6.19", "--fetch")
+        self.assertEqual((result.status, result.out), (3, ""), result)
+        self.assertRegex(result.err, r"\Aktstrctl: kernel: [^\n]*6\.12\.\.6\.19[^\n]*no route to kernel\.org[^\n]*\n\Z")
+        self.assertEqual(self.daemon.ctl("kernel", "list", "--range", "6.12..6.19").out.split(), ["6.18.1"])
+
     def test_one_that_never_answers_is_not_waited_for(self):
         self.builder_says(then="exec sleep 1000")
         self.take("6.17.13-a")
