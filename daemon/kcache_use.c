@@ -50,7 +50,7 @@ static int not_what_was_stored(struct kcache *c, const struct kernel *k, char *w
         if (r < 0)
                 kt_log_warning("kernel %s in %s is corrupt and cannot be marked as such: %s", k->key,
                                c->root, strerror(-r));
-        return kt_error_set_field(reterr, -EBADMSG, KT_E_BAD_KERNEL, "kernel",
+        return kt_error_set_field(reterr, -EBADMSG, KT_E_IO, "kernel",
                                   "cached kernel %s is corrupt: %s; remove it with `ktstrctl kernel remove "
                                   "%s`, then %s it again",
                                   k->key, text ?: "it is not what was stored", k->key,
@@ -91,7 +91,7 @@ static int read_again(struct kcache *c, const char *key, const char *image_sha25
         if (r < 0)
                 return r;
         if (k->error)
-                r = kt_error_set_field(reterr, -EBADMSG, KT_E_BAD_KERNEL, "kernel",
+                r = kt_error_set_field(reterr, -EBADMSG, KT_E_IO, "kernel",
                                        "cached kernel %s is corrupt: %s; remove it with `ktstrctl kernel "
                                        "remove %s`, then import or build it again",
                                        key, k->error, key);

@@ -210,7 +210,10 @@ class Effect(unittest.TestCase):
             reply = daemon.call("io.ktstrd.Job.Submit", memory_mib=601)
             self.assertEqual(reply["error"], "io.ktstrd.Job.NeverFits", reply)
             self.assertIn("guests have at most 600 MiB here (MemoryMax= in ktstrd.conf)", reply["parameters"]["message"])
-            wires = [self.queue(daemon, memory_mib=300), self.queue(daemon, memory_mib=300)]
+            wires = [self.queue(daemon, memory_mib=300)]
+            # Until the accelerators are known all wait, and only one may.
+            kt.wait_until(lambda: self.states(daemon) == ["running"], "the first to run")
+            wires.append(self.queue(daemon, memory_mib=300))
             kt.wait_until(lambda: self.states(daemon) == ["running", "running"], "two that fit to run")
             wires.append(self.queue(daemon, memory_mib=128))
             reply = daemon.call("io.ktstrd.Job.Submit", memory_mib=128)

@@ -498,7 +498,7 @@ class Used(CacheTest):
                 self.spoil(key, name)
                 result = self.daemon.ctl("submit", "--json", "--kernel", key)
                 verdict = result.verdict()
-                self.assertEqual((result.status, verdict["verdict"]), (64, "error"), result)
+                self.assertEqual((result.status, verdict["verdict"]), (3, "error"), result)
                 self.assertRegex(verdict["reason"], rf"\A[^\n]*{key} is corrupt: [^\n]*/{name} is not what was stored[^\n]*kernel remove {key}[^\n]*\Z")
                 entry = self.entries()[key]
                 self.assertEqual(entry["error_kind"], "unknown")

@@ -377,7 +377,7 @@ START_TEST(what_was_changed_is_not_used_and_listed_as_corrupt)
                 close(lease);
                 spoil(&t, KEY, files[i]);
                 ck_assert_int_eq(kcache_use(t.c, KEY, NULL, &k, &lease, &err), -EBADMSG);
-                ck_assert_str_eq(err.name, KT_E_BAD_KERNEL);
+                ck_assert_str_eq(err.name, KT_E_IO);
                 ck_assert_ptr_nonnull(strstr(err.message, files[i]));
                 ck_assert_ptr_nonnull(strstr(err.message, "ktstrctl kernel remove " KEY));
                 ck_assert_str_eq(listed(t.c), KEY "!");
