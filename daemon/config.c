@@ -108,6 +108,10 @@ void config_done(struct config *c)
         free(c->busybox_path);
         free(c->exec_helper);
         free(c->builder_path);
+        free(c->kernel_mirror);
+        free(c->kernel_releases);
+        free(c->kernel_candidates);
+        free(c->kernel_keyring);
         free(c->template_dir);
         memset(c, 0, sizeof(*c));
         c->ready_fd = -1;

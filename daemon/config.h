@@ -33,6 +33,12 @@ struct config {
         bool templates;        /* boot once for each shape and clone that; no: boot every guest cold */
         char *template_dir;    /* absolute */
 
+        char *kernel_mirror, *kernel_releases,
+                *kernel_candidates; /* URLs: releases' tarballs, their list, and those of candidates */
+        char *kernel_keyring;       /* of those who sign them; NULL: none */
+        unsigned build_cpu_quota;   /* percent of the host's CPUs that a build may take; 1 … 100 */
+        uint64_t download_stall_ms; /* a download that brings nothing for so long is begun again */
+
         uint64_t guest_memory; /* bytes that the guests of running jobs may have together */
         unsigned overcommit;   /* vCPUs per host CPU; 0: 2 under kvm, 8 under tcg */
         unsigned queue_max;    /* jobs that may wait; not 0 */

@@ -16,6 +16,8 @@ enum kind {
         SPAN,      /* uint64_t, milliseconds */
         YES_NO,    /* bool */
         PATH,      /* char * */
+        URL,       /* char * */
+        PERCENT,   /* unsigned */
         LOG_LEVEL, /* int */
 };
 
@@ -42,6 +44,17 @@ static const struct key {
         [CONFIG_JOBS_QUEUE_MAX] = {"Jobs", "QueueMax", NUMBER, FIELD(queue_max), "10000", "1", "1000000"},
         [CONFIG_KERNELS_CACHE_MAX] = {"Kernels", "CacheMax", DISK, FIELD(cache_max), "infinity", "1M",
                                       "infinity"},
+        [CONFIG_KERNEL_MIRROR] = {"Kernels", "KernelMirror", URL, FIELD(kernel_mirror),
+                                  "https://cdn.kernel.org/pub/linux/kernel"},
+        [CONFIG_KERNEL_RELEASES] = {"Kernels", "KernelReleases", URL, FIELD(kernel_releases),
+                                    "https://www.kernel.org/releases.json"},
+        [CONFIG_KERNEL_CANDIDATES] = {"Kernels", "KernelCandidates", URL, FIELD(kernel_candidates),
+                                      "https://git.kernel.org/torvalds/t"},
+        [CONFIG_KERNEL_KEYRING] = {"Kernels", "KernelKeyring", PATH, FIELD(kernel_keyring)},
+        [CONFIG_BUILD_CPU_QUOTA] = {"Kernels", "BuildCPUQuota", PERCENT, FIELD(build_cpu_quota), "75%", "1%",
+                                    "100%"},
+        [CONFIG_DOWNLOAD_STALL] = {"Kernels", "DownloadStallSec", SPAN, FIELD(download_stall_ms), "30s",
+                                   "1s", "1h"},
         [CONFIG_CACHE_DIR] = {"Daemon", "CacheDir", PATH, FIELD(cache_dir)},
         [CONFIG_STATE_DIR] = {"Daemon", "StateDir", PATH, FIELD(state_dir)},
         [CONFIG_IDLE_EXIT] = {"Daemon", "IdleExitSec", SPAN, FIELD(idle_exit_ms), "10min", "0", "infinity"},
@@ -63,10 +76,11 @@ bool config_key_is_path(enum config_key key)
 
 static int read_quantity(enum kind kind, const char *value, uint64_t *ret)
 {
-        return kind == SIZE   ? config_size(value, ret)
-               : kind == DISK ? config_disk_size(value, ret)
-               : kind == SPAN ? config_span(value, ret)
-                              : config_number(value, ret);
+        return kind == SIZE      ? config_size(value, ret)
+               : kind == DISK    ? config_disk_size(value, ret)
+               : kind == SPAN    ? config_span(value, ret)
+               : kind == PERCENT ? config_percent(value, ret)
+                                 : config_number(value, ret);
 }
 
 static int set_quantity(const struct key *k, const char *value, void *field, struct kt_error *reterr)
@@ -76,7 +90,8 @@ static int set_quantity(const struct key *k, const char *value, void *field, str
         } texts[] = {[NUMBER] = {"number", ""},
                      [SIZE] = {"size", ", such as 512M, 2G or 10%"},
                      [DISK] = {"size", ", such as 512M or 20G"},
-                     [SPAN] = {"time", ", such as 30s, 10min or 1h 30min"}};
+                     [SPAN] = {"time", ", such as 30s, 10min or 1h 30min"},
+                     [PERCENT] = {"part", ""}};
         uint64_t n = 0, min = 0, max = 0;
         int r = read_quantity(k->kind, value, &n);
 
@@ -86,23 +101,44 @@ static int set_quantity(const struct key *k, const char *value, void *field, str
                 return kt_error_set(reterr, -EINVAL, KT_E_INVALID_PARAMETER,
                                     "'%.128s' is no %s from %s to %s%s", value, texts[k->kind].noun, k->min,
                                     k->max, texts[k->kind].examples);
-        if (k->kind == NUMBER)
+        if (k->kind == NUMBER || k->kind == PERCENT)
                 *(unsigned *)field = (unsigned)n;
         else
                 *(uint64_t *)field = n;
         return 0;
 }
 
-static int set_path(const char *value, char **field, struct kt_error *reterr)
+/* Of the two kinds that are fetched, and nothing in it that a program could take for something else. */
+static bool is_url(const char *value)
+{
+        const char *host = strncmp(value, "https://", 8) == 0  ? value + 8
+                           : strncmp(value, "http://", 7) == 0 ? value + 7
+                                                               : "";
+
+        if (!*host || *host == '/')
+                return false;
+        for (; *host; host++)
+                if ((unsigned char)*host <= ' ' || *host == 0x7f)
+                        return false;
+        return true;
+}
+
+static int set_text(enum kind kind, const char *value, char **field, struct kt_error *reterr)
 {
         char *copy;
 
-        if (*value != '/')
+        if (kind == PATH && *value != '/')
                 return kt_error_set(reterr, -EINVAL, KT_E_INVALID_PARAMETER, "'%.128s' is no absolute path",
                                     value);
+        if (kind == URL && !is_url(value))
+                return kt_error_set(reterr, -EINVAL, KT_E_INVALID_PARAMETER,
+                                    "'%.128s' is no URL that begins with https:// or http://", value);
         copy = strdup(value);
         if (!copy)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+        /* What is put behind it begins with a slash. */
+        for (size_t n = strlen(copy); kind == URL && copy[n - 1] == '/'; n--)
+                copy[n - 1] = '\0';
         free(*field);
         *field = copy;
         return 0;
@@ -114,7 +150,8 @@ static int set_field(struct config *config, const struct key *k, const char *val
 
         switch (k->kind) {
         case PATH:
-                return set_path(value, field, reterr);
+        case URL:
+                return set_text(k->kind, value, field, reterr);
         case YES_NO:
                 if (config_yes_no(value, field) == 0)
                         return 0;
@@ -204,6 +241,6 @@ void config_show(const struct config_draft *draft, FILE *out)
                 if (k->kind == SIZE && strchr(value, '%'))
                         fprintf(out, "; %s are %lluM", value,
                                 (unsigned long long)*(const uint64_t *)field >> 20);
-                fprintf(out, "\n%s=%s\n", k->name, value);
+                fprintf(out, "\n%s=%s\n", k->name, value ?: "");
         }
 }

@@ -74,6 +74,19 @@ int config_disk_size(const char *text, uint64_t *ret_bytes)
         return strchr(text, '%') ? -EINVAL : config_size(text, ret_bytes);
 }
 
+int config_percent(const char *text, uint64_t *ret)
+{
+        uint64_t n;
+        int r = take_digits(&text, &n);
+
+        if (r < 0)
+                return r;
+        if (strcmp(text, "%") != 0)
+                return -EINVAL;
+        *ret = n;
+        return 0;
+}
+
 /* A unit that the text begins with, moving *text behind it; 0 when it is none. */
 static uint64_t take_unit(const char **text)
 {

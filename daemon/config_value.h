@@ -15,6 +15,9 @@ int config_size(const char *text, uint64_t *ret_bytes);
 /* The same without a part of the memory; "infinity" is UINT64_MAX. */
 int config_disk_size(const char *text, uint64_t *ret_bytes);
 
+/* "75%". */
+int config_percent(const char *text, uint64_t *ret);
+
 /* A time span: "30" (seconds), "500ms", "10min", "1h 30min". "infinity" is UINT64_MAX. */
 int config_span(const char *text, uint64_t *ret_ms);
 

@@ -404,15 +404,17 @@ class KtstrdConf(unittest.TestCase):
                     self.assertRegex(self.explained(section, key), r"Default: |by default")
 
     def test_kinds_and_ranges(self):
-        kinds = {"number": "A number", "size": "A size", "time": "A time"}
+        kinds = {"number": "A number", "size": "A size", "time": "A time", "part": "A part"}
         ranges = 0
         for section, key, _ in self.shown:
             with self.subTest(section=section, key=key):
                 said = self.settle(f"[{section}]\n{key}=?\n").stderr
                 text = self.explained(section, key)
-                if found := re.search(r"is no (number|size|time) (from \w+ to \w+)", said):
+                if found := re.search(r"is no (number|size|time|part) (from \S+ to \w+%?)", said):
                     ranges += 1
                     self.assertIn(f"{kinds[found[1]]} {found[2]}.", text)
+                elif "is no URL" in said:
+                    self.assertIn("A URL.", text)
                 elif "neither yes nor no" in said:
                     self.assertIn("Yes or no.", text)
                 elif "is none of" in said:
