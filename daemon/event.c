@@ -6,8 +6,9 @@
 const char *event_kind_name(enum event_kind kind)
 {
         static const char *const names[] = {
-                [EVENT_QUEUED] = "queued", [EVENT_GUEST] = "guest", [EVENT_SCHEDULER] = "scheduler",
-                [EVENT_STEP] = "step",     [EVENT_LOG] = "log",     [EVENT_VERDICT] = "verdict",
+                [EVENT_QUEUED] = "queued", [EVENT_GUEST] = "guest",       [EVENT_SCHEDULER] = "scheduler",
+                [EVENT_STEP] = "step",     [EVENT_PROGRESS] = "progress", [EVENT_WARNING] = "warning",
+                [EVENT_NOTE] = "note",     [EVENT_LOG] = "log",           [EVENT_VERDICT] = "verdict",
         };
 
         return names[kind];
@@ -21,6 +22,7 @@ const char *event_stream_name(enum event_stream stream)
                 [STREAM_STDOUT] = "stdout",
                 [STREAM_STDERR] = "stderr",
                 [STREAM_KERNEL] = "kernel",
+                [STREAM_BUILD] = "build",
         };
 
         return names[stream];
@@ -33,6 +35,7 @@ void event_free(struct event *e)
         kt_list_remove(&e->link);
         free(e->message);
         free(e->ops);
+        free(e->file);
         free(e->data);
         free(e);
 }

@@ -17,6 +17,9 @@ enum event_kind {
         EVENT_GUEST,
         EVENT_SCHEDULER,
         EVENT_STEP,
+        EVENT_PROGRESS,
+        EVENT_WARNING,
+        EVENT_NOTE,
         EVENT_LOG,
         EVENT_VERDICT,
 };
@@ -27,6 +30,7 @@ enum event_stream {
         STREAM_STDOUT,
         STREAM_STDERR,
         STREAM_KERNEL,
+        STREAM_BUILD,
 };
 
 struct event {
@@ -35,14 +39,18 @@ struct event {
         int64_t time_us;     /* CLOCK_REALTIME */
         uint64_t elapsed_ms; /* since the job was submitted */
         enum event_kind kind;
-        int position;      /* queued: jobs ahead; else -1 */
-        int64_t wait_ms;   /* queued: until it starts, about; -1: not known */
-        const char *state; /* static, or NULL */
-        char *message;     /* owned, or NULL: one line for a person */
-        char *ops;         /* owned, or NULL */
-        const char *step;  /* static, or NULL */
-        bool with_guest;   /* the job's guest facts belong to it */
-        bool guest_booted; /* those that are known once it has booted too */
+        int position;        /* queued: jobs ahead; else -1 */
+        int64_t wait_ms;     /* queued: until it starts, about; -1: not known */
+        const char *state;   /* static, or NULL */
+        char *message;       /* owned, or NULL: one line for a person */
+        char *ops;           /* owned, or NULL */
+        const char *step;    /* static, or NULL */
+        bool with_guest;     /* the job's guest facts belong to it */
+        bool guest_booted;   /* those that are known once it has booted too */
+        int64_t done, total; /* progress; total -1: not known */
+        const char *unit;    /* progress: static */
+        double percent;      /* progress; -1: not known */
+        char *file;          /* progress: owned, or NULL */
         enum event_stream stream;
         char *data; /* log: owned bytes */
         size_t data_size;

@@ -12,6 +12,7 @@
 
 #include "../common/log.h"
 #include "../proto/errors.h"
+#include "builds.h"
 #include "queue.h"
 #include "results.h"
 #include "run.h"
@@ -38,6 +39,7 @@ void job_spec_done(struct job_spec *spec)
         free(spec->command);
         free(spec->kernel);
         free(spec->accel);
+        build_spec_free(spec->build);
         memset(spec, 0, sizeof(*spec));
 }
 
@@ -80,7 +82,14 @@ static void job_free(struct job *job)
         free(job->guest.qemu);
         free(job->sched_sha256);
         free(job->result_dir);
+        build_facts_done(&job->build_facts);
         free(job);
+}
+
+void job_drop(struct job *job)
+{
+        job->state = JOB_ENDED;
+        job_free(job);
 }
 
 void jobs_done(struct jobs *jobs)
@@ -149,7 +158,8 @@ int job_new(struct jobs *jobs, struct job_spec *spec, struct job **ret, struct k
         job->guest.boot_ms = -1;
         job->guest.cpus = topology_cpus(&job->spec.topology);
         job->guest.memory_mib = job->spec.memory_mib;
-        topology_format(&job->spec.topology, job->guest.topology);
+        if (job->spec.kind != JOB_BUILD)
+                topology_format(&job->spec.topology, job->guest.topology);
         verdict_init(&job->verdict);
         *ret = job;
         return 0;
@@ -160,7 +170,9 @@ void job_cancel(struct job *job)
         if (job->state == JOB_ENDED || job->cancelled)
                 return;
         job->cancelled = true;
-        if (job->state == JOB_QUEUED) {
+        if (job->spec.kind == JOB_BUILD)
+                build_cancel(job->build);
+        else if (job->state == JOB_QUEUED) {
                 verdict_set(&job->verdict, VERDICT_CANCELLED, "cancelled before it started");
                 job_end(job);
         } else
@@ -201,10 +213,17 @@ struct event *job_event_new(struct job *job, enum event_kind kind)
         e->kind = kind;
         e->position = -1;
         e->wait_ms = -1;
+        e->percent = -1;
         e->time_us = realtime_us();
         uv_update_time(&job->server->loop);
         e->elapsed_ms = uv_now(&job->server->loop) - job->submitted_ms;
         return e;
+}
+
+/* What a log event takes of the memory that a job's may have; of a short line it is mostly itself. */
+static size_t log_cost(const struct event *e)
+{
+        return e->kind == EVENT_LOG ? e->data_size + sizeof(*e) : 0;
 }
 
 static void drop_old_logs(struct job *job)
@@ -216,7 +235,7 @@ static void drop_old_logs(struct job *job)
                         return;
                 if (e->kind != EVENT_LOG)
                         continue;
-                job->log_bytes -= e->data_size;
+                job->log_bytes -= log_cost(e);
                 event_free(e);
         }
 }
@@ -225,7 +244,11 @@ void job_publish(struct job *job, struct event *e)
 {
         e->seq = ++job->last_seq;
         kt_list_append(&job->events, &e->link);
-        job->log_bytes += e->data_size;
+        job->log_bytes += log_cost(e);
+        if (e->kind == EVENT_PROGRESS) {
+                event_free(job->progress);
+                job->progress = e;
+        }
         kt_list_for_each_safe (it, &job->watchers) {
                 struct job_watcher *w = kt_list_entry(it, struct job_watcher, link);
                 w->on_event(w);
@@ -271,7 +294,10 @@ void job_end(struct job *job)
         struct event *e;
 
         assert(job->state != JOB_ENDED);
-        queue_leave(job);
+        if (job->spec.kind == JOB_BUILD)
+                builds_leave(job);
+        else
+                queue_leave(job);
         jobs->n_alive--;
         job->state = JOB_ENDED;
         job->run = NULL;
@@ -285,20 +311,28 @@ void job_end(struct job *job)
         kt_log_scope(job_log_context(job));
         kt_log_info("%s: %s", verdict_kind_name(job->verdict.kind),
                     job->verdict.reason ? job->verdict.reason : "");
-        results_save(job);
+        if (!job->unsettled)
+                results_save(job);
         e = job_event_new(job, EVENT_VERDICT);
         if (e)
                 job_publish(job, e);
         jobs->keep_all--;
         forget_old(jobs); /* the job may be gone by now */
         jobs_pump(jobs);
+        builds_pump(jobs->server);
 }
 
 void jobs_cancel_all(struct jobs *jobs)
 {
         jobs->keep_all++;
-        kt_list_for_each_safe (it, &jobs->all)
-                job_cancel(kt_list_entry(it, struct job, link));
+        kt_list_for_each_safe (it, &jobs->all) {
+                struct job *job = kt_list_entry(it, struct job, link);
+
+                if (job->spec.kind != JOB_BUILD)
+                        job_cancel(job);
+                else if (job->state != JOB_ENDED)
+                        build_interrupt(job->build);
+        }
         jobs->keep_all--;
         forget_old(jobs);
 }

@@ -17,6 +17,7 @@
 
 #include "../common/log.h"
 #include "admission.h"
+#include "build.h"
 #include "event.h"
 #include "forecast.h"
 #include "topology.h"
@@ -30,8 +31,9 @@ struct server;
 struct run;
 
 enum job_kind {
-        JOB_RUN,  /* a scenario under a scheduler */
-        JOB_EXEC, /* a command */
+        JOB_RUN,   /* a scenario under a scheduler */
+        JOB_EXEC,  /* a command */
+        JOB_BUILD, /* a kernel: no guest, so it never boots; see builds.h */
 };
 
 enum job_state {
@@ -68,6 +70,7 @@ struct job_spec {
         uint64_t duration_ms, timeout_ms;
         unsigned workers;
         enum admission_priority priority;
+        struct build_spec *build; /* JOB_BUILD: all but the user; owned */
 };
 
 void job_spec_done(struct job_spec *spec);
@@ -104,12 +107,19 @@ struct job {
 
         struct kt_list events;
         uint64_t last_seq;
-        size_t log_bytes; /* held by log events */
+        size_t log_bytes;       /* held by log events */
+        struct event *progress; /* the last one: of these no other is kept */
         struct kt_list watchers;
 
         struct verdict verdict; /* valid in ENDED */
         struct run *run;        /* while BOOTING or RUNNING */
         bool cancelled;
+
+        /* of JOB_BUILD */
+        struct build *build; /* until ENDED */
+        struct build_facts build_facts;
+        char same_as[16]; /* id of the one that built the same when this one came; "": none */
+        bool unsettled;   /* ENDED for this daemon only: the next one takes it up again */
 };
 
 struct job_watcher {
@@ -144,12 +154,15 @@ void jobs_done(struct jobs *jobs);
 /* A job that is in no list yet; for queue.c. Takes the spec's content on success. */
 int job_new(struct jobs *jobs, struct job_spec *spec, struct job **ret, struct kt_error *reterr);
 
+/* One that is in no list after all. */
+void job_drop(struct job *job);
+
 struct job *jobs_find(struct jobs *jobs, const char *id);
 
 /* Ask a job to end; idempotent. A queued one ends at once. */
 void job_cancel(struct job *job);
 
-/* Cancel all that have not ended. */
+/* End all that have not, since the daemon stops: builds are only interrupted. */
 void jobs_cancel_all(struct jobs *jobs);
 
 void job_watch(struct job *job, struct job_watcher *w);

@@ -52,6 +52,16 @@ static void add_log(struct json_object *o, const struct event *e)
         }
 }
 
+static void add_progress(struct json_object *o, const struct event *e)
+{
+        kt_json_add_int(o, "done", e->done);
+        add_opt_int(o, "total", e->total);
+        kt_json_add_str(o, "unit", e->unit);
+        if (e->percent >= 0)
+                kt_json_add_double(o, "percent", e->percent);
+        kt_json_add_str(o, "file", e->file);
+}
+
 struct json_object *job_event_json(const struct job *job, const struct event *e)
 {
         struct json_object *o = json_object_new_object();
@@ -70,6 +80,8 @@ struct json_object *job_event_json(const struct job *job, const struct event *e)
                 kt_json_add(o, "guest", guest_json(&job->guest, e->guest_booted));
         kt_json_add_str(o, "ops", e->ops);
         kt_json_add_str(o, "step", e->step);
+        if (e->kind == EVENT_PROGRESS)
+                add_progress(o, e);
         if (e->kind == EVENT_LOG)
                 add_log(o, e);
         if (e->kind == EVENT_VERDICT)
@@ -182,6 +194,32 @@ static struct json_object *cgroup_json(const struct kt_cgroup *g)
         return o;
 }
 
+static struct json_object *build_json(const struct build_facts *f)
+{
+        struct json_object *o = json_object_new_object(), *stages = json_object_new_array();
+
+        for (int i = 0; i < _BUILD_STAGE_MAX; i++) {
+                struct json_object *stage;
+
+                if (f->stage_ms[i] < 0)
+                        continue;
+                stage = json_object_new_object();
+                kt_json_add_str(stage, "stage", build_stage_name((enum build_stage)i));
+                kt_json_add_int(stage, "ms", f->stage_ms[i]);
+                json_object_array_add(stages, stage);
+        }
+        kt_json_add_str(o, "source", f->source ? f->source : "");
+        kt_json_add_str(o, "profile", f->profile);
+        kt_json_add_str(o, "version", f->version);
+        add_opt_int(o, "objects", f->objects);
+        kt_json_add(o, "stages", stages);
+        kt_json_add_bool(o, "cached", f->cached);
+        kt_json_add_bool(o, "existed", f->existed);
+        kt_json_add_str(o, "tree", f->tree);
+        kt_json_add_str(o, "why_not_cached", f->why);
+        return o;
+}
+
 struct json_object *job_verdict_json(const struct job *job)
 {
         const struct verdict *v = &job->verdict;
@@ -203,6 +241,11 @@ struct json_object *job_verdict_json(const struct job *job)
                 kt_json_add(o, "guest", guest_json(&job->guest, true));
         if (v->has_sched)
                 kt_json_add(o, "scheduler", sched_json(job));
+        if (job->spec.kind == JOB_BUILD) {
+                if (job->build_facts.cached)
+                        kt_json_add_str(o, "kernel", job->build_facts.key);
+                kt_json_add(o, "build", build_json(&job->build_facts));
+        }
         kt_json_add(o, "checks", checks_json(v));
         kt_json_add(o, "cgroups", cgroups);
         kt_json_add(o, "workers", workers);
@@ -223,6 +266,7 @@ struct json_object *job_verdict_json(const struct job *job)
 
 struct json_object *job_summary_json(struct job *job)
 {
+        static const char *const kinds[] = {[JOB_RUN] = "run", [JOB_EXEC] = "exec", [JOB_BUILD] = "build"};
         struct json_object *o = json_object_new_object();
         bool ended = job->state == JOB_ENDED;
         unsigned ahead;
@@ -231,14 +275,16 @@ struct json_object *job_summary_json(struct job *job)
         kt_json_add_str(o, "job", job->id);
         kt_json_add_str(o, "state", job_state_name(job->state));
         kt_json_add_int(o, "uid", job->spec.uid);
-        kt_json_add_str(o, "kind", job->spec.kind == JOB_RUN ? "run" : "exec");
+        kt_json_add_str(o, "kind", kinds[job->spec.kind]);
+        kt_json_add_str(o, "build", job->build_facts.source);
         kt_json_add_str(o, "scheduler", job->spec.sched_name);
         kt_json_add_str(o, "scenario", job->spec.scenario);
         kt_json_add_str(o, "topology", job->guest.topology);
         kt_json_add_str(o, "kernel",
-                        job->guest.kernel  ? job->guest.kernel
-                        : job->spec.kernel ? job->spec.kernel
-                                           : "");
+                        job->guest.kernel      ? job->guest.kernel
+                        : job->spec.kernel     ? job->spec.kernel
+                        : job->build_facts.key ? job->build_facts.key
+                                               : "");
         kt_json_add_str(o, "priority", admission_priority_name(job->spec.priority));
         if (job_place(job, &ahead, &wait_ms)) {
                 kt_json_add_int(o, "position", ahead);

@@ -39,8 +39,8 @@ static void status(struct call *call)
         kt_json_add_bool(o, "private", s->config->private_mode);
         kt_json_add_bool(o, "draining", s->draining);
         kt_json_add_int(o, "connections", s->n_conns);
-        kt_json_add_int(o, "jobs_running", s->jobs.n_running);
-        kt_json_add_int(o, "jobs_queued", s->jobs.n_queued);
+        kt_json_add_int(o, "jobs_running", server_jobs_running(s));
+        kt_json_add_int(o, "jobs_queued", server_jobs_queued(s));
         kt_json_add_int(o, "jobs_ended", (int64_t)s->jobs.n_ended);
         kt_json_add_int(o, "kernels", n);
         kt_json_add_str(o, "cache_dir", s->config->cache_dir);

@@ -5,6 +5,7 @@
 
 #include "../proto/codec.h"
 #include "../proto/errors.h"
+#include "build_request.h"
 #include "dispatch.h"
 #include "kernel_json.h"
 #include "kernel_work.h"
@@ -52,6 +53,7 @@ static void remove_(struct call *call)
 
 const struct method methods_kernel[] = {
         {"io.ktstrd.Kernel.Import", method_kernel_import},
+        {"io.ktstrd.Kernel.Build", build_request},
         {"io.ktstrd.Kernel.List", method_kernel_list, .while_draining = true},
         {"io.ktstrd.Kernel.Clean", method_kernel_clean},
         {"io.ktstrd.Kernel.Info", method_kernel_info, .while_draining = true},

@@ -133,8 +133,8 @@ static void put_jobs(FILE *f, const struct server *s)
         const struct metrics *m = &s->metrics;
 
         put_gauge(f, "ktstrd_jobs_running", NULL, "Jobs that have left the queue and not ended.",
-                  s->jobs.n_running);
-        put_gauge(f, "ktstrd_jobs_queued", NULL, "Jobs that wait for their turn.", s->jobs.n_queued);
+                  server_jobs_running(s));
+        put_gauge(f, "ktstrd_jobs_queued", NULL, "Jobs that wait for their turn.", server_jobs_queued(s));
         openmetrics_family(f, "ktstrd_jobs_ended", "counter", NULL, "Jobs that have ended, by verdict.");
         for (unsigned i = 0; i < KT_ARRAY_SIZE(m->jobs_ended); i++)
                 openmetrics_sample(f, "ktstrd_jobs_ended_total", "verdict",

@@ -5,6 +5,7 @@
 
 #include "../common/log.h"
 #include "../proto/errors.h"
+#include "builds.h"
 #include "host.h"
 #include "run.h"
 #include "server.h"
@@ -70,6 +71,11 @@ bool job_place(struct job *job, unsigned *ret_ahead, int64_t *ret_wait_ms)
 {
         if (job->state != JOB_QUEUED)
                 return false;
+        if (job->spec.kind == JOB_BUILD) {
+                *ret_ahead = builds_ahead(job);
+                *ret_wait_ms = FORECAST_UNKNOWN;
+                return true;
+        }
         look_ahead(&job->server->jobs);
         *ret_ahead = job->place.ahead;
         *ret_wait_ms = job->place.wait_ms;
@@ -109,8 +115,9 @@ static void tell_places(struct jobs *jobs)
         kt_list_for_each (it, &jobs->all) {
                 struct job *job = kt_list_entry(it, struct job, link);
 
-                if (job->state == JOB_QUEUED && !kt_list_empty(&job->watchers) &&
-                    now - job->told_ms >= TELL_INTERVAL_MS && is_news(job->told_ahead, job->place.ahead))
+                if (job->state == JOB_QUEUED && job->spec.kind != JOB_BUILD &&
+                    !kt_list_empty(&job->watchers) && now - job->told_ms >= TELL_INTERVAL_MS &&
+                    is_news(job->told_ahead, job->place.ahead))
                         tell_place(job, job->place.ahead, job->place.wait_ms);
         }
 }

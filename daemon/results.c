@@ -40,7 +40,15 @@ static int make_folder(char *dir)
         return r;
 }
 
-int results_open(struct job *job, struct kt_error *reterr)
+/* Still the daemon's, since the job that it is of has not ended? */
+static bool is_own_folder(const char *dir)
+{
+        struct stat st;
+
+        return lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
+}
+
+static int open_folder(struct job *job, bool again, struct kt_error *reterr)
 {
         _cleanup_free_ char *dir = kt_format("%s/results/%s", job->server->config->state_dir, job->id);
         int r;
@@ -48,11 +56,23 @@ int results_open(struct job *job, struct kt_error *reterr)
         if (!dir)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
         r = make_folder(dir);
+        if (r == -EEXIST && again && is_own_folder(dir))
+                r = 0;
         if (r < 0)
                 return kt_error_set(reterr, r, KT_E_IO, "cannot make the result folder %s: %s", dir,
                                     strerror(-r));
         job->result_dir = TAKE_PTR(dir);
         return 0;
+}
+
+int results_open(struct job *job, struct kt_error *reterr)
+{
+        return open_folder(job, false, reterr);
+}
+
+int results_open_again(struct job *job, struct kt_error *reterr)
+{
+        return open_folder(job, true, reterr);
 }
 
 static const char *file_of(enum event_stream stream)
@@ -63,6 +83,8 @@ static const char *file_of(enum event_stream stream)
                 return "scheduler.log";
         case STREAM_KERNEL:
                 return "kernel.log";
+        case STREAM_BUILD:
+                return "build.log";
         default:
                 return "output.log";
         }

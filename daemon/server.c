@@ -67,6 +67,16 @@ int server_admit_bytes(struct server *s, uid_t uid, struct kt_error *reterr)
         return 0;
 }
 
+unsigned server_jobs_running(const struct server *s)
+{
+        return s->jobs.n_running + (s->builds.running != NULL);
+}
+
+unsigned server_jobs_queued(const struct server *s)
+{
+        return s->jobs.n_queued + s->builds.n_queued;
+}
+
 /* --- the accelerator --- */
 
 static void probe_work(void *data)
@@ -139,17 +149,17 @@ static void start_notifying(struct server *s)
 
 static void tell_status(struct server *s)
 {
-        const struct jobs *j = &s->jobs;
+        const unsigned running = server_jobs_running(s), queued = server_jobs_queued(s);
 
-        if (s->told_running == j->n_running && s->told_queued == j->n_queued)
+        if (s->told_running == running && s->told_queued == queued)
                 return;
-        s->told_running = j->n_running;
-        s->told_queued = j->n_queued;
+        s->told_running = running;
+        s->told_queued = queued;
         sd_notifyf(0, "STATUS=%s%u jobs running, %u queued",
                    s->stopping   ? "stopping, "
                    : s->draining ? "draining, "
                                  : "",
-                   j->n_running, j->n_queued);
+                   running, queued);
 }
 
 /* --- shutdown --- */
@@ -193,7 +203,7 @@ void server_drain(struct server *s)
         if (s->draining || s->stopping)
                 return;
         s->draining = true;
-        kt_log_info("draining: %u jobs to go", s->jobs.n_running + s->jobs.n_queued);
+        kt_log_info("draining: %u jobs to go", server_jobs_running(s) + server_jobs_queued(s));
         server_changed(s);
 }
 
@@ -218,7 +228,7 @@ void server_changed(struct server *s)
 
         tell_status(s);
         if (s->stopping) {
-                if (!busy && s->n_runs == 0 && s->pool_empty)
+                if (!busy && s->n_runs == 0 && s->builds.n_left == 0 && s->pool_empty)
                         close_rest(s);
                 return;
         }
@@ -362,6 +372,8 @@ static int start_parts(struct server *s, struct kt_error *reterr)
                 r = run_dir_take(s->config->run_dir, &s->run_dir_fd, reterr);
         if (r >= 0)
                 guest_sweep(s->config->run_dir);
+        if (r >= 0)
+                builds_take_up(s);
         return r < 0 ? r : worker_run(&s->loop, probe_work, probe_done, s);
 }
 

@@ -14,6 +14,7 @@
 #include "../common/list.h"
 #include "../proto/interfaces.h"
 #include "accel.h"
+#include "builds.h"
 #include "config.h"
 #include "job.h"
 #include "kcache.h"
@@ -46,6 +47,7 @@ struct server {
         bool pool_empty;           /* it was stopped, and is */
         struct pressure *pressure; /* NULL: not watched */
         struct jobs jobs;
+        struct builds builds;
         unsigned n_runs; /* that have not ended, or whose guest has not */
 
         struct listener *listener;
@@ -66,7 +68,7 @@ int server_start(struct server *s, const struct config *config, struct kt_error 
 /* Run until stopped. Returns the exit status. The loop is closed and all is freed afterwards. */
 int server_run(struct server *s);
 
-/* Begin the shutdown: cancels jobs. Idempotent. */
+/* Begin the shutdown: cancels jobs, interrupts builds. Idempotent. */
 void server_stop(struct server *s);
 
 /* Finish the jobs that are there, then stop. */
@@ -85,6 +87,10 @@ int server_admit(struct server *s, uid_t uid, struct kt_error *reterr);
 /* Call known once the accelerators have been probed, now if they have: exactly once, also when the server
  * stops meanwhile. -ENOMEM. */
 int server_when_accel_known(struct server *s, void (*known)(void *userdata), void *userdata);
+
+/* Builds too. */
+unsigned server_jobs_running(const struct server *s);
+unsigned server_jobs_queued(const struct server *s);
 
 const char *server_version(void);
 /* Where clients find this daemon. Borrowed. */

@@ -477,9 +477,13 @@ class Protocol(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.page = make_protocol_page()
-        cls.daemon = kt.Daemon("--agent", "/bin/true", "--busybox", "/bin/true", fake="ok", templates=True)
+        plays = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        (plays / "script").write_text("stage resolve\nplan\nresult\n")
+        cls.daemon = kt.Daemon("--agent", "/bin/true", "--busybox", "/bin/true", "--builder", kt.SOURCE / "tests/lib/fake_build.py", fake="ok",
+                               templates=True, env={"FAKE_BUILD_SCRIPT": str(plays), "FAKE_BUILD_IMAGE": str(plays / "image")})
         cls.enterClassContext(cls.daemon)
         cls.image = with_a_kernel(cls.daemon)
+        (plays / "image").write_bytes(cls.image.read_bytes())
 
     def served(self):
         """Interface name to its text, as the daemon has them."""
