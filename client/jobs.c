@@ -23,6 +23,8 @@ static void print_job(struct json_object *j)
         char place[64] = "";
 
         if (!what)
+                what = kt_json_str(j, "build");
+        if (!what)
                 what = strcmp(kt_json_str(j, "kind"), "exec") == 0 ? "(command)" : "EEVDF";
         if (kt_json_get(j, "position"))
                 format_place(kt_json_int(j, "position", 0), kt_json_int(j, "wait_ms", -1), place,

@@ -18,6 +18,16 @@ static const char usage[] =
         "                     every kernel with sched_ext that is installed here, or in the system below "
         "DIR,\n"
         "                     such as an unpacked image\n"
+        "ktstrctl kernel build [VERSION | --source DIR | --git URL [--ref REF] | --tarball FILE |\n"
+        "                       --package NAME] [--tiny] [--extra-kconfig FILE] [--force] [--clean]\n"
+        "                       [--jobs N] [--detach] [-v]\n"
+        "                     build one: the newest stable release, a version, or the newest of 6.12 or 6; "
+        "a\n"
+        "                     tree where it is; a branch, tag or commit; a tarball; a Debian source "
+        "package.\n"
+        "                     --tiny: the least that boots and tests; --force: also what is cached; "
+        "--clean:\n"
+        "                     make mrproper first; -v: show the log as it comes\n"
         "ktstrctl kernel list [--range A..B [--fetch]]\n"
         "                     what is cached; or which versions are in a range, with --fetch of "
         "kernel.org's\n"
@@ -88,6 +98,8 @@ static const struct option options[] = {
 static int take_option(int opt)
 {
         switch (opt) {
+        case 'v':
+                return verb_usage_error(&verb_kernel, "-v is for build");
         case OPT_INSTALLED:
                 kernel_options.installed = true;
                 break;
@@ -165,9 +177,35 @@ static int run_verb(size_t i, int n, char **operands, struct globals *g)
         return verbs[i].run(n, operands, g);
 }
 
+/* Where the verb stands: behind options, of which one has its value in the next word. 0: nowhere. */
+static int find_verb(int argc, char **argv)
+{
+        for (int i = 1; i < argc; i++)
+                if (strcmp(argv[i], "--socket") == 0)
+                        i++;
+                else if (argv[i][0] != '-')
+                        return i;
+        return 0;
+}
+
+/* build has more options than all others together, and reads them itself. Another verb: -1. */
+static int run_build(int argc, char **argv, struct globals *g)
+{
+        const int at = find_verb(argc, argv);
+
+        if (at == 0 || strcmp(argv[at], "build") != 0)
+                return -1;
+        memmove(&argv[at], &argv[at + 1], (size_t)(argc - at) * sizeof(*argv));
+        return kernel_build(argc - 1, argv, g);
+}
+
 static int run(int argc, char **argv, struct globals *g)
 {
-        int status = 0, opt;
+        int status = run_build(argc, argv, g), opt;
+
+        if (status >= 0)
+                return status;
+        status = 0;
 
         while ((opt = verb_option(&verb_kernel, argc, argv, options, g, &status)) >= 0) {
                 status = take_option(opt);
@@ -178,15 +216,18 @@ static int run(int argc, char **argv, struct globals *g)
                 return status;
         if (optind >= argc)
                 return verb_usage_error(&verb_kernel,
-                                        "say what: import, list, info, diff, resolve, remove or clean");
+                                        "say what: import, build, list, info, diff, resolve, remove or "
+                                        "clean");
         for (size_t i = 0; i < KT_ARRAY_SIZE(verbs); i++)
                 if (strcmp(argv[optind], verbs[i].name) == 0)
                         return run_verb(i, argc - optind - 1, argv + optind + 1, g);
-        return verb_usage_error(&verb_kernel,
-                                "there is no '%s'; there are import, list, info, diff, resolve, remove "
-                                "and clean",
-                                argv[optind]);
+        return verb_usage_error(
+                &verb_kernel,
+                "there is no '%s'; there are import, build, list, info, diff, resolve, remove "
+                "and clean",
+                argv[optind]);
 }
 
-const struct verb verb_kernel = {
-        "kernel", "the kernel cache: import, list, info, diff, resolve, remove, clean", usage, run};
+const struct verb verb_kernel = {"kernel",
+                                 "the kernel cache: import, build, list, info, diff, resolve, remove, clean",
+                                 usage, run, "v"};

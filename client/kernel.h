@@ -19,6 +19,8 @@ struct kernel_options {
 
 extern struct kernel_options kernel_options;
 
+/* argv is as main() has it, with "kernel" first and without "build": it reads its options itself. */
+int kernel_build(int argc, char **argv, struct globals *g);
 int kernel_clean(int argc, char **argv, struct globals *g);
 int kernel_diff(int argc, char **argv, struct globals *g);
 int kernel_import(int argc, char **argv, struct globals *g);

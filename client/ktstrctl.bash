@@ -41,18 +41,27 @@ _ktstrctl()
                 ;;
         kernel)
                 case $prev in
-                kernel) COMPREPLY=($(compgen -W 'import list info diff resolve remove clean' -- "$cur")) ;;
+                kernel) COMPREPLY=($(compgen -W 'import build list info diff resolve remove clean' -- "$cur")) ;;
                 import) COMPREPLY=($(compgen -f -W '--installed --root' -- "$cur")) ;;
                 --installed) COMPREPLY=($(compgen -W '--root' -- "$cur")) ;;
-                --root) COMPREPLY=($(compgen -d -- "$cur")) ;;
+                --root | --source) COMPREPLY=($(compgen -d -- "$cur")) ;;
+                --tarball | --extra-kconfig) COMPREPLY=($(compgen -f -- "$cur")) ;;
+                --git | --ref | --package | --jobs) ;;
                 info)
                         _ktstrctl_field=key
                         COMPREPLY=($(compgen -W "--config $(_ktstrctl_from_daemon kernel list)" -- "$cur"))
                         ;;
-                clean | --corrupt-only | --force)
+                build) COMPREPLY=($(compgen -W "--source --git --tarball --package --tiny --force --clean --extra-kconfig --jobs --detach -v $global" -- "$cur")) ;;
+                clean | --corrupt-only)
                         COMPREPLY=($(compgen -W "--keep --corrupt-only --force $global" -- "$cur"))
                         ;;
                 *)
+                        case " ${COMP_WORDS[*]:i+1:COMP_CWORD-i-1} " in
+                        *' build '*)
+                                COMPREPLY=($(compgen -W "--source --git --ref --tarball --package --tiny --force --clean --extra-kconfig --jobs --detach -v $global" -- "$cur"))
+                                return
+                                ;;
+                        esac
                         _ktstrctl_field=key
                         COMPREPLY=($(compgen -f -W "$(_ktstrctl_from_daemon kernel list) --range --fetch $global" -- "$cur"))
                         ;;

@@ -95,14 +95,112 @@ const char *live_message(struct json_object *event, char *buf, size_t size)
         return queued_message(event, buf, size);
 }
 
+/* A line of its own, above the one that is alive. */
+static void say(struct live *l, struct json_object *event, const char *kind, const char *text)
+{
+        const bool open = l->line_open;
+
+        if (open)
+                fputs("\r\033[K", stdout);
+        printf("%7.2fs  %s%s\n", (double)kt_json_int(event, "elapsed_ms", 0) / 1000, kind, text);
+        if (open)
+                draw(l, false);
+        fflush(stdout);
+}
+
+/* How far a stage is: "34 % (48 of 141 MiB)". */
+static void format_progress(struct json_object *event, char *buf, size_t size)
+{
+        const char *unit = kt_json_str(event, "unit");
+        const bool bytes = unit && strcmp(unit, "bytes") == 0;
+        const long long by = bytes ? 1 << 20 : 1, done = kt_json_int(event, "done", 0) / by,
+                        total = kt_json_int(event, "total", -1);
+        const double percent = kt_json_double(event, "percent", -1);
+
+        if (percent >= 0)
+                snprintf(buf, size, "%d %% (%lld of %lld%s)", (int)percent, done, total / by,
+                         bytes ? " MiB" : "");
+        else
+                snprintf(buf, size, "%lld%s", done, bytes ? " MiB" : "");
+}
+
+/* What is left of the stage, as fast as it went so far; nothing where that would be a guess. */
+static void format_left(const struct live *l, double percent, char *buf, size_t size)
+{
+        const double s = seconds_since(&l->began);
+        char span[32];
+
+        *buf = '\0';
+        if (percent < 2 || percent >= 100 || s < 3)
+                return;
+        format_span((int64_t)(s * 1000 * (100 - percent) / percent), span, sizeof(span));
+        snprintf(buf, size, ", about %s left", span);
+}
+
+static void show_progress(struct live *l, struct json_object *event)
+{
+        const double percent = kt_json_double(event, "percent", -1);
+        const char *file = kt_json_str(event, "file");
+        char progress[64], left[64];
+
+        if (!*l->stage)
+                return;
+        format_progress(event, progress, sizeof(progress));
+        if (!l->terminal) {
+                const int tenths = (int)percent / 10;
+
+                if (percent >= 0 && tenths > l->told_tenths) {
+                        l->told_tenths = tenths;
+                        snprintf(l->message, sizeof(l->message), "%s: %s", l->stage, progress);
+                        say(l, event, "", l->message);
+                }
+                return;
+        }
+        format_left(l, percent, left, sizeof(left));
+        snprintf(l->message, sizeof(l->message), "%s: %s%s%s%s", l->stage, progress, left, file ? ", " : "",
+                 file ? file : "");
+        draw(l, false);
+}
+
+/* The name of a build's step stands before what is said of it, and is what its progress goes on with. */
+static const char *stage_message(struct live *l, struct json_object *event, char *buf, size_t size)
+{
+        const char *step = kt_json_str(event, "step"), *message = kt_json_str(event, "message");
+
+        l->told_tenths = 0;
+        snprintf(l->stage, sizeof(l->stage), "%s", step);
+        snprintf(buf, size, "%s%s%s", step, message ? ": " : "", message ? message : "");
+        return buf;
+}
+
+static bool is_stage(struct json_object *event)
+{
+        const char *step = kt_json_str(event, "step"), *state = kt_json_str(event, "state");
+
+        return step && state && strcmp(step, "workload") != 0 && strcmp(state, "begin") == 0;
+}
+
 /* When it began, what it is; on a terminal how long it takes, until the next one begins. */
 void live_event(struct live *l, struct json_object *event)
 {
-        bool queued = strcmp(kt_json_str(event, "kind"), "queued") == 0;
-        char place[LIVE_PLACE_MAX];
-        const char *message = live_message(event, place, sizeof(place));
+        const char *kind = kt_json_str(event, "kind"), *message;
+        bool queued = strcmp(kind, "queued") == 0;
+        char place[LIVE_PLACE_MAX], stage[400];
 
-        if (l->silent || !message)
+        if (l->silent)
+                return;
+        message = live_message(event, place, sizeof(place));
+        if (strcmp(kind, "progress") == 0) {
+                show_progress(l, event);
+                return;
+        }
+        if (message && (strcmp(kind, "note") == 0 || strcmp(kind, "warning") == 0)) {
+                say(l, event, strcmp(kind, "warning") == 0 ? "warning: " : "", message);
+                return;
+        }
+        if (strcmp(kind, "step") == 0 && is_stage(event))
+                message = stage_message(l, event, stage, sizeof(stage));
+        if (!message)
                 return;
         /* To wait is one stage, however often its end is told anew. */
         if (!(queued && l->line_open && l->queued)) {

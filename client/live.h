@@ -15,9 +15,11 @@
 struct live {
         bool silent, terminal, line_open;
         bool queued;           /* the open line is about the queue */
+        int told_tenths;       /* of the stage's progress, where there is no terminal */
         struct timespec began; /* the open line's stage */
         double began_s;        /* the same, as the job counts */
         char message[512];
+        char stage[128]; /* of a build: the message without its progress */
 };
 
 /* What an event says to a person, in a line: its message, or its place in the queue, for which buf has room

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../proto/codec.h"
+#include "units.h"
 
 #define LOG_LINES_SHOWN 40
 #define CHECKS_SHOWN 8U /* of one name */
@@ -174,12 +175,31 @@ static void print_note(FILE *f, const char *text)
         }
 }
 
+/* What came of a build is one line, unless something went wrong. */
+static void print_built(FILE *f, struct json_object *v, struct json_object *build)
+{
+        char took[32];
+
+        fputs(kt_json_str(v, "reason"), f);
+        if (!kt_json_bool(build, "existed", false)) {
+                format_span(kt_json_int(v, "elapsed_ms", 0), took, sizeof(took));
+                fprintf(f, " (%s)", took);
+        }
+        fputc('\n', f);
+        fflush(f);
+}
+
 void render_verdict(FILE *f, struct json_object *v, const char *what, bool colours)
 {
+        struct json_object *build = kt_json_get(v, "build");
         struct json_object *scheduler = kt_json_get(v, "scheduler"), *guest = kt_json_get(v, "guest"),
                            *host = kt_json_get(v, "host"), *details = kt_json_get(v, "details");
 
-        print_head(f, v, what, colours);
+        if (build && strcmp(kt_json_str(v, "verdict"), "pass") == 0) {
+                print_built(f, v, build);
+                return;
+        }
+        print_head(f, v, build ? kt_json_str(build, "source") : what, colours);
         if (scheduler)
                 print_scheduler(f, scheduler);
         print_checks(f, kt_json_get(v, "checks"));

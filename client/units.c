@@ -89,3 +89,15 @@ void format_place(int64_t ahead, int64_t wait_ms, char *buf, size_t size)
         snprintf(buf + n, size - (size_t)n, ", about %lld %s",
                  wait_ms > 0 ? (long long)((wait_ms - 1) / units[unit].ms + 1) : 1LL, units[unit].name);
 }
+
+void format_span(int64_t ms, char *buf, size_t size)
+{
+        const long long s = ms / 1000;
+
+        if (s < 60)
+                snprintf(buf, size, "%lld s", s);
+        else if (s < 3600)
+                snprintf(buf, size, "%lld min %lld s", s / 60, s % 60);
+        else
+                snprintf(buf, size, "%lld h %lld min", s / 3600, s % 3600 / 60);
+}

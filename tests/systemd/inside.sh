@@ -42,10 +42,81 @@ it_starts_as_a_service()
         systemctl start ktstrd && ktstrctl --no-autostart ping
 }
 
+# --- builds: of what is built a helper that follows a script will do, of where it is built only the real thing ---
+
+plays=/run/tmp/plays
+
+a_helper_that_follows_a_script()
+{
+        local lib
+        lib=$(cd "$(dirname "$0")/../lib" && pwd)
+        mkdir -p "$plays" /run/systemd/system/ktstrd.service.d && chmod 777 "$plays" && install -m 755 "$lib/fake_build.py" /run/tmp/fake-build || return
+        PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$lib python3 -c 'import kernel_files as k, sys; sys.stdout.buffer.write(k.elf("6.14.2", config=k.CONFIG))' \
+                >/run/tmp/image || return
+        printf 'stage compile\nhold here\nplan\nresult\n' >"$plays/script"
+        cat >/run/systemd/system/ktstrd.service.d/helper.conf <<-END
+		[Service]
+		ExecStart=
+		ExecStart=/usr/local/sbin/ktstrd --builder /run/tmp/fake-build
+		Environment=FAKE_BUILD_SCRIPT=$plays FAKE_BUILD_IMAGE=/run/tmp/image
+	END
+        systemctl daemon-reload && systemctl restart ktstrd
+}
+
+# Sets job, scope and pid, of a build that waits in its helper.
+begin_a_build()
+{
+        rm -f "$plays"/*-here
+        job=$(ktstrctl --no-autostart kernel build --force --detach 6.14.2) || return
+        scope=ktstrd-build-$job.scope
+        timeout 30 sh -c 'while [ ! -s "$1" ]; do sleep 0.05; done' - "$plays/held-here" || { echo "the helper does not come"; return 1; }
+        pid=$(cat "$plays/held-here")
+}
+
+nothing_is_left()
+{
+        timeout 30 sh -c 'while [ -e "/proc/$1" ] || systemctl -q is-active "$2"; do sleep 0.05; done' - "$pid" "$scope" || {
+                echo "$pid or $scope is still there"
+                return 1
+        }
+}
+
+a_build_has_a_scope()
+{
+        local cap
+        begin_a_build || return
+        cap=$(awk -v n="$(nproc)" 'BEGIN {printf "CPUQuotaPerSecUSec=%gms|%.6fs|%gs", n * 750, n * 0.75, n * 0.75}')
+        has "$(cat "/proc/$pid/cgroup")" "/$scope\$" && has "$(systemctl show "$scope" -p CPUWeight)" '=idle$' &&
+                has "$(systemctl show "$scope" -p CPUQuotaPerSecUSec)" "$cap" && has "$(stat -c %U "/proc/$pid")" '^ktstrd-build$' || return
+        touch "$plays/release-here"
+        has "$(ktstrctl --no-autostart attach "$job")" '^built: 6\.14\.2-tarball' && nothing_is_left
+}
+
+a_cancel_leaves_nothing()
+{
+        begin_a_build && ktstrctl --no-autostart cancel "$job" && nothing_is_left || return
+        has "$(ktstrctl --no-autostart jobs)" "^$job +ended .* cancelled"
+}
+
+a_restart_goes_on()
+{
+        local old
+        begin_a_build || return
+        old=$pid
+        systemctl stop ktstrd.service && nothing_is_left && [ ! -e "/proc/$old" ] || return
+        touch "$plays/release-here"
+        systemctl start ktstrd.service || return
+        has "$(ktstrctl --no-autostart attach "$job")" '^built: 6\.14\.2-tarball' && nothing_is_left
+}
+
 check "the socket starts the service" the_socket_starts_it
 check "clients find the system's daemon" it_is_the_systems
 check "it stops cleanly" it_stops_cleanly
 check "systemctl start ktstrd" it_starts_as_a_service
+check "with a helper that follows a script" a_helper_that_follows_a_script
+check "a build has a scope, a cap and a user" a_build_has_a_scope
+check "a cancel leaves nothing in the scope" a_cancel_leaves_nothing
+check "a build goes on when the service does" a_restart_goes_on
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -121,7 +121,30 @@ START_TEST(colours_are_only_around_the_verdict)
 }
 END_TEST
 
-UNIT_MAIN("render", of_many_checks_of_one_name_the_first_are_shown, a_note_of_several_lines_is_one_block,
-          the_reason_comes_first_then_the_error_then_the_rest, of_a_long_log_the_end_is_shown,
-          of_a_long_dump_the_beginning_is_shown, what_went_well_shows_no_logs,
-          colours_are_only_around_the_verdict)
+START_TEST(what_came_of_a_build_is_one_line)
+{
+        _cleanup_free_ char
+                *built = render("{\"verdict\":\"pass\",\"reason\":\"built: KEY\",\"elapsed_ms\":272000,"
+                                "\"details\":[],\"build\":{\"source\":\"s\",\"existed\":false},"
+                                "\"result_dir\":\"/r\"}",
+                                true),
+                *there = render("{\"verdict\":\"pass\",\"reason\":\"already cached: KEY\",\"elapsed_ms\":5,"
+                                "\"details\":[],\"build\":{\"source\":\"s\",\"existed\":true}}",
+                                false),
+                *failed = render("{\"verdict\":\"fail\",\"reason\":\"a.c:1: error\",\"elapsed_ms\":5000,"
+                                 "\"details\":[\"more\"],\"build\":{\"source\":\"linux-6.14.tar.xz\"},"
+                                 "\"result_dir\":\"/r\"}",
+                                 false);
+
+        ck_assert_str_eq(built, "built: KEY (4 min 32 s)\n");
+        ck_assert_str_eq(there, "already cached: KEY\n");
+        ck_assert_str_eq(failed, "FAIL linux-6.14.tar.xz: a.c:1: error (5.0 s)\n"
+                                 "  note:      more\n"
+                                 "  logs:      /r\n");
+}
+END_TEST
+
+UNIT_MAIN("render", what_came_of_a_build_is_one_line, of_many_checks_of_one_name_the_first_are_shown,
+          a_note_of_several_lines_is_one_block, the_reason_comes_first_then_the_error_then_the_rest,
+          of_a_long_log_the_end_is_shown, of_a_long_dump_the_beginning_is_shown,
+          what_went_well_shows_no_logs, colours_are_only_around_the_verdict)
