@@ -42,16 +42,48 @@ it_starts_as_a_service()
         systemctl start ktstrd && ktstrctl --no-autostart ping
 }
 
+# --- builds by the real helper, of trees with which make is done in a moment ---
+
+lib=$(cd "$(dirname "$0")/../lib" && pwd)
+export PYTHONPATH=$lib PYTHONDONTWRITEBYTECODE=1 KTSTR_TEST_BUILD=$KTSTR_SYSTEMD_BUILD
+
+make_sources()
+{
+        python3 - <<-END
+		import kernel_tree, os, pathlib
+		kernel_tree.path_with_tools("/usr/local/stand-ins")
+		for path in pathlib.Path("/usr/local/stand-ins").iterdir():
+		    path.rename("/usr/local/bin/" + path.name)
+		kernel_tree.write_tree(kernel_tree.fake_tree("6.14.3"), "/run/tree")
+		pathlib.Path("/run/linux-6.14.2.tar.xz").write_bytes(kernel_tree.release_tarball("6.14.2"))
+	END
+}
+
+# Asked for by nobody in particular, whom the tree belongs to.
+a_tree_is_built_in_place_as_its_owner()
+{
+        local output
+        chown -R nobody:ktstr /run/tree
+        output=$(setpriv --reuid=nobody --regid=ktstr --clear-groups ktstrctl --no-autostart kernel build --source /run/tree --json) ||
+                { echo "$output"; return 1; }
+        has "$output" 'is no git repository' && has "$(stat -c %U /run/tree/vmlinux)" '^nobody$'
+}
+
+a_tarball_is_built_by_a_user_of_its_own()
+{
+        local output
+        output=$(ktstrctl --no-autostart kernel build --tarball /run/linux-6.14.2.tar.xz --json) || { echo "$output"; return 1; }
+        ! has "$output" 'built as uid' >/dev/null && has "$(ktstrctl --no-autostart kernel list)" '6\.14\.2-tarball-'
+}
+
 # --- builds: of what is built a helper that follows a script will do, of where it is built only the real thing ---
 
 plays=/run/tmp/plays
 
 a_helper_that_follows_a_script()
 {
-        local lib
-        lib=$(cd "$(dirname "$0")/../lib" && pwd)
         mkdir -p "$plays" /run/systemd/system/ktstrd.service.d && chmod 777 "$plays" && install -m 755 "$lib/fake_build.py" /run/tmp/fake-build || return
-        PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$lib python3 -c 'import kernel_files as k, sys; sys.stdout.buffer.write(k.elf("6.14.2", config=k.CONFIG))' \
+        python3 -c 'import kernel_files as k, sys; sys.stdout.buffer.write(k.elf("6.14.2", config=k.CONFIG))' \
                 >/run/tmp/image || return
         printf 'stage compile\nhold here\nplan\nresult\n' >"$plays/script"
         cat >/run/systemd/system/ktstrd.service.d/helper.conf <<-END
@@ -113,6 +145,9 @@ check "the socket starts the service" the_socket_starts_it
 check "clients find the system's daemon" it_is_the_systems
 check "it stops cleanly" it_stops_cleanly
 check "systemctl start ktstrd" it_starts_as_a_service
+check "sources to build" make_sources
+check "a tree is built in place, as its owner" a_tree_is_built_in_place_as_its_owner
+check "a tarball is built by a user of its own" a_tarball_is_built_by_a_user_of_its_own
 check "with a helper that follows a script" a_helper_that_follows_a_script
 check "a build has a scope, a cap and a user" a_build_has_a_scope
 check "a cancel leaves nothing in the scope" a_cancel_leaves_nothing
