@@ -118,7 +118,7 @@ static void take_verdict(struct run *r, struct leg *l, struct json_object *verdi
         if (r->f->globals->json)
                 return;
         what = kt_format("%s on %s", r->f->what, l->job->label);
-        render_verdict(stdout, verdict, what, live_colours());
+        render_verdict(stdout, verdict, what, live_colours(stdout));
 }
 
 static void take_event(struct run *r, struct leg *l, struct json_object *event)

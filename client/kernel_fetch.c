@@ -11,6 +11,7 @@
 #include "../proto/kernel_version.h"
 #include "connect.h"
 #include "exit_status.h"
+#include "watch.h"
 
 /* --- one build --- */
 
@@ -34,67 +35,27 @@ static struct json_object *build_parameters(const struct kernel_spec *what)
         return params;
 }
 
-static void say_event(const char *name, struct json_object *event, struct json_object **ret_verdict)
-{
-        struct json_object *verdict = kt_json_get(event, "verdict");
-
-        if (verdict)
-                *ret_verdict = json_object_get(verdict);
-        else if (kt_json_str(event, "message"))
-                fprintf(stderr, "%s: %s\n", name, kt_json_str(event, "message"));
-}
-
-/* To the verdict, which is the caller's. */
-static int follow(struct rpc *rpc, const char *name, struct json_object **ret_verdict,
-                  struct kt_error *reterr)
-{
-        bool continues = true;
-
-        while (continues && !*ret_verdict) {
-                _cleanup_json_ struct json_object *reply = NULL;
-                int r = rpc_receive(rpc, &reply, &continues, reterr);
-
-                if (r == -EINTR)
-                        continue;
-                if (r < 0)
-                        return r;
-                if (kt_json_get(reply, "event"))
-                        say_event(name, kt_json_get(reply, "event"), ret_verdict);
-        }
-        return *ret_verdict ? 0
-                            : kt_error_set(reterr, -EPROTO, KT_E_INTERNAL,
-                                           "the build of %s ended without a verdict", name);
-}
-
-static int tell_failure(const struct verb *v, const char *name, struct json_object *verdict)
-{
-        struct json_object *details = kt_json_get(verdict, "details");
-
-        fprintf(stderr, "ktstrctl: %s: cannot get %s: %s\n", v->name, name, kt_json_str(verdict, "reason"));
-        for (size_t i = 0; details && i < json_object_array_length(details); i++)
-                fprintf(stderr, "  %s\n", json_object_get_string(json_object_array_get_idx(details, i)));
-        return exit_status_of_end(kt_json_str(verdict, "verdict"), kt_json_str(verdict, "error"));
-}
-
 int kernel_fetch(const struct verb *v, const struct globals *g, const struct kernel_spec *what)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         _cleanup_(rpc_done) struct rpc rpc = {.fd = -1};
-        _cleanup_json_ struct json_object *verdict = NULL;
-        const char *name = what ? what->text : "the newest stable kernel";
-        int r, status;
+        struct globals for_a_person = *g;
+        struct watch w = {.verb = v,
+                          .globals = &for_a_person,
+                          .on_stderr = true,
+                          .cancel_on_interrupt = true,
+                          .what = what ? what->text : "the newest stable kernel"};
+        int status;
 
+        for_a_person.json = false;
+        fprintf(stderr, "building %s: it is not cached\n", w.what);
         if (!client_connect_or_tell(v, g, &rpc, &status))
                 return status;
-        r = rpc_send(&rpc, "io.ktstrd.Kernel.Build", build_parameters(what), true, NULL, 0, &err);
-        if (r >= 0)
-                r = follow(&rpc, name, &verdict, &err);
-        if (r < 0)
+        if (rpc_send(&rpc, "io.ktstrd.Kernel.Build", build_parameters(what), true, NULL, 0, &err) < 0)
                 return client_tell(v, &err);
-        if (strcmp(kt_json_str(verdict, "verdict"), "pass") != 0)
-                return tell_failure(v, name, verdict);
-        fprintf(stderr, "%s: %s\n", name, kt_json_str(verdict, "reason"));
-        return 0;
+        status = watch_job(&w, &rpc);
+        /* A fail is said of schedulers; without its kernel there is nothing to say of one. */
+        return status == EXIT_STATUS_FAIL ? EXIT_STATUS_HARNESS : status;
 }
 
 /* --- what is missing --- */

@@ -10,16 +10,16 @@
 #include "../proto/codec.h"
 #include "units.h"
 
-bool live_colours(void)
+bool live_colours(FILE *out)
 {
         const char *no = getenv("NO_COLOR");
 
-        return isatty(STDOUT_FILENO) && !(no && *no);
+        return isatty(fileno(out)) && !(no && *no);
 }
 
-void live_begin(struct live *l, bool silent)
+void live_begin(struct live *l, FILE *out, bool silent)
 {
-        *l = (struct live){.silent = silent, .terminal = isatty(STDOUT_FILENO)};
+        *l = (struct live){.out = out, .silent = silent, .terminal = isatty(fileno(out))};
 }
 
 static double seconds_since(const struct timespec *then)
@@ -49,12 +49,12 @@ static void draw(const struct live *l, bool last)
 {
         struct winsize size;
         unsigned columns =
-                ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 40 ? size.ws_col : 80;
+                ioctl(fileno(l->out), TIOCGWINSZ, &size) == 0 && size.ws_col > 40 ? size.ws_col : 80;
 
-        printf("\r\033[K%7.2fs  %.*s  %.1f s", l->began_s,
-               last ? (int)strlen(l->message) : fitting(l->message, columns - 22), l->message,
-               seconds_since(&l->began));
-        fflush(stdout);
+        fprintf(l->out, "\r\033[K%7.2fs  %.*s  %.1f s", l->began_s,
+                last ? (int)strlen(l->message) : fitting(l->message, columns - 22), l->message,
+                seconds_since(&l->began));
+        fflush(l->out);
 }
 
 void live_tick(struct live *l)
@@ -67,10 +67,10 @@ void live_end(struct live *l)
 {
         if (l->line_open) {
                 draw(l, true);
-                fputc('\n', stdout);
+                fputc('\n', l->out);
                 l->line_open = false;
         }
-        fflush(stdout);
+        fflush(l->out);
 }
 
 /* What is said of one that waits; nothing when it starts at once. */
@@ -101,11 +101,11 @@ static void say(struct live *l, struct json_object *event, const char *kind, con
         const bool open = l->line_open;
 
         if (open)
-                fputs("\r\033[K", stdout);
-        printf("%7.2fs  %s%s\n", (double)kt_json_int(event, "elapsed_ms", 0) / 1000, kind, text);
+                fputs("\r\033[K", l->out);
+        fprintf(l->out, "%7.2fs  %s%s\n", (double)kt_json_int(event, "elapsed_ms", 0) / 1000, kind, text);
         if (open)
                 draw(l, false);
-        fflush(stdout);
+        fflush(l->out);
 }
 
 /* How far a stage is: "34 % (48 of 141 MiB)". */
@@ -214,8 +214,8 @@ void live_event(struct live *l, struct json_object *event)
                 l->line_open = true;
                 draw(l, false);
         } else
-                printf("%7.2fs  %s\n", l->began_s, l->message);
-        fflush(stdout);
+                fprintf(l->out, "%7.2fs  %s\n", l->began_s, l->message);
+        fflush(l->out);
 }
 
 void live_log(struct live *l, const char *stream, const char *bytes, size_t size)
@@ -225,8 +225,8 @@ void live_log(struct live *l, const char *stream, const char *bytes, size_t size
                 const char *nl = memchr(bytes + at, '\n', size - at);
                 size_t len = nl ? (size_t)(nl - bytes) - at : size - at;
 
-                printf("%17s | %.*s\n", stream, (int)len, bytes + at);
+                fprintf(l->out, "%17s | %.*s\n", stream, (int)len, bytes + at);
                 at += len + 1;
         }
-        fflush(stdout);
+        fflush(l->out);
 }

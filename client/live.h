@@ -7,12 +7,14 @@
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <time.h>
 
 /* How often the open line's time is to be renewed. */
 #define LIVE_TICK_MS 100
 
 struct live {
+        FILE *out; /* stdout, or stderr where stdout is for something else */
         bool silent, terminal, line_open;
         bool queued;           /* the open line is about the queue */
         int told_tenths;       /* of the stage's progress, where there is no terminal */
@@ -27,7 +29,7 @@ struct live {
 #define LIVE_PLACE_MAX 80
 const char *live_message(struct json_object *event, char *buf, size_t size);
 
-void live_begin(struct live *l, bool silent);
+void live_begin(struct live *l, FILE *out, bool silent);
 void live_event(struct live *l, struct json_object *event);
 /* Renew the open line: how long its stage has taken so far. */
 void live_tick(struct live *l);
@@ -36,5 +38,5 @@ void live_log(struct live *l, const char *stream, const char *bytes, size_t size
 /* Close the live line. */
 void live_end(struct live *l);
 
-/* Colours: stdout is a terminal and NO_COLOR is not set. */
-bool live_colours(void);
+/* Colours: out is a terminal and NO_COLOR is not set. */
+bool live_colours(FILE *out);

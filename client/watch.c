@@ -71,7 +71,7 @@ static bool take_event(const struct watch *w, struct live *live, struct json_obj
         live_end(live);
         *ret_status = verdict_status(w, verdict);
         if (!w->globals->json && !w->shell)
-                render_verdict(stdout, verdict, w->what, live_colours());
+                render_verdict(live->out, verdict, w->what, live_colours(live->out));
         return true;
 }
 
@@ -89,7 +89,7 @@ int watch_job(const struct watch *w, struct rpc *rpc)
         int handled = 0, status = EXIT_STATUS_HARNESS;
         bool ended = false, continues = true;
 
-        live_begin(&live, w->shell || w->globals->json);
+        live_begin(&live, w->on_stderr ? stderr : stdout, w->shell || w->globals->json);
         if (live.terminal && !live.silent) {
                 rpc->on_tick = on_tick;
                 rpc->tick_data = &live;

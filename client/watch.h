@@ -9,8 +9,9 @@
 struct watch {
         const struct verb *verb;
         const struct globals *globals;
-        bool verbose; /* show all log lines */
-        bool shell;   /* the command's output goes to ours byte for byte, nothing else to stdout */
+        bool verbose;   /* show all log lines */
+        bool shell;     /* the command's output goes to ours byte for byte, nothing else to stdout */
+        bool on_stderr; /* all that a person sees: stdout is for something else */
         bool cancel_on_interrupt; /* else an interrupt only ends the watching */
         const char *what;         /* "scx_ktstr" or "EEVDF", for the verdict's head */
 };

@@ -18,6 +18,7 @@
 #include "../proto/buildmsg.h"
 #include "../proto/codec.h"
 #include "../proto/errors.h"
+#include "build_net.h"
 #include "process.h"
 #include "worker.h"
 
@@ -31,8 +32,8 @@
 
 struct kernel_download {
         uv_loop_t *loop;
-        char *root, *builder, *exec_helper, *url;
-        uint64_t stall_ms;
+        const struct config *config;
+        char *root, *url;
         char name[NAME_SIZE]; /* for people, and of the file */
         kernel_download_stage_cb on_stage;
         kernel_download_cb on_done;
@@ -74,8 +75,6 @@ static void download_free(struct kernel_download *d)
 {
         kernel_downloaded_done(&d->place);
         free(d->root);
-        free(d->builder);
-        free(d->exec_helper);
         free(d->url);
         free(d->request);
         kt_error_done(&d->err);
@@ -152,16 +151,11 @@ static int take_folder(struct kernel_download *d, const char *parent)
         return r < 0 ? r : -EBUSY;
 }
 
-/* Only the download is asked for; the rest of net is what the protocol wants to be there. */
 static struct json_object *request_json(const struct kernel_download *d)
 {
-        struct json_object *o = json_object_new_object(), *net = json_object_new_object();
+        struct json_object *o = json_object_new_object();
 
-        kt_json_add_str(net, "mirror", "https://cdn.kernel.org/pub/linux/kernel");
-        kt_json_add_str(net, "releases", "https://www.kernel.org/releases.json");
-        kt_json_add_str(net, "candidates", "https://git.kernel.org/torvalds/t");
-        kt_json_add_int(net, "stall_ms", (int64_t)d->stall_ms);
-        kt_json_add(o, "net", net);
+        kt_json_add(o, "net", build_net(d->config));
         kt_json_add_str(o, "url", d->url);
         kt_json_add_str(o, "path", d->place.path);
         return o;
@@ -315,9 +309,9 @@ static void on_kill(uv_timer_t *timer)
 static void prepare_done(void *data, int status)
 {
         struct kernel_download *d = data;
-        char *const argv[] = {d->builder, (char *)"download", d->request, NULL};
+        char *const argv[] = {d->config->builder_path, (char *)"download", d->request, NULL};
         const struct process_params params = {
-                .exec_helper = d->exec_helper,
+                .exec_helper = d->config->exec_helper,
                 .argv = argv,
                 .on_line = on_line,
                 .line_max = BUILD_LINE_MAX,
@@ -348,11 +342,9 @@ int kernel_download_start(uv_loop_t *loop, const struct kernel_download_params *
         if (r >= 0 && d) {
                 *d = (struct kernel_download){
                         .loop = loop,
+                        .config = params->config,
                         .root = strdup(params->root),
-                        .builder = strdup(params->builder),
-                        .exec_helper = strdup(params->exec_helper),
                         .url = strdup(params->url),
-                        .stall_ms = params->stall_ms,
                         .on_stage = on_stage,
                         .on_done = on_done,
                         .userdata = userdata,
@@ -364,8 +356,7 @@ int kernel_download_start(uv_loop_t *loop, const struct kernel_download_params *
                 free(d);
                 return r;
         }
-        if (!d || !d->root || !d->builder || !d->exec_helper || !d->url ||
-            worker_run(loop, prepare_work, prepare_done, d) < 0) {
+        if (!d || !d->root || !d->url || worker_run(loop, prepare_work, prepare_done, d) < 0) {
                 if (d)
                         download_free(d);
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");

@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "../common/error.h"
+#include "config.h"
 
 #define KERNEL_DOWNLOAD_KEEP_DAYS 7 /* a part, for who tries again */
 #define KERNEL_DOWNLOAD_URL_MAX 4096U
@@ -30,10 +31,9 @@ void kernel_downloaded_remove(struct kernel_downloaded *d);
 void kernel_downloaded_done(struct kernel_downloaded *d);
 
 struct kernel_download_params {
-        const char *root;                  /* the kernel cache's */
-        const char *builder, *exec_helper; /* ktstrd-build, ktstrd-exec */
+        const struct config *config; /* outlives the download */
+        const char *root;            /* the kernel cache's */
         const char *url;
-        uint64_t stall_ms; /* given up when nothing has come for so long */
 };
 
 /* Both on the loop. stage: "downloading linux-image.deb: 12 of 58 MiB", each text once. */

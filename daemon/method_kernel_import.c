@@ -13,7 +13,6 @@
 #include "server.h"
 
 /* Nothing comes for so long: given up. */
-#define DOWNLOAD_STALL_MS 30000U
 
 /* What was downloaded is the daemon's own, whoever asked for it. */
 static int open_downloaded(struct kernel_work *w, size_t i)
@@ -101,11 +100,8 @@ static void on_downloaded(void *userdata, struct kernel_downloaded *downloaded, 
 static void download_next(struct kernel_work *w)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
-        const struct config *config = w->call->server->config;
-        struct kernel_download_params params = {.root = kcache_root(w->kcache),
-                                                .builder = config->builder_path,
-                                                .exec_helper = config->exec_helper,
-                                                .stall_ms = DOWNLOAD_STALL_MS};
+        struct kernel_download_params params = {.config = w->call->server->config,
+                                                .root = kcache_root(w->kcache)};
 
         while (w->next_url < w->n_files && !w->urls[w->next_url])
                 w->next_url++;

@@ -415,7 +415,9 @@ class Fetched(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="ktstr-test-")
         self.addCleanup(folder.cleanup)
         self.here = folder.name
-        self.cached, self.calls, self.verdict = {"6.15.9"}, [], {"verdict": "pass", "reason": "cached as KEY", "details": []}
+        self.cached, self.calls, self.verdict = {"6.15.9"}, [], {
+            "verdict": "pass", "reason": "built: KEY", "details": [], "kernel": "KEY", "elapsed_ms": 1,
+            "build": {"source": "6.14.11", "profile": "default", "stages": [], "cached": True, "existed": False}}
         server = socketserver.ThreadingUnixStreamServer(f"{self.here}/s", self.handler())
         server.daemon_threads = True
         self.addCleanup(server.server_close)
@@ -470,7 +472,7 @@ class Fetched(unittest.TestCase):
         result = self.resolve("--fetch", "6.15.9", "6.14.11")
         self.assertEqual((result.status, self.builds()), (0, [{"version": "6.14.11"}]), result)
         self.assertEqual(result.out, "kernel_6.15.9   6.15.9\nkernel_6.14.11  6.14.11\n")
-        self.assertEqual(result.err, "6.14.11: compiling\n6.14.11: cached as KEY\n")
+        self.assertRegex(result.err, r"\Abuilding 6\.14\.11: it is not cached\n *[0-9.]+s  compiling\nbuilt: KEY \(.*\)\n\Z")
 
     def test_of_a_range_what_is_released_and_missing_one_after_the_other(self):
         result = self.resolve("--fetch", "6.14..6.16")
@@ -497,14 +499,14 @@ class Fetched(unittest.TestCase):
         self.assertEqual(self.builds(), [])
 
     def test_what_does_not_compile_is_not_gone_on_with(self):
-        for verdict, status in (("fail", 1), ("error", 3), ("cancelled", 130)):
+        for verdict, status in (("fail", 3), ("error", 3), ("cancelled", 130)):
             with self.subTest(verdict=verdict):
                 self.calls.clear()
                 self.verdict = {"verdict": verdict, "reason": "no luck", "details": ["a.c:1: error: no"]}
                 self.cached = {"6.15.9"}
                 result = self.resolve("--fetch", "6.14..6.16")
                 self.assertEqual((result.status, result.out, len(self.builds())), (status, "", 1), result)
-                self.assertIn("ktstrctl: kernel: cannot get 6.14.11: no luck\n  a.c:1: error: no\n", result.err)
+                self.assertRegex(result.err, r"6\.14\.11: no luck \([^\n]*\n *note: *a\.c:1: error: no\n")
 
 
 if __name__ == "__main__":
