@@ -14,13 +14,24 @@
 #include "../proto/codec.h"
 
 #define PROGRESS_INTERVAL_MS 100
+/* An error's line, before what is no UTF-8 in it is three bytes for each. */
+#define ERROR_MAX (BUILD_LINE_MAX / 3 - 64)
 /* What is around a piece of log in its line, and what escaping makes of a byte at worst (\u00xx). */
 #define LOG_PIECE_MAX ((BUILD_LINE_MAX - 64) / 6)
 
+static const char *line_of(struct json_object *o)
+{
+        return json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+}
+
+/* What compilers, git and servers say is bytes; a line that is no UTF-8 is none to ktstrd. */
 void answer_line(struct json_object *o)
 {
-        const char *text =
-                json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+        const char *text = line_of(o);
+        _cleanup_free_ char *repaired = NULL;
+
+        if (text && !kt_utf8_valid(text, strlen(text)))
+                text = repaired = kt_utf8_repair(text, strlen(text));
         if (!text || kt_write_all(STDOUT_FILENO, text, strlen(text)) < 0 ||
             kt_write_all(STDOUT_FILENO, "\n", 1) < 0)
                 exit(1);
@@ -105,56 +116,30 @@ void answer_progress(int64_t done, int64_t total, const char *unit, const char *
         answer("progress", o);
 }
 
-/* Length of the UTF-8 sequence at text, 0 when there is none. */
-static size_t sequence(const unsigned char *text, size_t size)
+/* How much of text is a piece: not cut within a character. */
+static size_t piece_size(const char *text, size_t size)
 {
-        size_t n = text[0] < 0x80                       ? 1
-                   : text[0] >= 0xc2 && text[0] < 0xe0  ? 2
-                   : text[0] >= 0xe0 && text[0] < 0xf0  ? 3
-                   : text[0] >= 0xf0 && text[0] <= 0xf4 ? 4
-                                                        : 0;
+        size_t n = size;
 
-        if (n == 0 || n > size)
-                return 0;
-        for (size_t i = 1; i < n; i++)
-                if ((text[i] & 0xc0) != 0x80)
-                        return 0;
-        /* Overlong, surrogates, beyond the last. */
-        if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
-            (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
-                return 0;
+        if (size <= LOG_PIECE_MAX)
+                return size;
+        for (n = LOG_PIECE_MAX; n > LOG_PIECE_MAX - 4 && (text[n] & 0xc0) == 0x80;)
+                n--;
         return n;
-}
-
-void answer_log(const char *text, size_t size)
-{
-        char piece[LOG_PIECE_MAX + 4];
-        size_t at = 0;
-
-        while (at < size) {
-                size_t used = 0;
-
-                while (at < size && used < LOG_PIECE_MAX) {
-                        size_t n = sequence((const unsigned char *)text + at, size - at);
-
-                        if (n == 0 || text[at] == '\0')
-                                piece[used++] = '?';
-                        else {
-                                memcpy(piece + used, text + at, n);
-                                used += n;
-                        }
-                        at += n ? n : 1;
-                }
-                answer("log", json_object_new_string_len(piece, (int)used));
-        }
 }
 
 void answer_log_line(const char *line)
 {
         _cleanup_free_ char *text = kt_format("%s\n", line);
+        size_t size = text ? strlen(text) : 0;
 
-        if (text)
-                answer_log(text, strlen(text));
+        for (const char *at = text; size > 0;) {
+                const size_t n = piece_size(at, size);
+
+                answer("log", json_object_new_string_len(at, (int)n));
+                at += n;
+                size -= n;
+        }
 }
 
 int answer_error(const struct kt_error *err, struct json_object *details)
@@ -163,7 +148,11 @@ int answer_error(const struct kt_error *err, struct json_object *details)
 
         kt_json_add_str(o, "name", err->name);
         kt_json_add_str(o, "message", kt_error_text(err));
-        kt_json_add(o, "details", details ?: json_object_new_array());
+        details = details ?: json_object_new_array();
+        kt_json_add(o, "details", details);
+        /* The important are first. */
+        while (json_object_array_length(details) > 0 && strlen(line_of(o) ?: "") > ERROR_MAX)
+                json_object_array_del_idx(details, json_object_array_length(details) - 1, 1);
         answer("error", o);
         return 1;
 }

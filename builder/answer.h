@@ -12,7 +12,7 @@
 
 #include "../common/error.h"
 
-/* An object that is a line of its own. Takes it. */
+/* An object that is a line of its own; bytes in it that are no UTF-8 are replaced. Takes it. */
 void answer_line(struct json_object *o);
 
 /* One object with one member. Takes value. */
@@ -27,12 +27,9 @@ void answer_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * known. unit: "bytes", "objects". file may be NULL. */
 void answer_progress(int64_t done, int64_t total, const char *unit, const char *file);
 
-/* A piece of the log; cut where it is longer than a line may be, bytes that are no UTF-8 replaced. */
-void answer_log(const char *text, size_t size);
-
-/* One line that has lost its end. */
+/* One line of the log, that has lost its end; several answers where it is longer than one may be. */
 void answer_log_line(const char *line);
 
-/* The last line of one that failed. details (array of texts, taken) may be NULL. Returns the exit status, 1.
- */
+/* The last line of one that failed. details (array of texts, taken, the important first) may be NULL; those
+ * that a line has no room for are left out. Returns the exit status, 1. */
 int answer_error(const struct kt_error *err, struct json_object *details);

@@ -24,6 +24,7 @@ DOWNLOAD = "io.ktstrd.Kernel.DownloadFailed"
 IO = "io.ktstrd.Daemon.InputOutput"
 INVALID = "org.varlink.service.InvalidParameter"
 EXT = "kernel/sched/ext.c"
+LINE_MAX = 64 * 1024  # BUILD_LINE_MAX
 
 
 def crc(text):
@@ -46,6 +47,8 @@ class Helper:
         line = self.process.stdout.readline()
         if not line:
             return None
+        if len(line.encode()) > LINE_MAX:
+            raise AssertionError(f"a line of {len(line.encode())} bytes, which ktstrd does not take: {line[:200]}")
         self.lines.append(json.loads(line))
         return self.lines[-1]
 
@@ -500,6 +503,30 @@ class Failures(Builder):
         self.assertEqual(error["details"], [f"{EXT}: In function 'fake':", error["message"], "    3 |         ERROR;",
                                             "      |         ^~~~~"])
         self.assertFalse((tree / ".ktstr-compiling").exists())
+
+    def test_what_is_no_utf_8_is_told_all_the_same(self):
+        tree = self.tree()
+        (tree / "scripts/compile").write_text(r"""[ $1 != fs/exec.c ] && exit
+printf '%s:1:1: warning: na\303\257ve caf\351\n' $1
+printf '%s:3:9: error: unknown type name caf\351\n    3 |         caf\351;\n' $1
+exit 1
+""")
+        error, h = self.refused(of_tree(tree), BUILD_FAILED)
+        self.assertEqual(error["message"], "fs/exec.c:3:9: error: unknown type name caf\ufffd")
+        self.assertEqual(error["details"], [error["message"], "    3 |         caf\ufffd;"])
+        self.assertEqual(h.all("warning"), ["fs/exec.c:1:1: warning: na\u00efve caf\ufffd"])
+        self.assertIn("caf\ufffd;\n", h.log())
+
+    def test_of_many_long_errors_the_first_are_told(self):
+        tree = self.tree()
+        (tree / "scripts/compile").write_text(r"""[ $1 != fs/exec.c ] && exit
+for i in 1 2 3 4 5 6 7 8 9 10 11 12; do printf '%s:%s:9: error: %05000d\n' $1 $i 0; done
+exit 1
+""")
+        error, h = self.refused(of_tree(tree), BUILD_FAILED)
+        self.assertRegex(error["message"], r"^fs/exec\.c:1:9: error: 0{5000}$")
+        self.assertEqual(error["details"][0], error["message"])
+        self.assertEqual(h.log().count(": error: 0"), 12)
 
     def test_an_option_that_did_not_survive_is_named(self):
         error, _ = self.refused(of_tree(self.tree(drops=["SCHED_CLASS_EXT"], version="6.6.1")), BUILD_FAILED)
