@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,11 +55,15 @@ static void become_daemon(const char *program, const char *dir, const char *sock
 {
         _cleanup_free_ char *log = kt_path_join(dir, "ktstrd.log");
         char ready[16];
+        sigset_t none;
         int null = open("/dev/null", O_RDWR), out = log ? open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600) : -1;
 
         setsid();
         if (fork() > 0)
                 _exit(0);
+        /* We may hold interrupts back; a daemon that did so could not be told to end. */
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
         dup2(null, STDIN_FILENO);
         dup2(out < 0 ? null : out, STDOUT_FILENO);
         dup2(out < 0 ? null : out, STDERR_FILENO);

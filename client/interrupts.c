@@ -4,6 +4,9 @@
 #include "connect.h"
 
 static volatile sig_atomic_t interrupts;
+/* How it was before they were caught. */
+static struct sigaction before_int, before_term;
+static sigset_t before;
 
 static void on_interrupt(int sig)
 {
@@ -15,12 +18,20 @@ void interrupts_catch(sigset_t *ret_wait_mask)
         struct sigaction sa = {.sa_handler = on_interrupt};
         sigset_t ours;
 
-        sigaction(SIGINT, &sa, NULL);
-        sigaction(SIGTERM, &sa, NULL);
+        sigaction(SIGINT, &sa, &before_int);
+        sigaction(SIGTERM, &sa, &before_term);
         sigemptyset(&ours);
         sigaddset(&ours, SIGINT);
         sigaddset(&ours, SIGTERM);
-        sigprocmask(SIG_BLOCK, &ours, ret_wait_mask);
+        sigprocmask(SIG_BLOCK, &ours, &before);
+        *ret_wait_mask = before;
+}
+
+void interrupts_release(void)
+{
+        sigaction(SIGINT, &before_int, NULL);
+        sigaction(SIGTERM, &before_term, NULL);
+        sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
 int interrupts_so_far(void)

@@ -12,6 +12,10 @@
 void interrupts_catch(sigset_t *ret_wait_mask);
 int interrupts_so_far(void);
 
+/* From here on they end us again, as they did before: between jobs that one command watches one after the
+ * other. */
+void interrupts_release(void);
+
 /* Ask the daemon to end a job, on a connection of its own: that of the job is in the middle of a stream.
  * None is started for this. */
 void cancel_job(const struct globals *g, const char *job);

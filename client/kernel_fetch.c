@@ -11,6 +11,7 @@
 #include "../proto/kernel_version.h"
 #include "connect.h"
 #include "exit_status.h"
+#include "interrupts.h"
 #include "watch.h"
 
 /* --- one build --- */
@@ -54,6 +55,7 @@ int kernel_fetch(const struct verb *v, const struct globals *g, const struct ker
         if (rpc_send(&rpc, "io.ktstrd.Kernel.Build", build_parameters(what), true, NULL, 0, &err) < 0)
                 return client_tell(v, &err);
         status = watch_job(&w, &rpc);
+        interrupts_release();
         /* A fail is said of schedulers; without its kernel there is nothing to say of one. */
         return status == EXIT_STATUS_FAIL ? EXIT_STATUS_HARNESS : status;
 }

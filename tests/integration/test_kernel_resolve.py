@@ -415,6 +415,7 @@ class Fetched(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="ktstr-test-")
         self.addCleanup(folder.cleanup)
         self.here = folder.name
+        self.hanging, self.cancelled = set(), threading.Event()
         self.cached, self.calls, self.verdict = {"6.15.9"}, [], {
             "verdict": "pass", "reason": "built: KEY", "details": [], "kernel": "KEY", "elapsed_ms": 1,
             "build": {"source": "6.14.11", "profile": "default", "stages": [], "cached": True, "existed": False}}
@@ -453,15 +454,28 @@ class Fetched(unittest.TestCase):
         yield {"parameters": {"range": range, "start": "", "end": "", "versions": sorted({*self.cached, *(self.RELEASED if fetch else [])})}}
 
     def Build(self, version=None, git_url=None, git_ref=None):
+        if version in self.hanging:
+            yield {"continues": True, "parameters": {"job": "j", "event": {"kind": "step", "message": "compiling"}}}
+            self.cancelled.wait(kt.PATIENCE_S)
+            yield {"parameters": {"job": "j", "event": {"kind": "verdict", "verdict": {**self.verdict, "verdict": "cancelled"}}}}
+            return
         self.cached.add(version or f"git+{git_url}#{git_ref}" if version or git_url else "6.16.5")
         yield {"continues": True, "parameters": {"job": "j", "event": {"kind": "step", "message": "compiling"}}}
         yield {"parameters": {"job": "j", "event": {"kind": "verdict", "verdict": self.verdict}}}
 
-    def resolve(self, *argv):
+    def Cancel(self, job):
+        self.cancelled.set()
+        yield {"parameters": {}}
+
+    def start(self, *argv):
         env = {k: v for k, v in os.environ.items() if k != "KTSTR_KERNEL"}
-        p = subprocess.run([kt.KTSTRCTL, "kernel", "resolve", *argv], env=dict(env, KTSTRD_SOCKET=f"{self.here}/s"), cwd=self.here,
-                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=kt.PATIENCE_S)
-        return kt.Result(argv, p.returncode, p.stdout, p.stderr)
+        return subprocess.Popen([kt.KTSTRCTL, "kernel", "resolve", *argv], env=dict(env, KTSTRD_SOCKET=f"{self.here}/s"), cwd=self.here,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def resolve(self, *argv):
+        p = self.start(*argv)
+        out, err = p.communicate(timeout=kt.PATIENCE_S)
+        return kt.Result(argv, p.returncode, out, err)
 
     def builds(self):
         return [parameters for name, parameters in self.calls if name == "Build"]
@@ -497,6 +511,14 @@ class Fetched(unittest.TestCase):
         for spec in ("6.14.2-tarball-x86_64-kcdeadbeef", "./nothing"):
             self.assertEqual(self.resolve("--fetch", spec).status, 64)
         self.assertEqual(self.builds(), [])
+
+    def test_an_interrupt_ends_the_second_build_too(self):
+        self.hanging = {"6.16.5"}
+        client = self.start("--fetch", "6.14.11", "6.16.5")
+        kt.wait_until(lambda: len(self.builds()) == 2, "the second build")
+        client.send_signal(signal.SIGINT)
+        out, err = client.communicate(timeout=kt.PATIENCE_S)
+        self.assertEqual((client.returncode, out), (130, ""), err)
 
     def test_what_does_not_compile_is_not_gone_on_with(self):
         for verdict, status in (("fail", 3), ("error", 3), ("cancelled", 130)):
