@@ -91,6 +91,9 @@ enum make_error make_error_of(const char *line)
         };
         bool warning = strstr(line, "warning: ") != NULL;
 
+        /* Of defconfig, each time. */
+        if (begins(line, "*** Default configuration is based on "))
+                return MAKE_NO_ERROR;
         if (has_one_of(line, disk))
                 return MAKE_DISK_FULL;
         if (has_one_of(line, memory) || (is_of_make(line) && ends(line, "] Killed")))

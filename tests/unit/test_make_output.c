@@ -271,6 +271,7 @@ START_TEST(what_sounds_like_an_error_and_is_none)
                 "  CC      lib/error-inject.o", "  CC      kernel/error.o",     "#error here",
                 "checking for errors... none",  "kernel/x.c: In function 'f':", "  LD      vmlinux.o",
                 "    7 |  int error;",
+                "*** Default configuration is based on 'x86_64_defconfig'",
         };
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(lines); i++)
