@@ -369,6 +369,6 @@ int release_resolve(const struct net *net, const char *spec, char **ret, struct 
         if (r < 0)
                 return r;
         version_text(&v, text);
-        *ret = strdup(spec && whole ? spec : text);
+        *ret = strdup(text);
         return *ret ? 0 : kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
 }
