@@ -79,11 +79,26 @@ static int oom(struct kt_error *reterr)
 
 /* --- the folder that is ours --- */
 
+/* The kernel's make has them in rules and hands them to shells. */
+static int check_work(const char *work, struct kt_error *reterr)
+{
+        const char *bad = strpbrk(work, " \t\n:%$#'\"`\\;&|<>()*?![]{}");
+
+        return bad ? kt_error_set(reterr, -EINVAL, KT_E_IO,
+                                  "cannot build in %s: the kernel's make does not do with '%c' in a path; "
+                                  "CacheDir= in ktstrd.conf or KTSTR_CACHE_DIR names another folder",
+                                  work, *bad)
+                   : 0;
+}
+
 /* One helper at a time is in it. What is left of one that was killed has it until nothing of that runs. */
 static int open_work(struct build *b, struct kt_error *reterr)
 {
-        int r = kt_mkdir_p(AT_FDCWD, b->q.work, 0755);
+        int r = check_work(b->q.work, reterr);
 
+        if (r < 0)
+                return r;
+        r = kt_mkdir_p(AT_FDCWD, b->q.work, 0755);
         if (r < 0)
                 return kt_error_set(reterr, r, KT_E_IO, "cannot make %s: %s", b->q.work, strerror(-r));
         r = tree_lock(b->q.work, &b->work_fd, reterr);

@@ -313,6 +313,15 @@ class Refusals(Builder):
         error, _ = self.refused(of_tree(self.tree("with blank")), BAD_KERNEL, go=False)
         self.assertIn("blanks and colons", error["message"])
 
+    def test_a_cache_in_a_folder_that_make_cannot_do_with(self):
+        for name in ("John Doe", "a:b", "a$b", "a'b", "a;b", "a#b"):
+            with self.subTest(name):
+                self.work = self.dir / name / "work"
+                error, _ = self.refused(of_tree(self.tree(f"tree-{ord(name[1])}")), IO, go=False)
+                self.assertIn(f"cannot build in {self.work}: ", error["message"])
+                self.assertIn("KTSTR_CACHE_DIR", error["message"])
+                self.assertFalse(self.work.exists())
+
     def test_what_is_no_tarball(self):
         path = self.dir / "linux.tar.xz"
         path.write_bytes(b"not at all")
