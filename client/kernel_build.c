@@ -13,6 +13,7 @@
 #include "../common/fsutil.h"
 #include "../proto/errors.h"
 #include "bundle.h"
+#include "kernel_choice.h"
 #include "units.h"
 #include "watch.h"
 
@@ -59,14 +60,6 @@ struct wish {
 
 /* --- what is asked for --- */
 
-/* A folder, as the daemon will find it; left as it is where there is none. Malloced. */
-static char *resolve(const char *path)
-{
-        char *resolved = realpath(path, NULL);
-
-        return resolved ? resolved : strdup(path);
-}
-
 /* 0, or the exit status. */
 static int take_source(struct wish *w, const char *option, const char *field, const char *value)
 {
@@ -81,7 +74,7 @@ static int take_source(struct wish *w, const char *option, const char *field, co
 
 static int take_tree(struct wish *w, const char *path)
 {
-        _cleanup_free_ char *tree = resolve(path);
+        _cleanup_free_ char *tree = realpath(path, NULL);
         struct stat st;
 
         if (!tree || stat(tree, &st) < 0 || !S_ISDIR(st.st_mode))
@@ -89,13 +82,11 @@ static int take_tree(struct wish *w, const char *path)
         return take_source(w, "--source", "tree", tree);
 }
 
-/* git takes a folder for a URL too. */
 static int take_git(struct wish *w, const char *url)
 {
-        struct stat st;
-        _cleanup_free_ char *local = stat(url, &st) == 0 ? resolve(url) : NULL;
+        _cleanup_free_ char *absolute = kernel_choice_git_url(url);
 
-        return take_source(w, "--git", "git_url", local ? local : url);
+        return take_source(w, "--git", "git_url", absolute ? absolute : url);
 }
 
 static int take_extra_kconfig(struct wish *w, const char *path)

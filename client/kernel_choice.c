@@ -48,6 +48,26 @@ static char *absolute_path(const char *path)
         return cwd ? kt_path_join(cwd, path) : strdup(path);
 }
 
+char *kernel_choice_git_url(const char *url)
+{
+        _cleanup_free_ char *path = strstr(url, "://") ? NULL : absolute_path(url);
+
+        return path && access(path, F_OK) == 0 ? TAKE_PTR(path) : strdup(url);
+}
+
+/* The daemon stands elsewhere. */
+static char *absolute_spec(const struct kernel_spec *spec)
+{
+        _cleanup_free_ char *url = NULL;
+
+        if (spec->kind == KERNEL_SPEC_PATH)
+                return absolute_path(spec->text);
+        if (spec->kind != KERNEL_SPEC_GIT)
+                return strdup(spec->text);
+        url = kernel_choice_git_url(spec->git_url);
+        return url ? kt_format("git+%s%s", url, strrchr(spec->text, '#')) : NULL;
+}
+
 int kernel_choice_spec(const char *text, char **ret, struct kt_error *reterr)
 {
         struct kernel_spec spec;
@@ -55,7 +75,7 @@ int kernel_choice_spec(const char *text, char **ret, struct kt_error *reterr)
         int r = kernel_spec_parse(text, &spec, reterr);
 
         if (r >= 0) {
-                name = spec.kind == KERNEL_SPEC_PATH ? absolute_path(text) : strdup(text);
+                name = absolute_spec(&spec);
                 if (!name)
                         r = kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
         }

@@ -500,6 +500,16 @@ class Fetched(unittest.TestCase):
         self.assertEqual([b["git_ref"] for b in self.builds()], ["refs/tags/v6.14", "refs/heads/x", "x"])
         self.assertEqual({b["git_url"] for b in self.builds()}, {"https://h/r"})
 
+    def test_a_repository_in_a_folder_is_found_by_the_daemon_too(self):
+        folder = os.path.realpath(os.path.join(self.here, "linux"))
+        os.mkdir(folder)
+        for spec in ("git+linux#x", "git+./linux#x", f"git+{folder}#branch=x"):
+            self.resolve("--fetch", spec)
+            self.cached.clear()
+        self.assertEqual([b["git_url"] for b in self.builds()], [folder] * 3)
+        self.resolve("--fetch", "git+git@host:linux#x")
+        self.assertEqual(self.builds()[-1]["git_url"], "git@host:linux")
+
     def test_the_newest_where_nothing_is_named_and_nothing_cached(self):
         result = self.resolve("--fetch")
         self.assertEqual((result.status, result.out, self.builds()), (0, "6.15.9\n", []), result)
