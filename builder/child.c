@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../common/fsutil.h"
+#include "../common/search_path.h"
 #include "../proto/buildmsg.h"
 #include "../proto/errors.h"
 
@@ -373,15 +374,7 @@ int child_run(const struct child *c, struct kt_error *reterr)
 
 bool child_find(const char *name)
 {
-        const char *path = getenv("PATH") ?: strchr(DEFAULT_PATH, '=') + 1;
+        _cleanup_free_ char *file = kt_search_path(name, X_OK);
 
-        for (; *path; path += *path == ':') {
-                size_t len = strcspn(path, ":");
-                _cleanup_free_ char *file = kt_format("%.*s/%s", (int)len, path, name);
-
-                if (file && len > 0 && access(file, X_OK) == 0)
-                        return true;
-                path += len;
-        }
-        return false;
+        return file;
 }

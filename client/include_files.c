@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../common/fsutil.h"
+#include "../common/search_path.h"
 #include "../proto/errors.h"
 #include "../proto/guestmsg.h"
 
@@ -83,24 +84,6 @@ static int add_folder(struct bundle *b, const char *path, size_t parent_len, str
         return r;
 }
 
-static char *on_path(const char *name)
-{
-        const char *path = getenv("PATH");
-
-        while (path && *path) {
-                size_t len = strcspn(path, ":");
-                char *full = len > 0 ? kt_format("%.*s/%s", (int)len, path, name) : NULL;
-                struct stat st;
-
-                /* A folder of that name is not what was meant. */
-                if (full && stat(full, &st) == 0 && S_ISREG(st.st_mode) && access(full, R_OK) == 0)
-                        return full;
-                free(full);
-                path += len + (path[len] == ':');
-        }
-        return NULL;
-}
-
 int include_files_add(struct bundle *b, const char *what, struct kt_error *reterr)
 {
         _cleanup_free_ char *path = realpath(what, NULL), *found = NULL;
@@ -108,7 +91,7 @@ int include_files_add(struct bundle *b, const char *what, struct kt_error *reter
         const char *base;
 
         if (!path && !strchr(what, '/')) {
-                found = on_path(what);
+                found = kt_search_path(what, R_OK);
                 path = found ? realpath(found, NULL) : NULL;
         }
         if (!path)

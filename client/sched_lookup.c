@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../common/fsutil.h"
+#include "../common/search_path.h"
 #include "../proto/errors.h"
 
 static bool is_program(const char *path)
@@ -47,21 +48,6 @@ static int from_environment(const char *variable, char **ret, struct kt_error *r
                                     "%s names %s, which is no executable file", variable, value);
         *ret = strdup(value);
         return *ret ? 1 : oom(reterr);
-}
-
-static char *on_path(const char *name)
-{
-        const char *path = getenv("PATH");
-        char *found = NULL;
-
-        while (path && *path && !found) {
-                size_t len = strcspn(path, ":");
-
-                if (len > 0)
-                        found = in_folder(path, len, name);
-                path += len + (path[len] == ':');
-        }
-        return found;
 }
 
 /* ./build itself and each folder in it, where meson puts programs; of several the first by name, always the
@@ -102,7 +88,7 @@ int sched_lookup(const char *name, char **ret, struct kt_error *reterr)
                 r = from_environment("KTSTR_SCHEDULER", ret, reterr);
         if (r != 0)
                 return r < 0 ? r : 0;
-        *ret = on_path(name);
+        *ret = kt_search_path(name, X_OK);
         if (!*ret)
                 *ret = in_build_folder(name);
         if (!*ret)

@@ -12,20 +12,16 @@
 
 #include "../common/cleanup.h"
 #include "../common/fsutil.h"
+#include "../common/search_path.h"
 
-/* Its path, malloced; NULL when there is none in PATH. */
+/* Its absolute path, malloced; NULL when there is none in PATH. */
 static char *find_program(const char *name)
 {
-        const char *path = getenv("PATH") ?: "/usr/bin:/bin";
+        char *file = kt_search_path(name, X_OK);
 
-        while (*path) {
-                size_t n = strcspn(path, ":");
-                _cleanup_free_ char *file = *path == '/' ? kt_format("%.*s/%s", (int)n, path, name) : NULL;
-
-                if (file && access(file, X_OK) == 0)
-                        return TAKE_PTR(file);
-                path += n + (path[n] == ':');
-        }
+        if (file && *file == '/')
+                return file;
+        free(file);
         return NULL;
 }
 
