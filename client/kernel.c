@@ -8,50 +8,41 @@
 #include "../common/cleanup.h"
 #include "units.h"
 
+/* clang-format off */
 static const char usage[] =
-        "ktstrctl kernel import FILE|URL...|DIR\n"
-        "                     take a kernel into the cache: Debian packages (image; from 6.19 on "
-        "linux-binary,\n"
-        "                     linux-base and linux-modules together), RPMs, a vmlinuz or bzImage, an ELF\n"
-        "                     vmlinux, a built source tree; with it, if need be, the folder of its modules\n"
-        "ktstrctl kernel import --installed [--root DIR]\n"
-        "                     every kernel with sched_ext that is installed here, or in the system below "
-        "DIR,\n"
-        "                     such as an unpacked image\n"
         "ktstrctl kernel build [VERSION | --source DIR | --git URL [--ref REF] | --tarball FILE |\n"
         "                       --package NAME] [--tiny] [--extra-kconfig FILE] [--force] [--clean]\n"
         "                       [--jobs N] [--detach] [-v]\n"
-        "                     build one: the newest stable release, a version, or the newest of 6.12 or 6; "
-        "a\n"
-        "                     tree where it is; a branch, tag or commit; a tarball; a Debian source "
-        "package.\n"
-        "                     --tiny: the least that boots and tests; --force: also what is cached; "
-        "--clean:\n"
+        "                     build one: the newest stable release, a version, or the newest of 6.12 or 6; a\n"
+        "                     tree where it is; a branch, tag or commit; a tarball; a Debian source package.\n"
+        "                     --tiny: the least that boots and tests; --force: also what is cached; --clean:\n"
         "                     make mrproper first; -v: show the log as it comes\n"
+        "ktstrctl kernel import FILE|URL...|DIR\n"
+        "                     take in one that is built: Debian packages (image; from 6.19 on linux-binary,\n"
+        "                     linux-base and linux-modules together), RPMs, a vmlinuz or bzImage, an ELF\n"
+        "                     vmlinux, a built source tree; with it, if need be, the folder of its modules\n"
+        "ktstrctl kernel import --installed [--root DIR]\n"
+        "                     every kernel with sched_ext that is installed here, or in the system below DIR,\n"
+        "                     such as an unpacked image\n"
         "ktstrctl kernel list [--range A..B [--fetch]]\n"
-        "                     what is cached; or which versions are in a range, with --fetch of "
-        "kernel.org's\n"
+        "                     what is cached; or which versions are in a range, with --fetch of kernel.org's\n"
         "                     releases too\n"
         "ktstrctl kernel info [--config] KEY\n"
-        "                     what is in one: configuration, BTF, what its sched_ext can do, how long it "
-        "takes\n"
+        "                     what is in one: configuration, BTF, what its sched_ext can do, how long it takes\n"
         "                     to boot; or its configuration alone\n"
+        "ktstrctl kernel resolve [--fetch] [SPEC]...\n"
+        "                     which kernels jobs with --kernel SPEC would get; --fetch: build what is missing\n"
         "ktstrctl kernel diff A B\n"
         "                     in what two kernels differ, each a version, a key or a path\n"
-        "ktstrctl kernel resolve [--fetch] [SPEC]...\n"
-        "                     which kernels jobs with --kernel SPEC would get; --fetch: build what is "
-        "missing\n"
         "ktstrctl kernel remove KEY...\n"
         "                     take it out of the cache\n"
         "ktstrctl kernel clean [--keep N | --corrupt-only] [--force]\n"
-        "                     take out all that is not in use, but the N newest; or only what is corrupt, "
-        "which\n"
+        "                     take out all that is not in use, but the N newest; or only what is corrupt, which\n"
         "                     goes in any case. Without --force it asks first\n"
         "\n"
-        "  --installed, --root DIR, --config, --range A..B, --fetch, --keep N, --corrupt-only, --force\n"
-        "                     as above\n"
         "  --json               machine-readable\n"
         "  --socket PATH, --no-autostart\n";
+/* clang-format on */
 
 static const struct {
         const char *name;
@@ -216,18 +207,18 @@ static int run(int argc, char **argv, struct globals *g)
                 return status;
         if (optind >= argc)
                 return verb_usage_error(&verb_kernel,
-                                        "say what: import, build, list, info, diff, resolve, remove or "
+                                        "say what: build, import, list, info, resolve, diff, remove or "
                                         "clean");
         for (size_t i = 0; i < KT_ARRAY_SIZE(verbs); i++)
                 if (strcmp(argv[optind], verbs[i].name) == 0)
                         return run_verb(i, argc - optind - 1, argv + optind + 1, g);
         return verb_usage_error(
                 &verb_kernel,
-                "there is no '%s'; there are import, build, list, info, diff, resolve, remove "
+                "there is no '%s'; there are build, import, list, info, resolve, diff, remove "
                 "and clean",
                 argv[optind]);
 }
 
-const struct verb verb_kernel = {"kernel",
-                                 "the kernel cache: import, build, list, info, diff, resolve, remove, clean",
-                                 usage, run, "v"};
+const struct verb verb_kernel = {
+        "kernel", "the kernels of guests: build, import, list, info, resolve, diff, remove, clean", usage,
+        run, "v"};

@@ -41,7 +41,7 @@ _ktstrctl()
                 ;;
         kernel)
                 case $prev in
-                kernel) COMPREPLY=($(compgen -W 'import build list info diff resolve remove clean' -- "$cur")) ;;
+                kernel) COMPREPLY=($(compgen -W 'build import list info resolve diff remove clean' -- "$cur")) ;;
                 import) COMPREPLY=($(compgen -f -W '--installed --root' -- "$cur")) ;;
                 --installed) COMPREPLY=($(compgen -W '--root' -- "$cur")) ;;
                 --root | --source) COMPREPLY=($(compgen -d -- "$cur")) ;;

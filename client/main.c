@@ -33,7 +33,7 @@ static void overview(FILE *f)
                 if (verbs[i]->summary)
                         fprintf(f, "  %-12s %s\n", verbs[i]->name, verbs[i]->summary);
         fputs("\nktstrctl VERB --help tells more. First steps:\n"
-              "  ktstrctl kernel import linux-image-*-cloud-amd64_*.deb\n"
+              "  ktstrctl kernel build\n"
               "  ktstrctl submit --sched ./scx_my_sched\n",
               f);
 }

@@ -245,7 +245,7 @@ class Ktstrctl(unittest.TestCase):
         self.assertIn(f"the last {constant('daemon/job.c', 'JOBS_KEPT_MAX')} that have", text)
 
     def test_the_examples_are_commands(self):
-        commands = [line.removeprefix("$ ") for place in ("DESCRIPTION", "EXAMPLES") for display in self.page.displays[place]
+        commands = [line.removeprefix("$ ") for place in ("DESCRIPTION", "COMMANDS/kernel", "EXAMPLES") for display in self.page.displays[place]
                     for line in display.replace("\n> ", " ").splitlines()]
         self.assertGreater(len(commands), 5)
         for command in commands:
