@@ -56,7 +56,8 @@ static void look_at_kernels(struct doctor_report *r, struct kcache *kcache)
         }
         kernel_list_free(list);
         found(r, "kernel", able ? FINDING_OK : FINDING_PROBLEM,
-              able ? NULL : "ktstrctl kernel import FILE, with a kernel that has CONFIG_SCHED_CLASS_EXT=y",
+              able ? NULL
+                   : "ktstrctl kernel build, or kernel import FILE of one that has CONFIG_SCHED_CLASS_EXT=y",
               "%u cached in %s, %u with sched_ext", n, kcache_root(kcache), able);
         if (corrupt)
                 found(r, "kernel", FINDING_WARNING,

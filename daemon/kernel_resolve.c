@@ -14,8 +14,9 @@
 #include "kernel_label.h"
 
 #define TAKE_ONE                                                                                            \
-        "`ktstrctl kernel import FILE` takes one; Debian's trixie-backports has linux-image-*-cloud-amd64 " \
-        "with sched_ext"
+        "`ktstrctl kernel build` builds one, `ktstrctl kernel import FILE` takes one that is built: "       \
+        "Debian's "                                                                                         \
+        "trixie-backports has linux-image-*-cloud-amd64 with sched_ext"
 
 static int oom(struct kt_error *reterr)
 {
