@@ -22,8 +22,8 @@ struct kernel_choice {
 };
 void kernel_choice_done(struct kernel_choice *c);
 
-/* A name as the daemon takes it, malloced: a path is made absolute, from the folder that we are in, also that
- * of a git repository. -EINVAL with a text where it cannot be read. */
+/* A name as the daemon takes it, malloced: a path is made absolute, from the folder that we are in, also
+ * that of a git repository. -EINVAL with a text where it cannot be read. */
 int kernel_choice_spec(const char *text, char **ret, struct kt_error *reterr);
 
 /* git takes a folder for a URL too: made absolute where there is one, else url as it is. Malloced. */

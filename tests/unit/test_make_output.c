@@ -268,8 +268,12 @@ END_TEST
 START_TEST(what_sounds_like_an_error_and_is_none)
 {
         static const char *const lines[] = {
-                "  CC      lib/error-inject.o", "  CC      kernel/error.o",     "#error here",
-                "checking for errors... none",  "kernel/x.c: In function 'f':", "  LD      vmlinux.o",
+                "  CC      lib/error-inject.o",
+                "  CC      kernel/error.o",
+                "#error here",
+                "checking for errors... none",
+                "kernel/x.c: In function 'f':",
+                "  LD      vmlinux.o",
                 "    7 |  int error;",
                 "*** Default configuration is based on 'x86_64_defconfig'",
         };
