@@ -190,15 +190,42 @@ static int run_build(int argc, char **argv, struct globals *g)
         return kernel_build(argc - 1, argv, g);
 }
 
+const struct verb *kernel_help(const char *name)
+{
+        static char text[sizeof(usage)];
+        static struct verb v;
+        const size_t prefix = strlen("ktstrctl kernel "), len = strlen(name);
+        const char *const common = strstr(usage, "\n\n") + 1;
+        char *out = text;
+
+        /* A paragraph goes on as long as its lines are indented. */
+        for (const char *p = usage, *next; p < common; p = next) {
+                next = p;
+                do
+                        next = strchr(next, '\n') + 1;
+                while (*next == ' ');
+                if (strncmp(p + prefix, name, len) == 0 && strchr(" \n", p[prefix + len]))
+                        out = mempcpy(out, p, (size_t)(next - p));
+        }
+        if (out == text)
+                return &verb_kernel;
+        strcpy(out, common);
+        v = verb_kernel;
+        v.usage = text;
+        return &v;
+}
+
 static int run(int argc, char **argv, struct globals *g)
 {
-        int status = run_build(argc, argv, g), opt;
+        int status = run_build(argc, argv, g), opt, at;
+        const struct verb *v;
 
         if (status >= 0)
                 return status;
         status = 0;
-
-        while ((opt = verb_option(&verb_kernel, argc, argv, options, g, &status)) >= 0) {
+        at = find_verb(argc, argv);
+        v = at > 0 ? kernel_help(argv[at]) : &verb_kernel;
+        while ((opt = verb_option(v, argc, argv, options, g, &status)) >= 0) {
                 status = take_option(opt);
                 if (status)
                         return status;

@@ -19,6 +19,10 @@ struct kernel_options {
 
 extern struct kernel_options kernel_options;
 
+/* verb_kernel, but its --help tells of this one only; itself where there is none of that name. Valid until
+ * the next call. */
+const struct verb *kernel_help(const char *name);
+
 /* argv is as main() has it, with "kernel" first and without "build": it reads its options itself. */
 int kernel_build(int argc, char **argv, struct globals *g);
 int kernel_clean(int argc, char **argv, struct globals *g);

@@ -150,7 +150,7 @@ static int parse(int argc, char **argv, struct wish *w, struct globals *g)
 {
         int status = 0, opt;
 
-        while ((opt = verb_option(&verb_kernel, argc, argv, options, g, &status)) >= 0) {
+        while ((opt = verb_option(kernel_help("build"), argc, argv, options, g, &status)) >= 0) {
                 status = take_option(w, opt, optarg);
                 if (status)
                         return status;

@@ -148,6 +148,16 @@ class Client(unittest.TestCase):
     def test_an_accelerator_that_is_none(self):
         self.refused("submit", "--accel", "warp", words=["accel", "warp", "auto", "kvm", "tcg"])
 
+    def test_a_verb_of_kernels_has_a_help_of_its_own(self):
+        whole = self.daemon.ctl("kernel", "--help").out
+        for name in ("build", "import", "list", "info", "resolve", "diff", "remove", "clean"):
+            result = self.daemon.ctl("kernel", name, "--help")
+            heads = {line.split()[2] for line in result.out.splitlines() if line.startswith("ktstrctl kernel ")}
+            self.assertEqual((result.status, heads), (0, {name}), result)
+            self.assertIn("--no-autostart", result.out)
+            self.assertLess(len(result.out), len(whole))
+        self.assertEqual(self.daemon.ctl("kernel", "bui", "--help").out, whole)
+
     def test_unknown_words(self):
         self.refused("sumbit", words=["no verb 'sumbit'", "did you mean 'submit'"])
         self.refused("submit", "--sheduler", "x", words=["unknown option --sheduler", "ktstrctl submit --help"])
