@@ -141,27 +141,42 @@ static int newest_first(const void *a, const void *b)
         return d ? d : strcmp(x->key, y->key);
 }
 
-static bool is_folder(struct kcache *c, const char *key)
+/* Does this errno mean that there is no folder of that name, rather than that it cannot be looked at? */
+static bool is_missing(int err)
 {
-        struct stat st;
-
-        return fstatat(c->root_fd, key, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+        return err == ENOENT || err == ENOTDIR || err == ELOOP;
 }
 
-/* -ENOENT when there is no such entry; also when it was removed while we looked, which is not corrupt. */
+static bool is_same_folder(struct kcache *c, const char *key, int fd)
+{
+        struct stat by_name, by_fd;
+
+        return fstatat(c->root_fd, key, &by_name, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &by_fd) == 0 &&
+               by_name.st_dev == by_fd.st_dev && by_name.st_ino == by_fd.st_ino;
+}
+
+/* -ENOENT when there is no such entry; also when it was removed while we looked, which is not corrupt. Nor
+ * is one that was replaced meanwhile, of which part of the old one and part of the new one was seen: it is
+ * looked at again. Its folder is held open, so that no other gets its inode number. */
 static int load_entry(struct kcache *c, const char *key, struct kernel **ret)
 {
-        struct kernel *k;
-        int r = is_folder(c, key) ? kernel_load(c->root, key, &k) : -ENOENT;
+        for (;;) {
+                _cleanup_close_ int folder =
+                        openat(c->root_fd, key, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+                struct kernel *k;
+                int r;
 
-        if (r < 0)
-                return r;
-        if (k->error && !is_folder(c, key)) {
+                if (folder < 0)
+                        return is_missing(errno) ? -ENOENT : -errno;
+                r = kernel_load(c->root, key, &k);
+                if (r < 0)
+                        return r;
+                if (is_same_folder(c, key, folder)) {
+                        *ret = k;
+                        return 0;
+                }
                 kernel_free(k);
-                return -ENOENT;
         }
-        *ret = k;
-        return 0;
 }
 
 static int add_entry(struct kcache *c, const char *name, struct kernel ***list, size_t *n)
@@ -197,7 +212,8 @@ int kcache_list(struct kcache *c, struct kernel ***ret, struct kt_error *reterr)
         }
         if (r < 0) {
                 kernel_list_free(list);
-                return kt_error_set(reterr, r, KT_E_INTERNAL, "out of memory");
+                return r == -ENOMEM ? kt_error_set(reterr, r, KT_E_INTERNAL, "out of memory")
+                                    : kcache_io_error(c, r, "cannot list kernels", reterr);
         }
         qsort(list, n, sizeof(*list), newest_first);
         *ret = list;
@@ -218,6 +234,14 @@ static int no_such_entry(struct kcache *c, const char *key, struct kt_error *ret
                                   c->root);
 }
 
+static int cannot_read(struct kcache *c, const char *key, int num, struct kt_error *reterr)
+{
+        if (num == -ENOMEM)
+                return kt_error_set(reterr, num, KT_E_INTERNAL, "out of memory");
+        return kt_error_set(reterr, num, KT_E_IO, "cannot look at kernel %s in %s: %s", key, c->root,
+                            strerror(-num));
+}
+
 int kcache_get(struct kcache *c, const char *key, struct kernel **ret, struct kt_error *reterr)
 {
         int r;
@@ -228,7 +252,7 @@ int kcache_get(struct kcache *c, const char *key, struct kernel **ret, struct kt
         r = load_entry(c, key, ret);
         if (r == -ENOENT)
                 return no_such_entry(c, key, reterr);
-        return r < 0 ? kt_error_set(reterr, r, KT_E_INTERNAL, "out of memory") : 0;
+        return r < 0 ? cannot_read(c, key, r, reterr) : 0;
 }
 
 /* --- taking in and out --- */
@@ -320,6 +344,19 @@ void kcache_keys_free(char **keys)
 
 /* --- replacing and removing --- */
 
+/* Keep everybody from using it, until the descriptor that is returned is closed. Without a text: -ENOENT,
+ * -EBUSY while somebody leases it. */
+static int take_whole(struct kcache *c, const char *key)
+{
+        _cleanup_close_ int fd = openat(c->root_fd, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+        if (fd < 0)
+                return is_missing(errno) ? -ENOENT : -errno;
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK ? -EBUSY : -errno;
+        return TAKE_FD(fd);
+}
+
 /* Under the name of the temp folder, where a sweep would find it, were it not for our lock on it. */
 static void remove_replaced(struct kcache *c, const char *temp, const char *key)
 {
@@ -341,16 +378,17 @@ int kcache_replace(struct kcache *c, const char *temp, int temp_fd, const char *
         lock = kcache_lock_store(c, LOCK_EX);
         if (lock < 0)
                 return kcache_io_error(c, lock, "cannot lock the kernel cache", reterr);
-        old = openat(c->root_fd, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        if (old < 0)
-                return errno == ENOENT ? -ENOENT
-                                       : kcache_io_error(c, -errno, "cannot store the kernel", reterr);
-        if (flock(old, LOCK_EX | LOCK_NB) < 0)
+        old = take_whole(c, key);
+        if (old == -ENOENT)
+                return old;
+        if (old == -EBUSY)
                 return kt_error_set(
-                        reterr, -EBUSY, KT_E_BUSY,
+                        reterr, old, KT_E_BUSY,
                         "kernel %s is in use by a job, so the one that was built cannot take its "
                         "place; build it again when the job has ended",
                         key);
+        if (old < 0)
+                return kcache_io_error(c, old, "cannot store the kernel", reterr);
         r = kcache_make_room(c, kcache_folder_bytes(temp_fd), key, reterr);
         if (r < 0)
                 return r;
@@ -383,22 +421,16 @@ static int free_name(struct kcache *c, char *template)
         return -EEXIST;
 }
 
-static bool is_same_folder(struct kcache *c, const char *key, int fd)
-{
-        struct stat by_name, by_fd;
-
-        return fstatat(c->root_fd, key, &by_name, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &by_fd) == 0 &&
-               by_name.st_dev == by_fd.st_dev && by_name.st_ino == by_fd.st_ino;
-}
-
-/* -EAGAIN: somebody has it exclusively, or it is another folder by now. */
+/* -EAGAIN: somebody has it exclusively, or it is another folder by now. -ENOENT: there is none. */
 static int try_lease(struct kcache *c, const char *key)
 {
         _cleanup_close_ int fd = openat(c->root_fd, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
         if (fd < 0)
-                return -errno;
-        return flock(fd, LOCK_SH | LOCK_NB) < 0 || !is_same_folder(c, key, fd) ? -EAGAIN : TAKE_FD(fd);
+                return is_missing(errno) ? -ENOENT : -errno;
+        if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+        return is_same_folder(c, key, fd) ? TAKE_FD(fd) : -EAGAIN;
 }
 
 int kcache_lease(struct kcache *c, const char *key, int *ret_fd, struct kt_error *reterr)
@@ -412,30 +444,38 @@ int kcache_lease(struct kcache *c, const char *key, int *ret_fd, struct kt_error
                 fd = try_lease(c, key);
         if (fd == -EAGAIN)
                 return kt_error_set(reterr, -EBUSY, KT_E_NO_SUCH_KERNEL, "kernel %s is being removed", key);
+        if (fd == -ENOENT)
+                return kt_error_set(reterr, fd, KT_E_NO_SUCH_KERNEL, "kernel %s is not in %s any more", key,
+                                    c->root);
         if (fd < 0)
-                return kt_error_set(reterr, fd, KT_E_NO_SUCH_KERNEL, "kernel %s: %s", key, strerror(-fd));
+                return kt_error_set(reterr, fd, KT_E_IO, "cannot lease kernel %s in %s: %s", key, c->root,
+                                    strerror(-fd));
         *ret_fd = fd;
         return 0;
 }
 
-bool kcache_is_free(struct kcache *c, const char *key)
+int kcache_is_free(struct kcache *c, const char *key, struct kt_error *reterr)
 {
-        _cleanup_close_ int fd = openat(c->root_fd, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        _cleanup_close_ int fd = take_whole(c, key);
 
-        return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+        if (fd >= 0 || fd == -ENOENT || fd == -EBUSY)
+                return fd < 0 ? fd : 0;
+        return kcache_io_error(c, fd, "cannot see whether a kernel is in use", reterr);
 }
 
 int kcache_remove_locked(struct kcache *c, const char *key, struct kt_error *reterr)
 {
-        _cleanup_close_ int fd = openat(c->root_fd, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        _cleanup_close_ int fd = take_whole(c, key);
         char temp[] = TEMP_PREFIX "gone-XXXXXX";
         int r;
 
-        if (fd < 0)
-                return -ENOENT;
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-                return kt_error_set(reterr, -EBUSY, KT_E_BUSY,
+        if (fd == -ENOENT)
+                return fd;
+        if (fd == -EBUSY)
+                return kt_error_set(reterr, fd, KT_E_BUSY,
                                     "kernel %s is in use by a job; try again when it has ended", key);
+        if (fd < 0)
+                return kcache_io_error(c, fd, "cannot remove the kernel", reterr);
         /* Out of sight at once, then gone: a reader sees it whole or not at all. */
         r = free_name(c, temp);
         if (r >= 0 && renameat2(c->root_fd, key, c->root_fd, temp, RENAME_NOREPLACE) < 0)
@@ -443,14 +483,12 @@ int kcache_remove_locked(struct kcache *c, const char *key, struct kt_error *ret
         if (r < 0)
                 return kcache_io_error(c, r, "cannot remove the kernel", reterr);
         note_removed(c, key);
-        r = kt_remove_tree(c->root_fd, temp);
-        if (r < 0)
-                return kcache_io_error(c, r, "cannot remove the kernel", reterr);
         initramfs_forget(c, key);
         kernel_boot_forget(c->root, key);
         kcache_forget_use(c, key);
         kcache_forget_key_lock(c, key);
-        return 0;
+        r = kt_remove_tree(c->root_fd, temp);
+        return r < 0 ? kcache_io_error(c, r, "cannot remove the kernel", reterr) : 0;
 }
 
 int kcache_remove(struct kcache *c, const char *key, struct kt_error *reterr)

@@ -134,14 +134,15 @@ void kcache_keys_free(char **keys);
 uint64_t kcache_entry_bytes(struct kcache *c, const char *key);
 
 /* A shared flock on the entry that keeps it from being removed; close(*ret_fd) gives it back. -ENOENT, or
- * -EBUSY while it is just being removed, both with KT_E_NO_SUCH_KERNEL. */
+ * -EBUSY while it is just being removed, both with KT_E_NO_SUCH_KERNEL; KT_E_IO where that cannot be told.
+ */
 int kcache_lease(struct kcache *c, const char *key, int *ret_fd, struct kt_error *reterr);
 
 /*
  * A lease on an entry that is going to be used, and its content is what was stored: image, BTF and
  * configuration have the SHA-256 of their metadata. Files that are the same as at an earlier look are not
  * read again (file_hash.h). Where one is another, the entry is marked as corrupt, and -EBADMSG with
- * KT_E_BAD_KERNEL says what to do. image_sha256 (NULL: any) is what the image must have: -ESTALE when the
+ * KT_E_IO says what to do. image_sha256 (NULL: any) is what the image must have: -ESTALE when the
  * entry is another by now. ret (may be NULL) gets the entry as it is now, to be freed by the caller; it is
  * untouched on failure.
  */

@@ -38,30 +38,50 @@ static bool is_among(const char *const *list, const char *key)
         return false;
 }
 
-/* It is looked at when it is its turn: that it is free now says nothing about later. */
-static int look_or_remove(struct kcache *c, const char *key, bool dry_run, struct kt_error *reterr)
+/* May it still go? What is corrupt may; one that was built meanwhile is neither that nor old. */
+static int check_still(struct kcache *c, const struct kernel *listed, struct kt_error *reterr)
 {
-        _cleanup_close_ int lock = -1;
+        struct kernel *now;
+        int r = kcache_get(c, listed->key, &now, reterr);
 
-        if (!dry_run)
-                return kcache_remove(c, key, reterr);
-        lock = kcache_lock_store(c, LOCK_EX);
-        if (lock < 0)
-                return kcache_io_error(c, lock, "cannot lock the kernel cache", reterr);
-        return kcache_is_free(c, key) ? 0 : -EBUSY;
+        if (r < 0)
+                return r;
+        r = now->error || (!listed->error && strcmp(listed->image_sha256, now->image_sha256) == 0 &&
+                           strcmp(listed->built_at, now->built_at) == 0)
+                    ? 0
+                    : -ESTALE;
+        kernel_free(now);
+        return r;
 }
 
-static int take_out(struct kcache *c, const char *key, bool dry_run, struct keys *removed,
+/* It is looked at when it is its turn: that it is free now says nothing about later. -ESTALE, without a
+ * text: it is another by now. */
+static int look_or_remove(struct kcache *c, const struct kernel *k, bool dry_run, struct kt_error *reterr)
+{
+        _cleanup_close_ int lock = kcache_lock_store(c, LOCK_EX);
+        int r;
+
+        if (lock < 0)
+                return kcache_io_error(c, lock, "cannot lock the kernel cache", reterr);
+        r = check_still(c, k, reterr);
+        if (r < 0)
+                return r;
+        return dry_run ? kcache_is_free(c, k->key, reterr) : kcache_remove_locked(c, k->key, reterr);
+}
+
+static int take_out(struct kcache *c, const struct kernel *k, bool dry_run, struct keys *removed,
                     struct keys *in_use, struct kt_error *reterr)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
-        int r = look_or_remove(c, key, dry_run, &err);
+        int r = look_or_remove(c, k, dry_run, &err);
 
+        if (r == -ESTALE)
+                return 0;
         if (r == -EBUSY)
-                return add_key(in_use, key, reterr);
+                return add_key(in_use, k->key, reterr);
         if (r < 0 && r != -ENOENT)
                 return kt_error_set(reterr, r, err.name, "%s", kt_error_text(&err));
-        return add_key(removed, key, reterr);
+        return add_key(removed, k->key, reterr);
 }
 
 static int clean_list(struct kcache *c, struct kernel **list, const struct kcache_clean *what,
@@ -75,7 +95,7 @@ static int clean_list(struct kcache *c, struct kernel **list, const struct kcach
 
                 valid += !(*k)->error;
                 if (goes && (!what->only || is_among(what->only, (*k)->key)))
-                        r = take_out(c, (*k)->key, what->dry_run, removed, in_use, reterr);
+                        r = take_out(c, *k, what->dry_run, removed, in_use, reterr);
         }
         return r;
 }

@@ -39,8 +39,9 @@ int kcache_replace(struct kcache *c, const char *temp, int temp_fd, const char *
 /* kcache_remove() under the store's exclusive lock, of a valid key. -ENOENT comes without a text. */
 int kcache_remove_locked(struct kcache *c, const char *key, struct kt_error *reterr);
 
-/* Can it be removed: does nobody lease it? Under the store's exclusive lock. */
-bool kcache_is_free(struct kcache *c, const char *key);
+/* Can it be removed? Under the store's exclusive lock. 0, or without a text -EBUSY while it is leased and
+ * -ENOENT. */
+int kcache_is_free(struct kcache *c, const char *key, struct kt_error *reterr);
 
 /* Bytes on disk of all that is in a folder. */
 uint64_t kcache_folder_bytes(int dir_fd);

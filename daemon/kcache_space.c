@@ -104,7 +104,7 @@ static int longest_unused_first(const void *a, const void *b)
 /* Built, so that it can be had again, and not in use. */
 static bool may_go(struct kcache *c, const struct kernel *k)
 {
-        return !k->error && kernel_is_built(k) && kcache_is_free(c, k->key);
+        return !k->error && kernel_is_built(k) && kcache_is_free(c, k->key, NULL) == 0;
 }
 
 static int push_out(struct kcache *c, const struct candidate *it, uint64_t need, struct kt_error *reterr)
@@ -134,6 +134,7 @@ static int too_full(struct kcache *c, uint64_t need, uint64_t have, struct kt_er
 
 int kcache_make_room(struct kcache *c, uint64_t need, const char *but, struct kt_error *reterr)
 {
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         _cleanup_free_ struct candidate *candidates = NULL;
         uint64_t have = 0, can_go = 0;
         struct kernel **list;
@@ -163,9 +164,16 @@ int kcache_make_room(struct kcache *c, uint64_t need, const char *but, struct kt
         else if (n > 0)
                 qsort(candidates, n, sizeof(*candidates), longest_unused_first);
         for (size_t i = 0; r >= 0 && have + need > c->max_bytes && i < n; i++) {
-                r = push_out(c, &candidates[i], need, reterr);
-                have -= candidates[i].bytes;
+                r = push_out(c, &candidates[i], need, &err);
+                if (r >= 0)
+                        have -= candidates[i].bytes;
+                else if (r == -EBUSY)
+                        r = 0; /* somebody began to use it just now: the next one */
+                else
+                        kt_error_set(reterr, r, err.name, "%s", kt_error_text(&err));
         }
+        if (r >= 0 && have + need > c->max_bytes)
+                r = too_full(c, need, have, reterr);
         kernel_list_free(list);
         return r;
 }

@@ -7,8 +7,10 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -25,8 +27,18 @@
 /* In place of the C library's: everything by which a store changes what others see. */
 static unsigned steps_left; /* 0: never */
 
+/* Or what somebody else does before the next one, once. */
+static void (*meanwhile)(void *data);
+static void *meanwhile_data;
+
 static void step(void)
 {
+        void (*act)(void *data) = meanwhile;
+
+        if (act) {
+                meanwhile = NULL;
+                act(meanwhile_data);
+        }
         if (steps_left > 0 && --steps_left == 0)
                 kill(getpid(), SIGKILL);
 }
@@ -577,6 +589,50 @@ START_TEST(clean_of_certain_ones_counts_those_that_went)
 }
 END_TEST
 
+static void build_anew(void *data)
+{
+        store(data, KEY, "two", NULL);
+}
+
+START_TEST(clean_leaves_what_was_built_while_it_looked)
+{
+        _cache_ struct cache t = cache_new();
+
+        store(&t, KEY, "one", NULL);
+        spoil(&t, KEY, "metadata.json");
+        ck_assert_str_eq(listed(t.c), KEY "!");
+        meanwhile = build_anew;
+        meanwhile_data = &t;
+        ck_assert_str_eq(cleaned(&t, (struct kcache_clean){.corrupt_only = true}), "|");
+        ck_assert_ptr_null(meanwhile);
+        ck_assert_str_eq(listed(t.c), KEY);
+}
+END_TEST
+
+START_TEST(what_cannot_be_looked_at_is_neither_gone_nor_corrupt)
+{
+        _cache_ struct cache t = cache_new();
+        struct kt_error err = KT_ERROR_INIT;
+        struct rlimit before, none;
+        struct kernel *k;
+        int lease, r[3];
+
+        store(&t, KEY, "one", NULL);
+        ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+        none = (struct rlimit){.rlim_cur = 3, .rlim_max = before.rlim_max};
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+        r[0] = kcache_get(t.c, KEY, &k, NULL);
+        r[1] = kcache_remove_locked(t.c, KEY, NULL);
+        r[2] = kcache_lease(t.c, KEY, &lease, &err);
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+        for (unsigned i = 0; i < KT_ARRAY_SIZE(r); i++)
+                ck_assert_int_eq(r[i], -EMFILE);
+        ck_assert_str_eq(err.name, KT_E_IO);
+        ck_assert_str_eq(listed(t.c), KEY);
+        kt_error_done(&err);
+}
+END_TEST
+
 /* --- room --- */
 
 static void used_at(struct cache *t, const char *key, time_t when)
@@ -614,6 +670,55 @@ START_TEST(those_not_used_for_longest_go_first_and_only_built_ones)
         ck_assert(exists(&t, "c") && exists(&t, "d") && exists(&t, "e"));
         ck_assert(exists(&t, "6.1.1-imported-img-x86_64"));
         close(lease);
+}
+END_TEST
+
+/* At the step of another, when it has been seen that nobody uses it. */
+struct user {
+        struct cache *t;
+        unsigned steps;
+        int lease;
+};
+
+static void use_a(void *data)
+{
+        struct user *u = data;
+
+        if (u->steps-- > 0)
+                meanwhile = use_a;
+        else
+                u->lease = openat(u->t->c->root_fd, "a", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        /* It may be going already. */
+        if (u->lease >= 0 && syscall(SYS_flock, u->lease, LOCK_SH | LOCK_NB) < 0) {
+                kt_closep(&u->lease);
+                u->lease = -1;
+        }
+}
+
+START_TEST(where_one_comes_into_use_the_next_one_goes)
+{
+        bool went = false;
+
+        /* At each step until it is too late to use it. */
+        for (unsigned steps = 0; !went && steps < 60; steps++) {
+                _cache_ struct cache t = cache_new();
+                struct user user = {&t, steps, -1};
+
+                store(&t, "a", "aaaa", NULL);
+                store(&t, "b", "bbbb", NULL);
+                used_at(&t, "a", 1000000);
+                used_at(&t, "b", 2000000);
+                kcache_set_max(t.c, kcache_entry_bytes(t.c, "a") + kcache_entry_bytes(t.c, "b"));
+                meanwhile = use_a;
+                meanwhile_data = &user;
+                store(&t, "c", "cccc", NULL);
+                meanwhile = NULL;
+                went = user.lease < 0;
+                ck_assert(exists(&t, "c"));
+                ck_assert(exists(&t, "a") != exists(&t, "b"));
+                kt_closep(&user.lease);
+        }
+        ck_assert(went);
 }
 END_TEST
 
@@ -890,6 +995,44 @@ START_TEST(two_daemons_store_use_and_clean_at_once)
 }
 END_TEST
 
+struct looker {
+        struct kcache *c;
+        atomic_bool over;
+        unsigned wrong;
+};
+
+static void *look(void *data)
+{
+        struct looker *l = data;
+
+        while (!atomic_load(&l->over)) {
+                struct kernel *k = NULL;
+
+                l->wrong += kcache_get(l->c, KEY, &k, NULL) < 0 || k->error;
+                kernel_free(k);
+        }
+        return NULL;
+}
+
+START_TEST(who_looks_while_it_is_replaced_sees_one_of_them)
+{
+        static char text[40000];
+        _cache_ struct cache t = cache_new();
+        struct looker looker = {.c = t.c};
+        pthread_t thread;
+
+        /* Another size, by which a mixture shows. */
+        memset(text, 'x', sizeof(text) - 1);
+        store(&t, KEY, "one", NULL);
+        ck_assert_int_eq(pthread_create(&thread, NULL, look, &looker), 0);
+        for (unsigned i = 0; i < 40; i++)
+                store(&t, KEY, i % 2 ? "one" : text, NULL);
+        atomic_store(&looker.over, true);
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        ck_assert_uint_eq(looker.wrong, 0);
+}
+END_TEST
+
 UNIT_MAIN("kcache_store", what_was_built_is_an_entry, the_configuration_may_be_in_another_file,
           what_cannot_serve_is_not_stored, another_kernel_takes_the_place_of_the_old_one,
           the_same_kernel_is_kept, one_in_use_is_not_replaced, what_is_corrupt_is_replaced,
@@ -900,8 +1043,10 @@ UNIT_MAIN("kcache_store", what_was_built_is_an_entry, the_configuration_may_be_i
           a_lock_file_goes_with_its_entry_unless_somebody_has_it,
           clean_keeps_the_newest_valid_ones_and_no_corrupt_one, clean_of_the_corrupt_leaves_the_valid,
           clean_leaves_what_is_in_use_and_says_so, clean_of_certain_ones_counts_those_that_went,
-          those_not_used_for_longest_go_first_and_only_built_ones, where_not_enough_may_go_nothing_goes,
+          clean_leaves_what_was_built_while_it_looked, what_cannot_be_looked_at_is_neither_gone_nor_corrupt,
+          those_not_used_for_longest_go_first_and_only_built_ones,
+          where_one_comes_into_use_the_next_one_goes, where_not_enough_may_go_nothing_goes,
           one_that_is_replaced_makes_room_for_the_new_one, a_store_that_is_killed_leaves_nothing_or_all,
           a_replacement_that_is_killed_leaves_the_old_or_the_new,
           a_removal_that_is_killed_leaves_all_or_nothing, a_full_disk_leaves_the_old_one,
-          two_daemons_store_use_and_clean_at_once)
+          two_daemons_store_use_and_clean_at_once, who_looks_while_it_is_replaced_sees_one_of_them)
