@@ -62,9 +62,10 @@ struct build {
         /* the helper */
         struct build_identity identity;
         struct build_scope scope;
-        bool went_on;    /* an earlier daemon's had begun to compile */
-        char *request;   /* its path */
-        int helper_lock; /* until it has it; -1 */
+        bool scope_emptied; /* nothing of the helper runs in it any more */
+        bool went_on;       /* an earlier daemon's had begun to compile */
+        char *request;      /* its path */
+        int helper_lock;    /* until it has it; -1 */
         struct process *process;
         bool spoke, terminated;
         uint64_t output_bytes;
@@ -291,6 +292,26 @@ static void on_kill_time(uv_timer_t *timer)
                 process_kill_group(b->process, SIGKILL);
 }
 
+static void empty_scope_work(void *data)
+{
+        struct build *b = data;
+
+        build_scope_kill(&b->scope);
+}
+
+static void on_scope_emptied(void *data, int status);
+
+/* A helper that was killed had no time to end what it had started, and a makefile may have started what left
+ * the helper's session to outlive it: as a user who builds other people's kernels. False: nothing to do. */
+static bool empty_scope(struct build *b)
+{
+        if (!b->scope.prefix || b->scope_emptied)
+                return false;
+        b->scope_emptied = true;
+        b->working = worker_run(&b->server->loop, empty_scope_work, on_scope_emptied, b) >= 0;
+        return b->working;
+}
+
 /* It has been told to go, or has said its last word. */
 static void expect_exit(struct build *b)
 {
@@ -305,7 +326,7 @@ static void end(struct build *b)
                 b->terminated = true;
                 process_kill_group(b->process, SIGTERM);
                 expect_exit(b);
-        } else if (!b->process && !b->working)
+        } else if (!b->process && !b->working && !empty_scope(b))
                 conclude(b);
 }
 
@@ -342,6 +363,15 @@ static bool work_is_done(struct build *b)
         else
                 return true;
         return false;
+}
+
+static void on_scope_emptied(void *data, int status)
+{
+        struct build *b = data;
+        kt_log_scope(job_log_context(b->job));
+
+        if (work_is_done(b))
+                end(b);
 }
 
 /* --- storing --- */
@@ -383,6 +413,10 @@ static void store_work(void *data)
         int r;
         kt_log_scope(job_log_context(b->job));
 
+        /* What is left of the helper could still write to what is stored. */
+        if (b->scope.prefix)
+                build_scope_kill(&b->scope);
+        b->scope_emptied = true;
         kconfig_hash(spec->profile, kconfig);
         if (spec->extra_kconfig) {
                 kconfig_hash_text(spec->extra_kconfig, strlen(spec->extra_kconfig), extra);
@@ -832,26 +866,6 @@ static void died(struct build *b, const struct process_exit *how)
         fail(b, &err);
 }
 
-static void kill_scope_work(void *data)
-{
-        struct build *b = data;
-
-        build_scope_kill(&b->scope);
-}
-
-static void on_scope_killed(void *data, int status)
-{
-        if (work_is_done(data))
-                end(data);
-}
-
-/* It had no time to end what it had started. */
-static void kill_scope(struct build *b)
-{
-        if (b->scope.prefix && !b->working)
-                b->working = worker_run(&b->server->loop, kill_scope_work, on_scope_killed, b) >= 0;
-}
-
 static void on_helper_exit(void *userdata, const struct process_exit *how)
 {
         struct build *b = userdata;
@@ -861,8 +875,6 @@ static void on_helper_exit(void *userdata, const struct process_exit *how)
         uv_timer_stop(&b->timer);
         if (try_without_scope(b, how))
                 return;
-        if (how->signal)
-                kill_scope(b);
         if (atomic_load(&b->ending) || b->have_failure || b->found)
                 end(b);
         else if (!b->have_result || how->signal || how->status != 0)

@@ -939,6 +939,15 @@ printf '%s\\n' "$@" > "$FAKE_CTL_TO"
             self.assertIn("killed by signal 9", stream.outcome["reason"])
             self.assertEqual(self.told_ctl.read_text().splitlines(), ["--user", "kill", "--signal=SIGKILL", f"ktstrd-build-{stream.job}.scope"])
 
+    def test_what_a_helper_leaves_in_its_scope_is_killed_before_its_kernel_is_stored(self):
+        with self.scope_daemon() as daemon:
+            for cacheable in (True, False):
+                self.script("stage compile\nplan\nresult" + ("" if cacheable else ' {"cacheable": false, "why": "it changed"}'))
+                self.told_ctl.unlink(missing_ok=True)
+                stream = self.build(daemon, version="6.14.2", force=True)
+                self.assertEqual(stream.outcome["verdict"], "pass", stream.outcome)
+                self.assertEqual(self.told_ctl.read_text().splitlines(), ["--user", "kill", "--signal=SIGKILL", f"ktstrd-build-{stream.job}.scope"])
+
     def test_a_cancel_reaches_through_the_scope(self):
         self.script("stage compile\nhold here")
         with self.scope_daemon() as daemon:

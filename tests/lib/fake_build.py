@@ -8,7 +8,8 @@ request, the environment and what it was told.
   stage NAME [MESSAGE] · progress DONE TOTAL [UNIT [FILE]] · warning TEXT · note TEXT · log TEXT · say RAW
   plan [JSON members over the defaults] · result [the same] · error NAME MESSAGE | DETAIL | …
   hold NAME        until the folder has a file release-NAME; it makes held-NAME
-  exit STATUS · signal NUMBER · deaf (ignores SIGTERM) · child (a process of its own that stays) · stderr TEXT
+  exit STATUS · signal NUMBER · deaf (ignores SIGTERM) · child (a process of its own that stays) · escape
+                   (one that leaves the session too) · stderr TEXT
   log-lines N · flood (bytes without a newline, until somebody stops it) · spam N (progress, as fast as it can)
 """
 
@@ -114,6 +115,10 @@ class Run:
             # With the lock that it inherited, as what the real one starts has it.
             child = subprocess.Popen(["sleep", "1000"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[3])
             (self.dir / "child").write_text(str(child.pid))
+        elif name == "escape":
+            child = subprocess.Popen(["sleep", "1000"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                     start_new_session=True)
+            (FOLDER / "escaped").write_text(str(child.pid))
         elif name == "exit":
             sys.exit(int(words[0]))
         elif name == "signal":

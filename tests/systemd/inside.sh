@@ -124,6 +124,18 @@ a_build_has_a_scope()
         has "$(ktstrctl --no-autostart attach "$job")" '^built: 6\.14\.2-tarball' && nothing_is_left
 }
 
+# What a makefile starts may leave the helper's session, but not its scope.
+nothing_outlives_a_build()
+{
+        local saved
+        saved=$(cat "$plays/script")
+        printf 'stage compile\nplan\nescape\nresult\n' >"$plays/script"
+        has "$(ktstrctl --no-autostart kernel build --force 6.14.2)" '6\.14\.2-tarball' || return
+        pid=$(cat "$plays/escaped")
+        printf '%s\n' "$saved" >"$plays/script"
+        timeout 10 sh -c 'while [ -e "/proc/$1" ]; do sleep 0.05; done' - "$pid" || { echo "$pid is still there"; return 1; }
+}
+
 a_cancel_leaves_nothing()
 {
         begin_a_build && ktstrctl --no-autostart cancel "$job" && nothing_is_left || return
@@ -150,6 +162,7 @@ check "a tree is built in place, as its owner" a_tree_is_built_in_place_as_its_o
 check "a tarball is built by a user of its own" a_tarball_is_built_by_a_user_of_its_own
 check "with a helper that follows a script" a_helper_that_follows_a_script
 check "a build has a scope, a cap and a user" a_build_has_a_scope
+check "nothing outlives a build" nothing_outlives_a_build
 check "a cancel leaves nothing in the scope" a_cancel_leaves_nothing
 check "a build goes on when the service does" a_restart_goes_on
 
