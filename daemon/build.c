@@ -931,6 +931,16 @@ static void on_prepared(void *data, int status)
         start_helper(b);
 }
 
+static int find_identity(struct build *b)
+{
+        int (*find)(const char *folder, const char *program, uid_t uid, gid_t gid,
+                    struct build_identity *ret, struct kt_error *reterr) =
+                spec_of(b)->source == BUILD_TREE ? build_identity_of_owner : build_identity_find;
+
+        return find(b->dir.path, b->server->config->builder_path, b->owner.uid, b->owner.gid, &b->identity,
+                    &b->work_error);
+}
+
 static void prepare_work(void *data)
 {
         struct build *b = data;
@@ -942,7 +952,7 @@ static void prepare_work(void *data)
         b->went_on = build_dir_has_compiled(&b->dir);
         r = build_dir_lock_helper(&b->dir, &b->ending, &b->helper_lock, &b->work_error);
         if (r >= 0)
-                r = build_identity_find(&b->dir, c, spec, &b->owner, &b->identity, &b->work_error);
+                r = find_identity(b);
         if (r >= 0)
                 r = build_dir_prepare(&b->dir, c, spec, &b->owner, &b->identity,
                                       build_scope_jobs(c->build_cpu_quota, host_cpus()), &b->request,

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -18,7 +17,6 @@
 #include "../proto/codec.h"
 #include "../proto/errors.h"
 #include "build_net.h"
-#include "caller_rights.h"
 #include "config.h"
 
 #define FOLDER ".builds"
@@ -26,7 +24,6 @@
 #define HELPER_REQUEST "helper.json"
 #define FORMAT 1
 #define REQUEST_MAX (8U * 1024U * 1024U)
-#define BUILD_USER "ktstrd-build"
 /* More than any kernel has. */
 #define OBJECTS_MAX 1000000U
 
@@ -310,86 +307,6 @@ void build_dir_list_free(char **ids)
         for (char **id = ids; id && *id; id++)
                 free(*id);
         free(ids);
-}
-
-/* --- whom the helper becomes --- */
-
-void build_identity_done(struct build_identity *identity)
-{
-        free(identity->note);
-        *identity = (struct build_identity){};
-}
-
-/* A cache in somebody's home, a program in another's: can that user get there at all? */
-static bool can_reach(const struct process_user *user, const struct build_dir *dir, const char *program)
-{
-        struct caller_rights rights;
-        struct stat st;
-        bool can;
-
-        if (caller_rights_take(user->uid, user->gid, &rights, NULL) < 0)
-                return false;
-        can = faccessat(AT_FDCWD, program, X_OK, AT_EACCESS) == 0 && stat(dir->path, &st) == 0;
-        caller_rights_drop(&rights);
-        return can;
-}
-
-static bool find_build_user(struct process_user *ret)
-{
-        struct passwd pw, *found = NULL;
-        char buf[4096];
-
-        if (getpwnam_r(BUILD_USER, &pw, buf, sizeof(buf), &found) != 0 || !found)
-                return false;
-        *ret = (struct process_user){found->pw_uid, found->pw_gid};
-        return true;
-}
-
-/* As who asks, that is with no right that the asker has not anyway. */
-static int become_owner(const struct build_dir *dir, const struct config *config,
-                        const struct build_owner *owner, struct build_identity *identity,
-                        struct kt_error *reterr)
-{
-        identity->user = (struct process_user){owner->uid, owner->gid};
-        identity->becomes = owner->uid != 0;
-        if (!identity->becomes || can_reach(&identity->user, dir, config->builder_path))
-                return 0;
-        return kt_error_set(reterr, -EACCES, KT_E_PERMISSION_DENIED,
-                            "uid %u, as which it would be built, cannot get at %s and %s",
-                            (unsigned)owner->uid, dir->path, config->builder_path);
-}
-
-int build_identity_find(const struct build_dir *dir, const struct config *config,
-                        const struct build_spec *spec, const struct build_owner *owner,
-                        struct build_identity *ret, struct kt_error *reterr)
-{
-        struct build_identity identity = {};
-        bool has_user;
-        int r;
-
-        if (geteuid() != 0) {
-                *ret = identity;
-                return 0;
-        }
-        has_user = spec->source != BUILD_TREE && find_build_user(&identity.user);
-        identity.becomes = has_user && can_reach(&identity.user, dir, config->builder_path);
-        if (!identity.becomes) {
-                /* A makefile does what its author wants: nobody has root do that but root. */
-                r = become_owner(dir, config, owner, &identity, reterr);
-                if (r < 0)
-                        return r;
-        }
-        if (spec->source != BUILD_TREE && (!identity.becomes || identity.user.uid == owner->uid)) {
-                identity.note =
-                        has_user ? kt_format("built as uid %u: the user " BUILD_USER " cannot get at %s",
-                                             (unsigned)owner->uid, dir->path)
-                                 : kt_format("built as uid %u: there is no user " BUILD_USER,
-                                             (unsigned)owner->uid);
-                if (!identity.note)
-                        return oom(reterr);
-        }
-        *ret = identity;
-        return 0;
 }
 
 /* --- what the helper starts from --- */

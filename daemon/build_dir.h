@@ -24,9 +24,9 @@
 #include <sys/types.h>
 
 #include "../common/error.h"
+#include "build_identity.h"
 #include "build_spec.h"
 #include "kcache.h"
-#include "process.h"
 
 struct config;
 
@@ -58,20 +58,6 @@ int build_dir_read(const struct build_dir *dir, struct build_spec **ret, struct 
 /* The ids of all that there are, NULL-terminated, for build_dir_list_free(); NULL: none. */
 char **build_dir_list(const char *cache_dir);
 void build_dir_list_free(char **ids);
-
-/* Whom the helper becomes, and what of that is worth telling. */
-struct build_identity {
-        bool becomes; /* else it stays what the daemon is */
-        struct process_user user;
-        char *note; /* owned, or NULL */
-};
-
-/* Who builds that: where the daemon is root, the one who asks in a tree of theirs, all else the user
- * ktstrd-build. Where there is none, or where that one cannot get at the folder, again who asks. Blocks. */
-int build_identity_find(const struct build_dir *dir, const struct config *config,
-                        const struct build_spec *spec, const struct build_owner *owner,
-                        struct build_identity *ret, struct kt_error *reterr);
-void build_identity_done(struct build_identity *identity);
 
 /* work/ as the helper's, the user's tarball, and the helper's request (*ret_request: its path, malloced).
  * jobs: of make, when the spec has none. Blocks. */

@@ -12,18 +12,19 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../common/fsutil.h"
 #include "../common/sha256.h"
 #include "../proto/buildmsg.h"
 #include "../proto/codec.h"
 #include "../proto/errors.h"
+#include "build_identity.h"
 #include "build_net.h"
 #include "process.h"
 #include "worker.h"
 
 #define FOLDER ".downloads"
-#define REQUEST "request.json" /* beside the file, which is never called so: its name has a prefix */
 #define NAME_SIZE 101U
 #define SLOTS 16U /* of one URL, at once */
 #define KILL_AFTER_MS 3000U
@@ -38,10 +39,13 @@ struct kernel_download {
         kernel_download_stage_cb on_stage;
         kernel_download_cb on_done;
         void *userdata;
+        uid_t uid; /* of who asks */
+        gid_t gid;
 
         /* The worker's while it works, then the loop's. */
         struct kernel_downloaded place;
-        char *request;
+        struct build_identity identity;
+        int request; /* -1: not made yet */
         struct kt_error err;
 
         struct process *process;
@@ -76,7 +80,8 @@ static void download_free(struct kernel_download *d)
         kernel_downloaded_done(&d->place);
         free(d->root);
         free(d->url);
-        free(d->request);
+        build_identity_done(&d->identity);
+        kt_closep(&d->request);
         kt_error_done(&d->err);
         free(d);
 }
@@ -124,14 +129,24 @@ static void name_of(const char *url, char ret[NAME_SIZE])
 
 /* --- its folder, on a worker --- */
 
-/* Of those of this URL, the first that nobody has. */
+/* For the helper to write in. */
+static int give(const struct kernel_download *d, int folder)
+{
+        const struct process_user *user = &d->identity.user;
+
+        return d->identity.becomes && fchown(folder, user->uid, user->gid) < 0 ? -errno : 0;
+}
+
+/* Of those of this URL and the helper's user, the first that nobody has: what another user left is not gone
+ * on with. */
 static int take_folder(struct kernel_download *d, const char *parent)
 {
         char hash[KT_SHA256_HEX_SIZE];
         int r = kt_sha256_mem(d->url, strlen(d->url), hash);
 
         for (unsigned slot = 0; r >= 0 && slot < SLOTS; slot++) {
-                _cleanup_free_ char *path = kt_format("%s/%.16s-%u", parent, hash, slot);
+                _cleanup_free_ char *path =
+                        kt_format("%s/%.16s-%u-%u", parent, hash, (unsigned)d->place.uid, slot);
                 _cleanup_close_ int fd = -1;
                 struct stat by_fd, by_name;
 
@@ -144,6 +159,9 @@ static int take_folder(struct kernel_download *d, const char *parent)
                 if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &by_fd) < 0 ||
                     lstat(path, &by_name) < 0 || by_fd.st_ino != by_name.st_ino)
                         continue;
+                r = give(d, fd);
+                if (r < 0)
+                        return r;
                 d->place.folder = TAKE_PTR(path);
                 d->place.lock_fd = TAKE_FD(fd);
                 return 0;
@@ -161,25 +179,32 @@ static struct json_object *request_json(const struct kernel_download *d)
         return o;
 }
 
+static int make_request(struct kernel_download *d)
+{
+        _cleanup_json_ struct json_object *request = request_json(d);
+
+        d->request = build_request_file(request);
+        return d->request < 0 ? d->request : 0;
+}
+
 static void prepare_work(void *data)
 {
         struct kernel_download *d = data;
         _cleanup_free_ char *parent = kt_path_join(d->root, FOLDER);
-        _cleanup_json_ struct json_object *request = NULL;
-        const char *text;
-        int r = parent ? kt_mkdir_p(AT_FDCWD, parent, 0700) : -ENOMEM;
+        int r = parent ? kt_mkdir_p(AT_FDCWD, parent, 0711) : -ENOMEM;
 
+        /* Those of each helper are its own; it passes through here. */
+        if (r >= 0 && chmod(parent, 0711) < 0)
+                r = -errno;
+        if (r >= 0 &&
+            build_identity_find(parent, d->config->builder_path, d->uid, d->gid, &d->identity, &d->err) < 0)
+                return;
+        d->place.uid = d->identity.becomes ? d->identity.user.uid : geteuid();
         if (r >= 0)
                 r = take_folder(d, parent);
         if (r >= 0) {
                 d->place.path = kt_format("%s/of-%s", d->place.folder, d->name);
-                d->request = kt_path_join(d->place.folder, REQUEST);
-                r = d->place.path && d->request ? 0 : -ENOMEM;
-        }
-        if (r >= 0) {
-                request = request_json(d);
-                text = json_object_to_json_string_ext(request, JSON_C_TO_STRING_NOSLASHESCAPE);
-                r = text ? kt_replace_file(AT_FDCWD, d->request, text, strlen(text), 0600) : -ENOMEM;
+                r = d->place.path ? make_request(d) : -ENOMEM;
         }
         if (r < 0)
                 fail(d, r, d->root);
@@ -309,12 +334,17 @@ static void on_kill(uv_timer_t *timer)
 static void prepare_done(void *data, int status)
 {
         struct kernel_download *d = data;
-        char *const argv[] = {d->config->builder_path, (char *)"download", d->request, NULL};
+        char *const argv[] = {d->config->builder_path, (char *)"download", (char *)BUILD_REQUEST_INHERITED,
+                              NULL};
         const struct process_params params = {
                 .exec_helper = d->config->exec_helper,
                 .argv = argv,
                 .on_line = on_line,
                 .line_max = BUILD_LINE_MAX,
+                .user = d->identity.becomes ? &d->identity.user : NULL,
+                .whole_group = true,
+                .fds = &d->request,
+                .n_fds = 1,
                 .oom_score_adj = OOM_SCORE_ADJ,
         };
 
@@ -330,6 +360,17 @@ static void prepare_done(void *data, int status)
         }
         uv_timer_init(d->loop, &d->kill);
         d->kill.data = d;
+}
+
+int kernel_downloaded_open(const struct kernel_downloaded *d)
+{
+        _cleanup_close_ int fd = open(d->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        struct stat st;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        /* A helper that lies may have put a name for somebody else's file there. */
+        return S_ISREG(st.st_mode) && st.st_uid == d->uid && st.st_nlink == 1 ? TAKE_FD(fd) : -EPERM;
 }
 
 int kernel_download_start(uv_loop_t *loop, const struct kernel_download_params *params,
@@ -348,7 +389,10 @@ int kernel_download_start(uv_loop_t *loop, const struct kernel_download_params *
                         .on_stage = on_stage,
                         .on_done = on_done,
                         .userdata = userdata,
+                        .uid = params->uid,
+                        .gid = params->gid,
                         .place = KERNEL_DOWNLOADED_INIT,
+                        .request = -1,
                 };
                 name_of(params->url, d->name);
         }

@@ -18,13 +18,17 @@
 
 /* One that is there. Whoever has it has its folder's lock. */
 struct kernel_downloaded {
-        char *path;   /* absolute; a file that the daemon owns */
+        char *path;   /* absolute */
         char *folder; /* of it; absolute */
+        uid_t uid;    /* the helper's, and so the file's */
         int lock_fd;
 };
 
 #define KERNEL_DOWNLOADED_INIT ((struct kernel_downloaded){.lock_fd = -1})
 
+/* Open for reading, also where the one who asked for it could not. The descriptor; -EPERM when it is not
+ * the helper's own file. */
+int kernel_downloaded_open(const struct kernel_downloaded *d);
 /* Remove it, and forget it. Blocks. */
 void kernel_downloaded_remove(struct kernel_downloaded *d);
 /* Forget it only: it is swept some day. */
@@ -34,6 +38,9 @@ struct kernel_download_params {
         const struct config *config; /* outlives the download */
         const char *root;            /* the kernel cache's */
         const char *url;
+        uid_t uid; /* who asks; where the daemon is root and has no user for it, as whom (build_identity.h)
+                    */
+        gid_t gid;
 };
 
 /* Both on the loop. stage: "downloading linux-image.deb: 12 of 58 MiB", each text once. */

@@ -15,9 +15,9 @@
 #include "kernel_download.h"
 #include "kernel_inside.h"
 #include "kernel_resolve.h"
+#include "release_list.h"
 
 #define KERNEL_FILES_MAX 3U /* of one import */
-#include "release_list.h"
 
 /* Told on the worker thread, sent on the loop. */
 struct stages {

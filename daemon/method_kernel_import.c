@@ -12,15 +12,12 @@
 #include "kernel_work.h"
 #include "server.h"
 
-/* Nothing comes for so long: given up. */
-
-/* What was downloaded is the daemon's own, whoever asked for it. */
 static int open_downloaded(struct kernel_work *w, size_t i)
 {
-        int fd = open(w->downloaded[i].path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        int fd = kernel_downloaded_open(&w->downloaded[i]);
 
-        return fd < 0 ? kt_error_set(&w->error, -errno, KT_E_IO, "cannot open what was downloaded of %s: %s",
-                                     w->urls[i], strerror(errno))
+        return fd < 0 ? kt_error_set(&w->error, fd, KT_E_IO, "cannot open what was downloaded of %s: %s",
+                                     w->urls[i], strerror(-fd))
                       : fd;
 }
 
@@ -101,7 +98,9 @@ static void download_next(struct kernel_work *w)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         struct kernel_download_params params = {.config = w->call->server->config,
-                                                .root = kcache_root(w->kcache)};
+                                                .root = kcache_root(w->kcache),
+                                                .uid = w->caller.uid,
+                                                .gid = w->caller.gid};
 
         while (w->next_url < w->n_files && !w->urls[w->next_url])
                 w->next_url++;

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "../common/fsutil.h"
 #include "../common/list.h"
@@ -13,11 +12,7 @@
 #include "../proto/buildmsg.h"
 #include "../proto/codec.h"
 #include "../proto/errors.h"
-#include "process.h"
-
-/* The request, as the child has it. */
-#define REQUEST_PATH "/proc/self/fd/3"
-_Static_assert(PROCESS_FIRST_FD == 3, "that is where the request is");
+#include "build_net.h"
 
 struct waiter {
         struct kt_list link;
@@ -168,26 +163,21 @@ static void on_timeout(uv_timer_t *timer)
 static int write_request(struct release_fetch *f)
 {
         _cleanup_json_ struct json_object *o = json_object_new_object();
-        _cleanup_close_ int fd = memfd_create("request", MFD_CLOEXEC);
-        const char *text;
-        int r;
 
-        if (fd < 0)
-                return -errno;
         kt_json_add(o, "net", json_object_get(f->params.net));
-        text = json_object_to_json_string(o);
-        r = text ? kt_pwrite_all(fd, text, strlen(text), 0) : -ENOMEM;
-        return r < 0 ? r : TAKE_FD(fd);
+        return build_request_file(o);
 }
 
 static int start(struct release_fetch *f, struct kt_error *reterr)
 {
-        char *argv[] = {(char *)f->params.builder, (char *)"releases", (char *)REQUEST_PATH, NULL};
+        char *argv[] = {(char *)f->params.builder, (char *)"releases", (char *)BUILD_REQUEST_INHERITED,
+                        NULL};
         _cleanup_close_ int request = write_request(f);
         const struct process_params params = {.exec_helper = f->params.exec_helper,
                                               .argv = argv,
                                               .on_line = on_line,
                                               .line_max = BUILD_LINE_MAX,
+                                              .user = f->params.becomes ? &f->params.user : NULL,
                                               .fds = &request,
                                               .n_fds = 1};
         int r;

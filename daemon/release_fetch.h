@@ -11,6 +11,7 @@
 
 #include <uv.h>
 
+#include "process.h"
 #include "release_list.h"
 
 #define RELEASE_FETCH_TIMEOUT_MS 5000U
@@ -23,6 +24,8 @@ struct release_fetch_params {
         const char *root;                  /* of the kernel cache */
         const char *builder, *exec_helper; /* programs */
         struct json_object *net;           /* of the request (proto/buildmsg.h); a reference is taken */
+        bool becomes;                      /* the builder becomes that user: */
+        struct process_user user;
 };
 
 /* The params' strings outlive it. -ENOMEM. */

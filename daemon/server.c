@@ -14,6 +14,7 @@
 #include "../common/log.h"
 #include "../proto/codec.h"
 #include "../proto/errors.h"
+#include "build_identity.h"
 #include "build_net.h"
 #include "config.h"
 #include "conn.h"
@@ -352,6 +353,7 @@ static int open_kernels(struct server *s, struct kt_error *reterr)
                 return r;
         kcache_set_max(s->kcache, s->config->cache_max);
         params.root = kcache_root(s->kcache);
+        params.becomes = build_identity_of_nobody("/", s->config->builder_path, &params.user);
         r = release_fetch_new(&params, &s->releases);
         return r < 0 ? kt_error_set(reterr, r, KT_E_INTERNAL, "out of memory") : 0;
 }

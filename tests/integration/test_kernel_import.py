@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What else a kernel comes in than Debian's packages and images: RPMs, modules where they are installed, a whole system, a URL."""
 
+import contextlib
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import time
@@ -11,7 +13,7 @@ import zlib
 
 import kernel_files as kf
 import ktstr_test as kt
-from test_kernels import KERNEL, KernelTest
+from test_kernels import KERNEL, NOBODY, KernelTest
 
 MODULAR = kf.config(VIRTIO_PCI="m", VIRTIO_CONSOLE="m")
 MODULES = {"virtio/virtio": kf.module(), "virtio/virtio_ring": kf.module(["virtio"]),
@@ -371,13 +373,19 @@ elif how in ("hang", "stubborn"):
 elif how == "crash":
     print("boom", file=sys.stderr)
     sys.exit(3)
+elif how == "whoami":
+    say(error={"name": "io.ktstrd.Kernel.DownloadFailed", "message": f"as {os.getuid()} in one of {path.parent.stat().st_uid}", "details": []})
+    sys.exit(1)
 elif how == "killed":
     os.kill(os.getpid(), signal.SIGKILL)
 elif how == "link":
     path.symlink_to("/etc/passwd")
+elif how == "hard-link":
+    (pathlib.Path(__file__).parent / "another").write_bytes(b"secret")
+    os.link(pathlib.Path(__file__).parent / "another", path)
 elif how == "chatter":
     print("no JSON\\n[]\\n" + '{"progress": 3, "error": "x"}' + "\\n" + "x" * 200000)
-if how not in ("liar", "link"):
+if how not in ("liar", "link", "hard-link"):
     content = (pathlib.Path(__file__).parent / "files" / name).read_bytes()
     resumed = part.exists()
     for done in (0, len(content) // 2, len(content)):
@@ -502,7 +510,7 @@ class Url(KernelTest):
 
     def test_two_of_one_address_do_not_meet(self):
         first, second = self.hang("http://test/hang/x"), self.hang("http://test/hang/x")
-        self.assertEqual(self.downloads(), ["of-x.part", "of-x.part", "request.json", "request.json"])
+        self.assertEqual(self.downloads(), ["of-x.part"] * 2)
         first.socket.close()
         second.socket.close()
         kt.wait_until(lambda: not self.daemon.children(), "the helpers to be gone")
@@ -522,7 +530,26 @@ class Url(KernelTest):
         for path in (*old.parent.iterdir(), old.parent):
             os.utime(path, (week_ago, week_ago))
         self.daemon.start()
-        self.assertEqual(self.downloads(), ["of-new.part", "request.json"])
+        self.assertEqual(self.downloads(), ["of-new.part"])
+
+    def test_another_files_name_is_not_opened(self):
+        self.refuse_url("http://test/hard-link/x", "cannot open what was downloaded", status=3)
+
+    @unittest.skipIf(os.geteuid() != 0, "takes root")
+    def test_root_downloads_for_somebody_as_somebody(self):
+        with contextlib.suppress(KeyError):
+            pwd.getpwnam("ktstrd-build")
+            self.skipTest("there is a user ktstrd-build here")
+        for path in (self.daemon.dir, self.daemon.socket):
+            path.chmod(0o777)
+        for uid in (0, NOBODY):
+            url = "http://test/whoami/x"
+            os.seteuid(uid)
+            try:
+                reply = self.daemon.call(KERNEL + "Import", files=[{"name": url, "url": url}])
+            finally:
+                os.seteuid(0)
+            self.assertEqual(reply["parameters"]["message"], f"as {uid} in one of {uid}")
 
     def test_without_a_helper(self):
         (self.daemon.dir / "builder").unlink()

@@ -124,6 +124,15 @@ a_build_has_a_scope()
         has "$(ktstrctl --no-autostart attach "$job")" '^built: 6\.14\.2-tarball' && nothing_is_left
 }
 
+root_does_not_speak_with_the_network()
+{
+        local user
+        user=$(id -u ktstrd-build)
+        ! ktstrctl --no-autostart kernel import http://127.0.0.1/x || return
+        has "$(cat "$plays/user-of-download")" "^$user\$" || return
+        ktstrctl --no-autostart kernel list >/dev/null && has "$(cat "$plays/user-of-releases")" "^$user\$"
+}
+
 # What a makefile starts may leave the helper's session, but not its scope.
 nothing_outlives_a_build()
 {
@@ -162,6 +171,7 @@ check "a tree is built in place, as its owner" a_tree_is_built_in_place_as_its_o
 check "a tarball is built by a user of its own" a_tarball_is_built_by_a_user_of_its_own
 check "with a helper that follows a script" a_helper_that_follows_a_script
 check "a build has a scope, a cap and a user" a_build_has_a_scope
+check "root does not speak with the network" root_does_not_speak_with_the_network
 check "nothing outlives a build" nothing_outlives_a_build
 check "a cancel leaves nothing in the scope" a_cancel_leaves_nothing
 check "a build goes on when the service does" a_restart_goes_on
