@@ -82,6 +82,27 @@ static void be_idle(void)
                 fprintf(stderr, "ktstrd-exec: cannot run at idle priority: %s\n", strerror(errno));
 }
 
+/* Where the daemon's user has its files, its keys and its session, and how the daemon speaks with who
+ * started it: nothing of that is another user's. git dies of a configuration that it may not read. */
+static void forget_own_places(void)
+{
+        static const char *const prefixes[] = {"XDG_",    "SSH_",          "SUDO_",     "DBUS_",
+                                               "TMPDIR=", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_",
+                                               "MAIL=",   "CREDENTIALS_",  "SHELL="};
+        char **kept = environ;
+
+        for (char **v = environ; v && *v; v++) {
+                bool goes = false;
+
+                for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
+                        goes |= strncmp(*v, prefixes[i], strlen(prefixes[i])) == 0;
+                if (!goes)
+                        *kept++ = *v;
+        }
+        if (kept)
+                *kept = NULL;
+}
+
 /* Programs look into their home, and die of one that they may not enter. */
 static int become(uid_t uid, gid_t gid)
 {
@@ -92,6 +113,7 @@ static int become(uid_t uid, gid_t gid)
                 fprintf(stderr, "ktstrd-exec: cannot become uid %u: %s\n", (unsigned)uid, strerror(errno));
                 return -1;
         }
+        forget_own_places();
         setenv("HOME", pw && pw->pw_dir && *pw->pw_dir ? pw->pw_dir : "/", 1);
         if (pw) {
                 setenv("USER", pw->pw_name, 1);

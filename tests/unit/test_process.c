@@ -423,6 +423,22 @@ START_TEST(it_becomes_another_user)
 }
 END_TEST
 
+START_TEST(another_user_has_none_of_our_places)
+{
+        const struct process_user nobody = {65534, 65534};
+
+        if (geteuid() != 0)
+                return;
+        setenv("XDG_CONFIG_HOME", "/root/.config", 1);
+        setenv("SSH_AUTH_SOCK", "/tmp/agent", 1);
+        setenv("NOTIFY_SOCKET", "@there", 1);
+        setenv("KT_A", "A", 1);
+        talk((struct process_params){.user = &nobody},
+             "echo ${XDG_CONFIG_HOME-no} ${SSH_AUTH_SOCK-no} ${NOTIFY_SOCKET-no} $KT_A ${PATH+yes}");
+        ck_assert_str_eq(f.lines[0], "no no no A yes");
+}
+END_TEST
+
 /* As be_daemon(), of a child that is somebody else. */
 static void be_daemon_of_another(int fd)
 {
@@ -490,6 +506,7 @@ int main(void)
         tcase_add_test(c, a_prefix_runs_it);
         tcase_add_test(c, it_may_run_when_nothing_else_does);
         tcase_add_test(c, it_becomes_another_user);
+        tcase_add_test(c, another_user_has_none_of_our_places);
         tcase_add_test(c, another_user_dies_with_the_daemon_too);
         suite_add_tcase(s, c);
         return suite_run(s);
