@@ -264,7 +264,7 @@ int kt_replace_file(int dir_fd, const char *name, const void *data, size_t size,
         return put_file(dir_fd, name, data, size, mode, false);
 }
 
-static int copy_by_hand(int in, int out, uint64_t *copied)
+static int copy_by_hand(int in, int out, uint64_t max, uint64_t *copied)
 {
         _cleanup_free_ char *buf = malloc(COPY_BUFFER);
         int r;
@@ -284,6 +284,8 @@ static int copy_by_hand(int in, int out, uint64_t *copied)
                 if (r < 0)
                         return r;
                 *copied += (uint64_t)n;
+                if (*copied > max)
+                        return -EFBIG;
         }
 }
 
@@ -294,7 +296,7 @@ static bool must_copy_by_hand(int err)
                err == EBADF || err == ETXTBSY;
 }
 
-int kt_copy_fd(int in, int out, uint64_t *ret_bytes)
+int kt_copy_fd(int in, int out, uint64_t max, uint64_t *ret_bytes)
 {
         uint64_t copied = 0;
         int r = 0;
@@ -304,6 +306,8 @@ int kt_copy_fd(int in, int out, uint64_t *ret_bytes)
 
                 if (n > 0) {
                         copied += (uint64_t)n;
+                        if (copied > max)
+                                return -EFBIG;
                         continue;
                 }
                 if (n < 0 && errno == EINTR)
@@ -312,7 +316,7 @@ int kt_copy_fd(int in, int out, uint64_t *ret_bytes)
                         return -errno;
                 /* Files of proc and sysfs claim to be empty; reading is what tells. */
                 if (n < 0 || copied == 0)
-                        r = copy_by_hand(in, out, &copied);
+                        r = copy_by_hand(in, out, max, &copied);
                 break;
         }
         if (r >= 0 && ret_bytes)

@@ -29,8 +29,10 @@ int kt_publish_file(int dir_fd, const char *name, const void *data, size_t size,
  * but after a crash of the machine perhaps neither. */
 int kt_replace_file(int dir_fd, const char *name, const void *data, size_t size, mode_t mode);
 
-/* Copy everything from the current offset of in to out (copy_file_range with fall-backs). */
-int kt_copy_fd(int in, int out, uint64_t *ret_bytes);
+/* Copy everything from the current offset of in to out (copy_file_range with fall-backs). -EFBIG when that
+ * is more than max bytes, whatever size the file had at first; then no more than a piece beyond was written.
+ */
+int kt_copy_fd(int in, int out, uint64_t max, uint64_t *ret_bytes);
 
 /* rm -rf below dir_fd/name, never following symlinks or crossing mounts (-EBUSY); what is not there is
  * removed. What can go goes, the first failure is returned. -ELOOP beyond 256 levels. */

@@ -24,6 +24,8 @@
 #define HELPER_REQUEST "helper.json"
 #define FORMAT 1
 #define REQUEST_MAX (8U * 1024U * 1024U)
+/* With a repository in it a kernel's has some 5 GiB. */
+#define TARBALL_MAX (16ULL << 30)
 /* More than any kernel has. */
 #define OBJECTS_MAX 1000000U
 
@@ -435,7 +437,13 @@ static int copy_tarball(const struct build_dir *dir, const struct build_spec *sp
         if (fstat(from, &st) < 0 || !S_ISREG(st.st_mode))
                 return kt_error_set(reterr, -EINVAL, KT_E_BAD_KERNEL, "%s is no file", spec->tarball_name);
         to = openat(dir->fd, "tarball.part", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-        r = to < 0 || lseek(from, 0, SEEK_SET) < 0 ? -errno : kt_copy_fd(from, to, NULL);
+        r = to < 0 || lseek(from, 0, SEEK_SET) < 0 ? -errno : kt_copy_fd(from, to, TARBALL_MAX, NULL);
+        if (r == -EFBIG) {
+                unlinkat(dir->fd, "tarball.part", 0);
+                return kt_error_set(reterr, r, KT_E_BAD_KERNEL,
+                                    "%s is larger than %llu GiB: no kernel's source is", spec->tarball_name,
+                                    TARBALL_MAX >> 30);
+        }
         if (r >= 0 && renameat(dir->fd, "tarball.part", dir->fd, "tarball") < 0)
                 r = -errno;
         return r < 0 ? io_error(r, "cannot copy the tarball into", dir->path, reterr) : 0;

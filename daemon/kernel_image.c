@@ -176,7 +176,9 @@ int kernel_image_to_elf(int in, int out, const char *name, struct kt_error *rete
         if (n == 0)
                 return bad(reterr, name, "is empty; fetch or build it again");
         if (is_elf(head, n)) {
-                r = kt_copy_fd(in, out, NULL);
+                r = kt_copy_fd(in, out, ELF_SIZE_MAX, NULL);
+                if (r == -EFBIG)
+                        return bad(reterr, name, "is larger than 2 GiB; strip it, or name its bzImage");
                 return r < 0 ? kt_error_set(reterr, r, KT_E_IO, "cannot copy %s: %s", name, strerror(-r))
                              : 0;
         }

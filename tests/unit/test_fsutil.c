@@ -159,7 +159,7 @@ START_TEST(copy_starts_where_the_offset_stands)
         in = openat(dir.fd, "in", O_RDONLY | O_CLOEXEC);
         out = openat(dir.fd, "out", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
         ck_assert_int_eq(lseek(in, 4, SEEK_SET), 4);
-        ck_assert_int_eq(kt_copy_fd(in, out, &n), 0);
+        ck_assert_int_eq(kt_copy_fd(in, out, UINT64_MAX, &n), 0);
         ck_assert_uint_eq(n, 6);
         text = get(dir.fd, "out");
         ck_assert_str_eq(text, "456789");
@@ -177,7 +177,7 @@ START_TEST(copy_goes_to_pipes_and_comes_from_proc)
         put(dir.fd, "in", "pipe");
         in = openat(dir.fd, "in", O_RDONLY | O_CLOEXEC);
         ck_assert_int_eq(pipe(fds), 0);
-        ck_assert_int_eq(kt_copy_fd(in, fds[1], &n), 0);
+        ck_assert_int_eq(kt_copy_fd(in, fds[1], UINT64_MAX, &n), 0);
         ck_assert_uint_eq(n, 4);
         ck_assert_int_eq(kt_read_all(fds[0], buf, 4), 0);
         ck_assert_mem_eq(buf, "pipe", 4);
@@ -186,7 +186,7 @@ START_TEST(copy_goes_to_pipes_and_comes_from_proc)
 
         proc = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
         proc_out = openat(dir.fd, "status", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-        ck_assert_int_eq(kt_copy_fd(proc, proc_out, &n), 0);
+        ck_assert_int_eq(kt_copy_fd(proc, proc_out, UINT64_MAX, &n), 0);
         ck_assert_uint_gt(n, 100);
 }
 END_TEST

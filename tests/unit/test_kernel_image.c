@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "../../daemon/kernel_image.h"
 #include "../../proto/errors.h"
@@ -41,6 +43,21 @@ START_TEST(an_elf_is_taken_as_it_is)
         ck_assert_int_eq(convert(elf.data, elf.size, &got, NULL), 0);
         ck_assert_uint_eq(got.size, elf.size);
         ck_assert_mem_eq(got.data, elf.data, elf.size);
+}
+END_TEST
+
+/* All that it takes is a hole, and a hole fills the disk when it is copied. */
+START_TEST(an_elf_that_never_ends_is_refused)
+{
+        _kb_ struct kb elf = kb_elf(&(struct kb_kernel){});
+        _cleanup_close_ int in = kb_file(elf.data, elf.size), out = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        struct kt_error err = KT_ERROR_INIT;
+
+        ck_assert_int_eq(ftruncate(in, 1LL << 42), 0);
+        ck_assert_int_eq(kernel_image_to_elf(in, out, "vmlinux", &err), -EBADMSG);
+        ck_assert_str_eq(err.name, KT_E_BAD_KERNEL);
+        ck_assert_ptr_nonnull(strstr(err.message, "larger than 2 GiB"));
+        kt_error_done(&err);
 }
 END_TEST
 
@@ -152,6 +169,7 @@ int main(void)
         tcase_add_loop_test(c, each_compression_gives_back_what_was_put_in, 0,
                             (int)KT_ARRAY_SIZE(compressions));
         tcase_add_test(c, an_elf_is_taken_as_it_is);
+        tcase_add_test(c, an_elf_that_never_ends_is_refused);
         tcase_add_loop_test(c, what_follows_the_payload_is_left_out, 0, (int)KT_ARRAY_SIZE(compressions));
         tcase_add_loop_test(c, each_cut_is_noticed, 0, (int)KT_ARRAY_SIZE(compressions));
         tcase_add_loop_test(c, each_flipped_byte_is_noticed_or_does_no_harm, 0,
