@@ -94,6 +94,14 @@ static char *what_next(const struct kernel_spec *s)
         }
 }
 
+static int is_corrupt(const char *key, const char *why, struct kt_error *reterr)
+{
+        return kt_error_set_field(reterr, -ENOENT, KT_E_NO_SUCH_KERNEL, "kernel",
+                                  "cached kernel %s is corrupt: %s; remove it with `ktstrctl kernel remove "
+                                  "%s` and import or build it again",
+                                  key, why, key);
+}
+
 static int nothing_found(struct kernel **list, const struct kernel_spec *s, struct kt_error *reterr)
 {
         _cleanup_free_ char *there = describe_cache(list), *next = what_next(s);
@@ -102,10 +110,7 @@ static int nothing_found(struct kernel **list, const struct kernel_spec *s, stru
                 return oom(reterr);
         for (struct kernel **k = list; s && *k; k++)
                 if ((*k)->error && strcmp((*k)->key, s->text) == 0)
-                        return kt_error_set_field(reterr, -ENOENT, KT_E_NO_SUCH_KERNEL, "kernel",
-                                                  "cached kernel %s is corrupt: %s; remove it with "
-                                                  "`ktstrctl kernel remove %s` and import it again",
-                                                  s->text, (*k)->error, s->text);
+                        return is_corrupt(s->text, (*k)->error, reterr);
         if (s && s->kind == KERNEL_SPEC_RANGE)
                 return kt_error_set_field(reterr, -ENOENT, KT_E_NO_SUCH_KERNEL, "kernel",
                                           "no cached kernel with sched_ext and BTF is in '%s' (%s); %s",
@@ -337,6 +342,13 @@ static int add(struct kernel_set *set, struct kernel *k, const struct kernel_spe
         const char *path = s && s->kind == KERNEL_SPEC_PATH ? s->text : NULL;
         struct kernel_resolved item = {.path = path != NULL, .kernel = k}, *grown;
 
+        /* It was whole in the list; a job may have found since that it is not. */
+        if (k->error) {
+                int r = is_corrupt(k->key, k->error, reterr);
+
+                kernel_free(k);
+                return r;
+        }
         if (is_in(set, k, path)) {
                 kernel_free(k);
                 return 0;

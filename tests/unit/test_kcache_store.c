@@ -1033,6 +1033,42 @@ START_TEST(who_looks_while_it_is_replaced_sees_one_of_them)
 }
 END_TEST
 
+static void *mark(void *data)
+{
+        struct looker *l = data;
+        const char *const path = KEY "/" KERNEL_CORRUPT_MARK;
+
+        while (!atomic_load(&l->over)) {
+                _cleanup_close_ int fd = openat(l->c->root_fd, path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+                syscall(SYS_unlinkat, l->c->root_fd, path, 0);
+        }
+        return NULL;
+}
+
+START_TEST(one_that_is_found_corrupt_while_it_is_resolved_is_not_taken)
+{
+        _cache_ struct cache t = cache_new();
+        struct looker marker = {.c = t.c};
+        unsigned taken = 0, corrupt = 0;
+        pthread_t thread;
+
+        store(&t, KEY, "one", NULL);
+        ck_assert_int_eq(pthread_create(&thread, NULL, mark, &marker), 0);
+        for (unsigned i = 0; i < 2000; i++) {
+                struct kernel *k = NULL;
+                int r = kernel_resolve_as(t.c, NULL, i % 2 ? "6.18" : KEY, false, &k, NULL);
+
+                taken += r >= 0 && !k->error;
+                corrupt += r == -ENOENT;
+                kernel_free(k);
+        }
+        atomic_store(&marker.over, true);
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        ck_assert_uint_eq(taken + corrupt, 2000);
+}
+END_TEST
+
 UNIT_MAIN("kcache_store", what_was_built_is_an_entry, the_configuration_may_be_in_another_file,
           what_cannot_serve_is_not_stored, another_kernel_takes_the_place_of_the_old_one,
           the_same_kernel_is_kept, one_in_use_is_not_replaced, what_is_corrupt_is_replaced,
@@ -1049,4 +1085,5 @@ UNIT_MAIN("kcache_store", what_was_built_is_an_entry, the_configuration_may_be_i
           one_that_is_replaced_makes_room_for_the_new_one, a_store_that_is_killed_leaves_nothing_or_all,
           a_replacement_that_is_killed_leaves_the_old_or_the_new,
           a_removal_that_is_killed_leaves_all_or_nothing, a_full_disk_leaves_the_old_one,
-          two_daemons_store_use_and_clean_at_once, who_looks_while_it_is_replaced_sees_one_of_them)
+          two_daemons_store_use_and_clean_at_once, who_looks_while_it_is_replaced_sees_one_of_them,
+          one_that_is_found_corrupt_while_it_is_resolved_is_not_taken)
