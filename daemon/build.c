@@ -435,36 +435,35 @@ static void store_work(void *data)
         kt_closep(&built.config.fd);
 }
 
-/* What the pool has of a kernel that was replaced, or had to make room, nobody asks for any more. */
-static void drop_replaced(struct server *s)
-{
-        char **keys = kcache_take_removed(s->kcache);
-
-        for (char **key = keys; key && *key; key++)
-                (void)pool_drop(s->pool, *key, true);
-        kcache_keys_free(keys);
-}
-
 static void on_stored(void *data, int status)
 {
         struct build *b = data;
         kt_log_scope(job_log_context(b->job));
 
         b->stored = facts_of(b)->cached = b->work_stored;
-        drop_replaced(b->server);
+        /* Of one that was replaced, or had to make room, nobody asks for guests any more. */
+        pool_drop_removed(b->server->pool);
         if (work_is_done(b))
                 end(b);
 }
 
 /* --- events --- */
 
+/* May one more be told? It says so when that is over. */
+static bool count_message(struct build *b)
+{
+        if (b->n_messages > MESSAGES_MAX)
+                return false;
+        if (b->n_messages++ < MESSAGES_MAX)
+                return true;
+        job_say(b->job, EVENT_NOTE, NULL, "further stages, notes and warnings are only in build.log");
+        return false;
+}
+
 static void tell(struct build *b, enum event_kind kind, const char *text)
 {
-        if (b->n_messages++ < MESSAGES_MAX)
+        if (count_message(b))
                 job_say(b->job, kind, NULL, "%s", text);
-        else if (b->n_messages == MESSAGES_MAX + 1)
-                job_say(b->job, EVENT_NOTE, NULL,
-                        "further stages, notes and warnings are only in build.log");
 }
 
 static void begin_stage(struct build *b, enum build_stage stage, const char *text)
@@ -482,7 +481,7 @@ static void begin_stage(struct build *b, enum build_stage stage, const char *tex
                 if (stage == BUILD_STAGE_COMPILE)
                         build_dir_note_compiling(&b->dir);
         }
-        if (b->n_messages++ >= MESSAGES_MAX)
+        if (!count_message(b))
                 return;
         b->progress_ms = 0; /* its first one is told at once */
         e = job_event_new(b->job, EVENT_STEP);
@@ -585,6 +584,12 @@ static int make_key(struct build *b, struct kt_error *reterr)
         return kernel_key_make(&of, &b->key, reterr);
 }
 
+static bool same_hash(const char *a, const char *b)
+{
+        return !a || !b || strcmp(a, b) == 0;
+}
+
+/* The key has a few digits of a hash only, which another source may share. */
 static bool is_cached(const struct build *b)
 {
         struct kernel *k = NULL;
@@ -592,7 +597,8 @@ static bool is_cached(const struct build *b)
 
         if (kcache_get(b->server->kcache, b->key, &k, NULL) < 0)
                 return false;
-        is = !k->error;
+        is = !k->error && same_hash(k->git_hash, b->plan.git_hash) &&
+             same_hash(k->source_sha256, b->plan.source_sha256);
         kernel_free(k);
         return is;
 }
@@ -619,7 +625,8 @@ static void tell_helper(struct build *b, const char *word)
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         int r = process_write(b->process, word);
 
-        if (r < 0) {
+        /* One that has ended is told of as soon as its last words are read, and how it ended. */
+        if (r < 0 && r != -EPIPE) {
                 kt_error_set(&err, r, KT_E_INTERNAL, "cannot talk to " BUILD_PROGRAM ": %s", strerror(-r));
                 fail(b, &err);
         }

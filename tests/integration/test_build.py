@@ -236,6 +236,14 @@ class Way(Case):
             self.assertEqual((self.run_dirs()[2] / "told").read_text(), "go")
             self.assertEqual((forced["verdict"], forced["kernel"], forced["build"]["existed"]), ("pass", key, False), forced)
 
+    def test_another_source_whose_hash_begins_the_same_is_built(self):
+        with self.daemon() as daemon:
+            for digit, expected in (("a", "built: "), ("a", "already cached: "), ("b", "built: "), ("b", "already cached: ")):
+                self.script('plan {"git_hash": "0123456%s"}\nresult' % (digit * 33))
+                self.image.write_bytes(kernel_files.elf("6.14.2", config=kernel_files.CONFIG + f"CONFIG_{digit.upper()}=y\n"))
+                verdict = self.build(daemon, git_url="https://example.org/linux.git", git_ref="main").outcome
+                self.assertTrue(verdict["reason"].startswith(expected), verdict)
+
     def test_one_that_may_not_be_cached_is_built_all_the_same(self):
         tree = self.folder / "linux"
         tree.mkdir()
@@ -395,6 +403,13 @@ class Failures(Case):
             # A sanitizer keeps what was freed.
             if "libasan" not in pathlib.Path(f"/proc/{daemon.process.pid}/maps").read_text():
                 self.assertLess(daemon.call("io.ktstrd.Daemon.Status")["parameters"]["rss_bytes"], 100 << 20)
+
+    def test_many_stages_are_told_and_the_rest_is_in_the_log(self):
+        self.script("stage resolve\nstage download\n" * 700 + WHOLE)
+        with self.daemon() as daemon:
+            stream = self.build(daemon, version="6.14.2")
+            self.assertEqual(stream.outcome["verdict"], "pass")
+            self.assertEqual(stream.notes().count("further stages, notes and warnings are only in build.log"), 1)
 
     def test_a_result_that_is_no_kernel(self):
         self.image.write_bytes(b"no ELF at all")
