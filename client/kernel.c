@@ -37,8 +37,8 @@ static const char usage[] =
         "ktstrctl kernel remove KEY...\n"
         "                     take it out of the cache\n"
         "ktstrctl kernel clean [--keep N | --corrupt-only] [--force]\n"
-        "                     take out all that is not in use, but the N newest; or only what is corrupt, which\n"
-        "                     goes in any case. Without --force it asks first\n"
+        "                     take out all that is not in use, but the N that came last; or only what is corrupt,\n"
+        "                     which goes in any case. Without --force it asks first\n"
         "\n"
         "  --json               machine-readable\n"
         "  --socket PATH, --no-autostart\n";

@@ -134,6 +134,8 @@ static int newest_first(const void *a, const void *b)
                 return strcmp(x->key, y->key);
         d = kernel_version_compare(y->version, x->version);
         if (d == 0)
+                d = (int)kernel_rank(x) - (int)kernel_rank(y);
+        if (d == 0)
                 d = (strstr(y->release, "cloud") != NULL) - (strstr(x->release, "cloud") != NULL);
         /* Built anew, it is the new one that is meant. */
         if (d == 0)
@@ -229,6 +231,11 @@ void kernel_list_free(struct kernel **list)
 
 static int no_such_entry(struct kcache *c, const char *key, struct kt_error *reterr)
 {
+        if (kernel_version_is(key))
+                return kt_error_set_field(reterr, -ENOENT, KT_E_NO_SUCH_KERNEL, "key",
+                                          "no kernel '%s' in %s: that is a version, and a key is wanted; "
+                                          "`ktstrctl kernel resolve %s` says which that is",
+                                          key, c->root, key);
         return kt_error_set_field(reterr, -ENOENT, KT_E_NO_SUCH_KERNEL, "key",
                                   "no kernel '%s' in %s; `ktstrctl kernel list` shows what is there", key,
                                   c->root);

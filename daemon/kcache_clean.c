@@ -84,6 +84,28 @@ static int take_out(struct kcache *c, const struct kernel *k, bool dry_run, stru
         return add_key(removed, k->key, reterr);
 }
 
+/* What was taken in last is kept, whatever its version; the corrupt ones have no say. */
+static int last_first(const void *a, const void *b)
+{
+        const struct kernel *x = *(struct kernel *const *)a, *y = *(struct kernel *const *)b;
+        int d = (x->error != NULL) - (y->error != NULL);
+
+        if (d == 0 && !x->error)
+                d = strcmp(y->built_at, x->built_at);
+        if (d == 0 && !x->error)
+                d = kernel_version_compare(y->version, x->version);
+        return d ? d : strcmp(x->key, y->key);
+}
+
+static void sort_by_age(struct kernel **list)
+{
+        size_t n = 0;
+
+        while (list[n])
+                n++;
+        qsort(list, n, sizeof(*list), last_first);
+}
+
 static int clean_list(struct kcache *c, struct kernel **list, const struct kcache_clean *what,
                       struct keys *removed, struct keys *in_use, struct kt_error *reterr)
 {
@@ -129,6 +151,8 @@ int kcache_clean(struct kcache *c, const struct kcache_clean *what, char ***ret_
 
         if (r >= 0 && (!removed.list || !in_use.list))
                 r = kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+        if (r >= 0)
+                sort_by_age(list);
         if (r >= 0)
                 r = clean_list(c, list, what, &removed, &in_use, reterr);
         if (r >= 0)

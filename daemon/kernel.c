@@ -79,6 +79,17 @@ bool kernel_is_built(const struct kernel *k)
         return false;
 }
 
+enum kernel_rank kernel_rank(const struct kernel *k)
+{
+        if (strcmp(k->source, "tree") == 0 || strcmp(k->source, "local") == 0)
+                return KERNEL_OWN;
+        if (k->extra_kconfig_hash ||
+            (k->profile && strcmp(k->profile, kconfig_profile_name(KCONFIG_DEFAULT)) != 0))
+                return KERNEL_VARIANT;
+        return kernel_is_built(k) && (k->source_sha256 || strcmp(k->source, "tarball") != 0) ? KERNEL_PATCHED
+                                                                                             : KERNEL_PLAIN;
+}
+
 enum kconfig_status kernel_kconfig_status(const struct kernel *k)
 {
         enum kconfig_profile profile = KCONFIG_DEFAULT;

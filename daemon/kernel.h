@@ -57,6 +57,16 @@ void kernel_free(struct kernel *k);
 /* Was it built here, rather than imported? */
 bool kernel_is_built(const struct kernel *k);
 
+/* Of several of one version, which is meant by it? The smaller. */
+enum kernel_rank {
+        KERNEL_PLAIN, /* as released: built with the default profile, or a distribution's package or image */
+        KERNEL_PATCHED, /* the same of a source that is no release: git, somebody's tarball */
+        KERNEL_VARIANT, /* tiny, or with a configuration of somebody's */
+        KERNEL_OWN,     /* somebody's own tree: by a version it is meant only where there is nothing else */
+};
+
+enum kernel_rank kernel_rank(const struct kernel *k);
+
 enum kconfig_status {
         KCONFIG_MATCHES,   /* also of an imported one, of which nothing is expected */
         KCONFIG_STALE,     /* built with another fragment than that of today */

@@ -680,6 +680,25 @@ static int publish(struct import *im, bool *ret_existed, struct kt_error *reterr
         return r;
 }
 
+/* The key that publish() would find for it. */
+static int foresee_key(struct import *im, struct kt_error *reterr)
+{
+        char hash[KT_SHA256_HEX_SIZE];
+        int r = hash_content(im->dir, im->kernel, hash);
+        char *key;
+
+        if (r < 0)
+                return kt_error_set(reterr, r, KT_E_IO, "cannot read back the kernel: %s", strerror(-r));
+        if (compare_existing(im, im->kernel->key, hash) != 0)
+                return 0;
+        key = kt_format("%s-%.8s", im->kernel->key, hash);
+        if (!key)
+                return oom(reterr);
+        free(im->kernel->key);
+        im->kernel->key = key;
+        return 0;
+}
+
 /* config, or NULL, is taken over. */
 static int import_begin(struct import *im, struct kcache *c, const struct kernel_source *from, char *config,
                         struct kt_error *reterr)
@@ -725,6 +744,8 @@ int kernel_look_inside(struct kcache *c, const struct kernel_source *from, struc
         struct import im;
         int r = import_begin(&im, c, from, NULL, reterr);
 
+        if (r >= 0)
+                r = foresee_key(&im, reterr);
         if (r >= 0) {
                 im.kernel->path = strdup(c->root);
                 im.kernel->image_path =

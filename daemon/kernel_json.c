@@ -23,7 +23,9 @@ static void add_build(struct json_object *o, const struct kernel *k)
 {
         add_text_or_null(o, "ktstr_kconfig_hash", k->kconfig_hash);
         add_text_or_null(o, "config_hash", k->config_hash);
-        kt_json_add_str(o, "kconfig_status", kconfig_status_name(kernel_kconfig_status(k)));
+        /* Of one that comes from elsewhere nothing is expected. */
+        if (kernel_is_built(k))
+                kt_json_add_str(o, "kconfig_status", kconfig_status_name(kernel_kconfig_status(k)));
         kt_json_add_str(o, "extra_kconfig_hash", k->extra_kconfig_hash);
         kt_json_add_str(o, "profile", k->profile);
         kt_json_add_str(o, "git_url", k->git_url);

@@ -54,7 +54,9 @@ static const char *mark_of(const struct kernel *k)
         }
 }
 
-/* The cached kernels in a sentence. Malloced. */
+#define DESCRIBED_MAX 12U
+
+/* The cached kernels in a sentence, the first of them by name. Malloced. */
 static char *describe_cache(struct kernel **list)
 {
         char *text = NULL;
@@ -65,7 +67,10 @@ static char *describe_cache(struct kernel **list)
         if (!f)
                 return NULL;
         for (struct kernel **k = list; *k; k++)
-                fprintf(f, "%s%s%s", n++ ? ", " : "cached: ", (*k)->key, mark_of(*k));
+                if (n++ < DESCRIBED_MAX)
+                        fprintf(f, "%s%s%s", n > 1 ? ", " : "cached: ", (*k)->key, mark_of(*k));
+        if (n > DESCRIBED_MAX)
+                fprintf(f, " and %u more", n - DESCRIBED_MAX);
         if (n == 0)
                 fputs("the cache is empty", f);
         fclose(f);
@@ -147,6 +152,9 @@ static bool is_better(const struct kernel *k, const struct kernel *than, const s
         /* A branch moves on: what was built of it last is it, whatever version that calls itself. */
         if (s && s->kind == KERNEL_SPEC_GIT)
                 return strcmp(k->built_at, than->built_at) > 0;
+        /* What somebody has in a tree of theirs does not become what everybody gets. */
+        if ((kernel_rank(k) == KERNEL_OWN) != (kernel_rank(than) == KERNEL_OWN))
+                return kernel_rank(than) == KERNEL_OWN && (can_serve(k) || !can_serve(than));
         return can_serve(k) && !can_serve(than) && kernel_version_compare(k->version, than->version) == 0;
 }
 
@@ -165,12 +173,31 @@ static struct kernel *choose(struct kernel **list, const struct kernel_spec *s)
         return found;
 }
 
+/* What a version does not say by itself. */
+static const char *rank_note(const struct kernel *k)
+{
+        switch (kernel_rank(k)) {
+        case KERNEL_VARIANT:
+                return k->extra_kconfig_hash ? "with a configuration of its own" : "in the profile tiny";
+        case KERNEL_PATCHED:
+                return "of a source that is no release";
+        case KERNEL_OWN:
+                return "of somebody's tree";
+        default:
+                return NULL;
+        }
+}
+
 char *kernel_resolve_note(const char *spec, const struct kernel *k)
 {
         const enum kconfig_status status = kernel_kconfig_status(k);
 
-        if (!spec || status == KCONFIG_MATCHES || strcmp(k->key, spec) == 0)
+        if (!spec || strcmp(k->key, spec) == 0)
                 return NULL;
+        if (status == KCONFIG_MATCHES)
+                return kernel_version_is(spec) && rank_note(k)
+                               ? kt_format("of %s only %s is cached, %s", spec, k->key, rank_note(k))
+                               : NULL;
         return kt_format("of %s only %s is cached, and its kconfig is %s: `ktstrctl kernel build` makes one "
                          "with the kconfig of today",
                          spec, k->key, kconfig_status_name(status));

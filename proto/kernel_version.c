@@ -8,15 +8,32 @@
 
 #include "../common/cleanup.h"
 
+/* Its first `numbers` bytes are three numbers, the last of them 0. */
+static bool is_first_of_its_series(const char *release, size_t numbers)
+{
+        unsigned dots = 0;
+
+        for (size_t i = 0; i < numbers; i++)
+                dots += release[i] == '.';
+        return dots == 2 && strncmp(release + numbers - 2, ".0", 2) == 0;
+}
+
 char *kernel_version_of(const char *release)
 {
-        size_t len = strspn(release, "0123456789.");
+        size_t len = strspn(release, "0123456789."), numbers;
+        char *version;
 
         while (len > 0 && release[len - 1] == '.')
                 len--;
+        numbers = len;
         if (strncmp(release + len, "-rc", 3) == 0 && isdigit((unsigned char)release[len + 3]))
                 len += 3 + strspn(release + len + 3, "0123456789");
-        return strndup(release, len);
+        version = strndup(release, len);
+        /* A kernel that calls itself 6.15.0-rc3 is kernel.org's, and everybody's, 6.15-rc3; 6.15.0 is 6.15.
+         */
+        if (version && is_first_of_its_series(release, numbers))
+                memmove(version + numbers - 2, version + numbers, len - numbers + 1);
+        return version;
 }
 
 #define RELEASED ULONG_MAX /* as a release candidate's number: later than all of them */

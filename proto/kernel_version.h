@@ -5,7 +5,8 @@
 
 #include <stdbool.h>
 
-/* "6.18.15" of "6.18.15+deb13-cloud-amd64"; "6.15-rc3" of "6.15-rc3-foo". Malloced. */
+/* "6.18.15" of "6.18.15+deb13-cloud-amd64"; "6.15-rc3" of "6.15.0-rc3-foo", "6.15" of "6.15.0": as
+ * kernel.org calls them. Malloced. */
 char *kernel_version_of(const char *release);
 
 /* Numerically by components (6.18 is 6.18.0), a release candidate before its release: <0, 0, >0. */

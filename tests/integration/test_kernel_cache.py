@@ -302,10 +302,23 @@ class Ended(CacheTest):
 class Cleaned(CacheTest):
     """Cases 7 and 8 of the reference."""
 
+    def date(self, key, minute):
+        path = self.cache / key / "metadata.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "built_at": f"2026-01-01T00:{minute:02}:00Z"}))
+
     def fill(self):
+        """Three, taken in one a minute, the newest version last; it comes first."""
         keys = [self.take(f"6.18.{n}-a") for n in (3, 2, 1)]
+        for minute, key in enumerate(reversed(keys)):
+            self.date(key, minute)
         self.corrupt("bad")
         return keys
+
+    def test_what_was_taken_in_last_is_kept_whatever_its_version(self):
+        new, middle, old = self.fill()
+        self.date(old, 59)
+        self.assertEqual(self.clean("--keep", "2", "--force").out, "removed 2 cached kernel(s).\n")
+        self.assertEqual(self.keys(), [new, old])
 
     def test_keep_counts_valid_ones_only(self):
         newest, *_ = self.fill()

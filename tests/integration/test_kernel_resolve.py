@@ -101,11 +101,58 @@ class Named(ResolveTest):
             return f"{zlib.crc32(str(path.resolve()).encode()):08x}"[:6]
 
         for spec, label in ((built, "kernel_6_14_2"), ("6.14", "kernel_6_14_2"), (imported, "kernel_6_16_1"),
-                            (candidate, "kernel_6_15_0_rc3"), (git, "kernel_git_tj_sched_ext_for_next"), (local, "kernel_local_a3f2b1"),
+                            (candidate, "kernel_6_15_rc3"), (git, "kernel_git_tj_sched_ext_for_next"), (local, "kernel_local_a3f2b1"),
                             (unknown, "kernel_local_unknown"), ("./Image-1", f"kernel_path_image_1_{crc(image)}"),
                             ("./linux.git", f"kernel_path_linux_git_{crc(tree)}_dirty")):
             with self.subTest(spec=spec):
                 self.assertEqual([label for label, _ in self.resolved(spec)], [label])
+
+    def test_a_version_is_what_was_released_and_not_what_somebody_made_of_it(self):
+        variants = [self.build("6.14.2", key="6.14.2-tarball-x86_64-tiny-kc1", kconfig=todays_hash("tiny"), profile="tiny"),
+                    self.build("6.14.2", key="6.14.2-tarball-x86_64-kc1-xkc2", extra_kconfig_hash="00000002"),
+                    self.build("6.14.2", key="6.14.2-tarball-aaaaaaa-x86_64-kc1", source_sha256="a" * 64),
+                    self.build("6.14.2", key="local-a3f2b19-x86_64-kc1", source="local", git_hash="a3f2b19" + "0" * 33)]
+        notes = ["in the profile tiny", "with a configuration of its own", "of a source that is no release", "of somebody's tree"]
+        # With each alone the version leads to it, and says what it is.
+        for key, note in zip(variants, notes):
+            others = [k for k in variants if k != key]
+            for k in others:
+                (self.daemon.kernels / k).rename(self.daemon.dir / k)
+            result = self.resolve("6.14")
+            self.assertEqual((result.status, result.out), (0, key + "\n"), result)
+            self.assertIn(note, self.daemon.ctl("submit", "--json", "--kernel", "6.14", "--duration", "1s").out)
+            for k in others:
+                (self.daemon.dir / k).rename(self.daemon.kernels / k)
+        self.assertEqual(self.keys("6.14", "6.14..6.15"), [variants[2]])
+        plain = self.build("6.14.2")
+        self.assertEqual(self.keys("6.14", "6.14.2", "6..7"), [plain])
+        for key in variants:
+            self.assertEqual(self.keys(key), [key])
+
+    def test_somebodys_tree_is_nobodys_default(self):
+        tree = self.daemon.dir / "linux"
+        self.write(tree / "vmlinux", "6.19.3-mine")
+        (tree / ".config").write_text(kf.CONFIG)
+        self.assertEqual(self.daemon.ctl("kernel", "import", tree).status, 0)
+        own = self.default()["parameters"]["entry"]["key"]
+        self.assertEqual(own, "6.19.3-mine-tree-x86_64")
+        plain = self.build("6.14.2")
+        self.assertEqual(self.default()["parameters"]["entry"]["key"], plain)
+        self.assertEqual(self.keys("6"), [plain])
+        self.assertEqual(self.keys("6.19"), [own])
+
+    def test_a_path_has_the_key_that_its_job_gets(self):
+        keys = []
+        for name in ("a", "b"):
+            tree = self.daemon.dir / name
+            self.write(tree / "vmlinux", "6.19.3-mine", padding=len(keys) + 1)
+            (tree / ".config").write_text(kf.CONFIG)
+            foreseen = self.keys(str(tree))[0]
+            verdict = self.daemon.ctl("submit", "--json", "--duration", "1s", "--kernel", tree).verdict()
+            self.assertEqual((verdict["verdict"], verdict["guest"]["kernel"]), ("pass", foreseen), verdict)
+            self.assertEqual(self.keys(str(tree)), [foreseen])
+            keys.append(foreseen)
+        self.assertEqual(len(set(keys)), 2)
 
     def test_labels_are_unique_in_the_order_in_which_they_are_named(self):
         a, b, c = self.take("6.18.1-a"), self.take("6.18.1-b"), self.take("6.18.1-c")

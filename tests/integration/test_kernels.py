@@ -509,7 +509,7 @@ class Listed(KernelTest):
                          [f"{r}-img-x86_64" for r in ("7.0.0-a", "6.19.0-a", "6.19.0-rc10-a", "6.19.0-rc2-a", "6.18.10-cloud-a",
                                                       "6.18.10-a", "6.18.2-a", "6.9.1-b")])
         entry = self.entry("6.19.0-rc10-a-img-x86_64")
-        self.assertEqual(rows[2], f"  {entry['key']:<48} {'6.19.0-rc10':<12} {'image':<8} {'x86_64':<7} {entry['built_at']}")
+        self.assertEqual(rows[2], f"  {entry['key']:<48} {'6.19-rc10':<12} {'image':<8} {'x86_64':<7} {entry['built_at']}")
 
     def test_json(self):
         key = self.take(self.write("vmlinux", kf.elf()))

@@ -465,11 +465,11 @@ START_TEST(versions_of_a_range_are_what_is_cached_and_what_is_added)
         ck_assert_int_eq(kernel_spec_parse("6.15..6.17", &range, NULL), 0);
         ck_assert_int_eq(kernel_versions(t.c, &range, &versions, NULL), 0);
         before = in_words(versions);
-        ck_assert_str_eq(before, "6.15.0 6.16.10");
+        ck_assert_str_eq(before, "6.15 6.16.10");
         for (size_t i = 0; i < KT_ARRAY_SIZE(released); i++)
                 ck_assert_int_eq(kernel_versions_add(&versions, &range, released[i]), 0);
         after = in_words(versions);
-        ck_assert_str_eq(after, "6.15.0 6.16.9 6.16.10 6.16.12 6.17.3");
+        ck_assert_str_eq(after, "6.15 6.16.9 6.16.10 6.16.12 6.17.3");
         for (char **v = versions; *v; v++)
                 free(*v);
         free(versions);
