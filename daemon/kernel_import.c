@@ -11,35 +11,16 @@
 
 #include "../common/fsutil.h"
 #include "../common/sha256.h"
+#include "../kconfig/kernel_config.h"
 #include "../proto/errors.h"
 #include "caller_rights.h"
-#include "kcache_internal.h"
-#include "../kconfig/kernel_config.h"
-#include "kernel_elf.h"
 #include "kernel_image.h"
+#include "kernel_import_internal.h"
 #include "kernel_modules.h"
 #include "kernel_package.h"
 #include "module_folder.h"
 
 #define CONFIG_SIZE_MAX (4U * 1024U * 1024U)
-
-/* One import under way: a temp folder that becomes the entry. */
-struct import {
-        struct kcache *cache;
-        const struct kernel_source *from;
-
-        char *temp; /* its name in the root; NULL once published */
-        int dir;
-        int image; /* the image as it came; -1 until found */
-        const char *image_name;
-        const char *source;                /* "package", "image", "tree" */
-        bool rpm;                          /* some package is one */
-        const struct kernel_file *modules; /* the folder with them; NULL: none came */
-        struct kernel_file beside; /* that one, when it was found by the image; its name and fd are ours */
-        char *config;              /* text, or NULL */
-        struct kernel_elf elf;
-        struct kernel *kernel;
-};
 
 static void stage(struct import *im, const char *text)
 {
@@ -86,8 +67,7 @@ int kernel_open(const struct kernel_caller *caller, int dir_fd, const char *path
         return fd;
 }
 
-/* Read from its start, wherever its position is, which is shared with whoever sent it. */
-static int read_config(int fd, char **ret)
+int import_read_config(int fd, char **ret)
 {
         _cleanup_free_ char *text = NULL;
         size_t at = 0, size;
@@ -124,7 +104,7 @@ static void look_for_config(struct import *im, int dir_fd, const char *path)
                 im->config || !path ? -1 : kernel_open(im->from->caller, dir_fd, path, NULL);
 
         if (fd >= 0)
-                (void)read_config(fd, &im->config);
+                (void)import_read_config(fd, &im->config);
 }
 
 static bool is_config(int fd)
@@ -183,7 +163,7 @@ static void take_unpacked_config(struct import *im)
         _cleanup_close_ int fd = openat(im->dir, "config", O_RDONLY | O_CLOEXEC);
 
         if (fd >= 0)
-                (void)read_config(fd, &im->config);
+                (void)import_read_config(fd, &im->config);
         unlinkat(im->dir, "config", 0);
 }
 
@@ -246,7 +226,7 @@ static int take_file(struct import *im, const struct kernel_file *f, struct kt_e
         if (kernel_package_is(f->fd))
                 return take_package(im, f, reterr);
         if (is_config(f->fd)) {
-                int r = read_config(f->fd, &im->config);
+                int r = import_read_config(f->fd, &im->config);
                 return r < 0 ? kt_error_set(reterr, r, KT_E_BAD_KERNEL, "cannot read %s: %s", f->name,
                                             strerror(-r))
                              : 0;
@@ -370,7 +350,7 @@ static int make_vmlinux(struct import *im, struct kt_error *reterr)
         return 0;
 }
 
-static int write_file(struct import *im, const char *name, const void *data, size_t size,
+int import_write_file(struct import *im, const char *name, const void *data, size_t size,
                       struct kt_error *reterr)
 {
         int r = kt_publish_file(im->dir, name, data, size, 0644);
@@ -521,13 +501,6 @@ static int describe(struct import *im, struct kt_error *reterr)
         return 0;
 }
 
-static int write_metadata(struct import *im, struct kt_error *reterr)
-{
-        _cleanup_free_ char *text = kernel_metadata(im->kernel);
-
-        return text ? write_file(im, "metadata.json", text, strlen(text), reterr) : oom(reterr);
-}
-
 static const char *where_images_are(const struct import *im)
 {
         if (im->rpm)
@@ -581,127 +554,14 @@ static int build_entry(struct import *im, struct kt_error *reterr)
         find_modules_beside(im);
         r = make_modules(im, reterr);
         if (r >= 0 && im->config)
-                r = write_file(im, "config", im->config, strlen(im->config), reterr);
+                r = import_write_file(im, "config", im->config, strlen(im->config), reterr);
         if (r >= 0 && im->elf.btf)
-                r = write_file(im, "btf", im->elf.btf, im->elf.btf_size, reterr);
+                r = import_write_file(im, "btf", im->elf.btf, im->elf.btf_size, reterr);
         return r < 0 ? r : describe(im, reterr);
 }
 
-/* What makes two entries the same, in one hash: the image, the configuration, the modules. */
-static int hash_content(int dir, const struct kernel *k, char ret[KT_SHA256_HEX_SIZE])
-{
-        _cleanup_free_ char *all = kt_format("%s\n", k->image_sha256);
-        char hex[KT_SHA256_HEX_SIZE] = "";
-        int r = 0;
-
-        for (size_t i = 0; r >= 0 && (i == 0 || k->modules[i - 1]); i++) {
-                const char *name = i > 0 ? k->modules[i - 1] : "config";
-                _cleanup_free_ char *path = i > 0 ? kt_format("modules/%s", name) : strdup(name),
-                                    *more = NULL;
-                _cleanup_close_ int fd = path ? openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-
-                if (fd < 0 && !(i == 0 && !k->has_config))
-                        return path ? -errno : -ENOMEM;
-                r = fd < 0 ? 0 : kt_sha256_fd(fd, hex);
-                more = r < 0 ? NULL : kt_format("%s%s %s\n", all, name, fd < 0 ? "-" : hex);
-                if (r >= 0 && !more)
-                        return -ENOMEM;
-                free(all);
-                all = TAKE_PTR(more);
-        }
-        return r < 0 ? r : all ? kt_sha256_mem(all, strlen(all), ret) : -ENOMEM;
-}
-
-/* Is this very kernel under that key? 1 yes, 0 another one or a corrupt one, -ENOENT none. */
-static int compare_existing(struct import *im, const char *key, const char *hash)
-{
-        _cleanup_close_ int dir = -1;
-        char theirs[KT_SHA256_HEX_SIZE];
-        struct kernel *k = NULL;
-        int r = kcache_get(im->cache, key, &k, NULL);
-
-        if (r < 0)
-                return r;
-        if (!k->error && strcmp(k->image_sha256, im->kernel->image_sha256) == 0) {
-                dir = open(k->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                /* Without its configuration this time, it is still the one of which we know more. */
-                r = !im->config ||
-                    (dir >= 0 && hash_content(dir, k, theirs) >= 0 && strcmp(theirs, hash) == 0);
-        }
-        kernel_free(k);
-        return r;
-}
-
-/* Under this key, which is taken over. -EEXIST, without a text, when something else has it. */
-static int publish_as(struct import *im, char *key, const char *hash, bool *ret_existed,
-                      struct kt_error *reterr)
-{
-        if (!key)
-                return oom(reterr);
-        free(im->kernel->key);
-        im->kernel->key = key;
-        /* Somebody may be faster: then we look at theirs, and try again should it be gone by then. */
-        for (unsigned tries = 0; tries < 3; tries++) {
-                int r = compare_existing(im, key, hash);
-
-                *ret_existed = r == 1;
-                if (r >= 0)
-                        return r == 1 ? 0 : -EEXIST;
-                if (r != -ENOENT)
-                        return kt_error_set(reterr, r, KT_E_IO, "cannot look at entry %s: %s", key,
-                                            strerror(-r));
-                r = write_metadata(im, reterr);
-                if (r >= 0)
-                        r = kcache_publish(im->cache, im->temp, im->dir, key, reterr);
-                if (r >= 0)
-                        free(TAKE_PTR(im->temp));
-                if (r != -EEXIST)
-                        return r;
-        }
-        return -EEXIST;
-}
-
-/* Under its own key, or where another kernel has that, under one that its content names. */
-static int publish(struct import *im, bool *ret_existed, struct kt_error *reterr)
-{
-        _cleanup_free_ char *plain = strdup(im->kernel->key);
-        char hash[KT_SHA256_HEX_SIZE];
-        int r = hash_content(im->dir, im->kernel, hash);
-
-        if (r < 0)
-                return kt_error_set(reterr, r, KT_E_IO, "cannot read back the kernel: %s", strerror(-r));
-        r = publish_as(im, plain ? strdup(plain) : NULL, hash, ret_existed, reterr);
-        if (r == -EEXIST)
-                r = publish_as(im, kt_format("%s-%.8s", plain, hash), hash, ret_existed, reterr);
-        if (r == -EEXIST)
-                return kt_error_set(reterr, r, KT_E_BAD_KERNEL,
-                                    "entry %s in %s is corrupt; remove it with `ktstrctl kernel remove %s`",
-                                    im->kernel->key, im->cache->root, im->kernel->key);
-        return r;
-}
-
-/* The key that publish() would find for it. */
-static int foresee_key(struct import *im, struct kt_error *reterr)
-{
-        char hash[KT_SHA256_HEX_SIZE];
-        int r = hash_content(im->dir, im->kernel, hash);
-        char *key;
-
-        if (r < 0)
-                return kt_error_set(reterr, r, KT_E_IO, "cannot read back the kernel: %s", strerror(-r));
-        if (compare_existing(im, im->kernel->key, hash) != 0)
-                return 0;
-        key = kt_format("%s-%.8s", im->kernel->key, hash);
-        if (!key)
-                return oom(reterr);
-        free(im->kernel->key);
-        im->kernel->key = key;
-        return 0;
-}
-
-/* config, or NULL, is taken over. */
-static int import_begin(struct import *im, struct kcache *c, const struct kernel_source *from, char *config,
-                        struct kt_error *reterr)
+int import_begin(struct import *im, struct kcache *c, const struct kernel_source *from, char *config,
+                 struct kt_error *reterr)
 {
         *im = (struct import){
                 .cache = c, .from = from, .dir = -1, .image = -1, .config = config, .beside = {.fd = -1}};
@@ -709,8 +569,7 @@ static int import_begin(struct import *im, struct kcache *c, const struct kernel
         return im->kernel ? build_entry(im, reterr) : oom(reterr);
 }
 
-/* A full disk shows wherever we write; what to do about it is always the same. */
-static int import_end(struct import *im, int r, struct kt_error *reterr)
+int import_end(struct import *im, int r, struct kt_error *reterr)
 {
         _cleanup_free_ char *what = kt_format("cannot take in %s", im->from->files[0].name);
 
@@ -729,7 +588,7 @@ int kernel_import(struct kcache *c, const struct kernel_source *from, struct ker
 
         if (r >= 0) {
                 stage(&im, "storing");
-                r = publish(&im, &existed, reterr);
+                r = import_publish(&im, &existed, reterr);
         }
         if (r >= 0)
                 r = kcache_get(c, im.kernel->key, ret, reterr);
@@ -745,7 +604,7 @@ int kernel_look_inside(struct kcache *c, const struct kernel_source *from, struc
         int r = import_begin(&im, c, from, NULL, reterr);
 
         if (r >= 0)
-                r = foresee_key(&im, reterr);
+                r = import_foresee_key(&im, reterr);
         if (r >= 0) {
                 im.kernel->path = strdup(c->root);
                 im.kernel->image_path =
@@ -766,118 +625,4 @@ int kernel_look(struct kcache *c, const struct kernel_source *from, struct kerne
         size_t size;
 
         return kernel_look_inside(c, from, ret, &config, &btf, &size, reterr);
-}
-
-/* --- what was built --- */
-
-static int set_text(char **text, const char *value)
-{
-        char *copy = value ? strdup(value) : NULL;
-
-        free(*text);
-        *text = copy;
-        return value && !copy ? -ENOMEM : 0;
-}
-
-static int describe_built(struct kernel *k, const struct kernel_build_result *built, struct kt_error *reterr)
-{
-        const struct {
-                char **text;
-                const char *value;
-        } texts[] = {
-                {&k->key, built->key},
-                {&k->source, built->source},
-                {&k->profile, built->profile},
-                {&k->kconfig_hash, built->kconfig_hash},
-                {&k->extra_kconfig_hash, built->extra_kconfig_hash},
-                {&k->config_hash, built->config_hash},
-                {&k->git_url, built->git_url},
-                {&k->git_ref, built->git_ref},
-                {&k->git_hash, built->git_hash},
-                {&k->tree_path, built->tree_path},
-                {&k->source_sha256, built->source_sha256},
-        };
-
-        for (size_t i = 0; i < KT_ARRAY_SIZE(texts); i++)
-                if (set_text(texts[i].text, texts[i].value) < 0)
-                        return oom(reterr);
-        return 0;
-}
-
-/* Is it there already, to the last byte? 1 yes, 0 another one or a corrupt one, -ENOENT none. */
-static int is_stored(struct import *im, const char *hash)
-{
-        _cleanup_close_ int lease = -1;
-        int r = compare_existing(im, im->kernel->key, hash);
-
-        /* It may say that it is the same and have rotted. */
-        return r == 1 ? kcache_use(im->cache, im->kernel->key, NULL, NULL, &lease, NULL) >= 0 : r;
-}
-
-static int publish_built(struct import *im, struct kt_error *reterr)
-{
-        char hash[KT_SHA256_HEX_SIZE];
-        int r = hash_content(im->dir, im->kernel, hash);
-
-        if (r < 0)
-                return kt_error_set(reterr, r, KT_E_IO, "cannot read back the kernel: %s", strerror(-r));
-        r = write_metadata(im, reterr);
-        if (r < 0)
-                return r;
-        /* Somebody may store or remove one meanwhile. */
-        for (unsigned tries = 0; tries < 3; tries++) {
-                const int there = is_stored(im, hash);
-
-                if (there == 1)
-                        return 0;
-                if (there == -ENOENT)
-                        r = kcache_publish(im->cache, im->temp, im->dir, im->kernel->key, reterr);
-                else if (there >= 0)
-                        r = kcache_replace(im->cache, im->temp, im->dir, im->kernel->key, reterr);
-                else
-                        return kt_error_set(reterr, there, KT_E_IO, "cannot look at entry %s: %s",
-                                            im->kernel->key, strerror(-there));
-                if (r >= 0)
-                        free(TAKE_PTR(im->temp));
-                if (r != -EEXIST && r != -ENOENT)
-                        return r;
-        }
-        return kt_error_set(reterr, r, KT_E_BUSY,
-                            "kernel %s comes and goes in %s while it is to be stored; build it again",
-                            im->kernel->key, im->cache->root);
-}
-
-static int read_built_config(const struct kernel_build_result *built, char **ret, struct kt_error *reterr)
-{
-        int r = built->config.name ? read_config(built->config.fd, ret) : 0;
-
-        return r < 0 ? kt_error_set(reterr, r, KT_E_BAD_KERNEL, "cannot read the configuration %s: %s",
-                                    built->config.name, strerror(-r))
-                     : 0;
-}
-
-int kernel_store_built(struct kcache *c, const struct kernel_build_result *built, struct kernel **ret,
-                       struct kt_error *reterr)
-{
-        struct kernel_file tree = built->tree;
-        const struct kernel_source from = {.files = &tree, .n_files = 1, .caller = built->caller};
-        char *config = NULL;
-        struct import im;
-        int r;
-
-        if (!kernel_key_is_valid(built->key))
-                return kt_error_set_field(reterr, -EINVAL, KT_E_BAD_KERNEL, "key", "'%s' is no cache key",
-                                          built->key);
-        r = read_built_config(built, &config, reterr);
-        if (r < 0)
-                return r;
-        tree.name = built->name;
-        r = import_begin(&im, c, &from, config, reterr);
-        if (r >= 0)
-                r = describe_built(im.kernel, built, reterr);
-        if (r >= 0)
-                r = publish_built(&im, reterr);
-        if (r >= 0)
-                r = kcache_get(c, im.kernel->key, ret, reterr);
-        return import_end(&im, r, reterr);
 }
