@@ -7,6 +7,7 @@
 
 #include "../common/fsutil.h"
 #include "errors.h"
+#include "git_url.h"
 #include "kernel_version.h"
 
 #define GIT_PREFIX "git+"
@@ -137,23 +138,6 @@ const char *kernel_git_ref_name(const char *ref)
         return name == ref ? skip_prefix(ref, HEADS) : name;
 }
 
-/* How much of it tells one from another: not the slashes and the ".git" at its end. */
-static size_t url_length(const char *url)
-{
-        size_t n = strlen(url);
-
-        while (n > 0 && url[n - 1] == '/')
-                n--;
-        return n > 4 && strncmp(url + n - 4, ".git", 4) == 0 ? n - 4 : n;
-}
-
-static bool same_url(const char *a, const char *b)
-{
-        const size_t n = url_length(a);
-
-        return n == url_length(b) && strncmp(a, b, n) == 0;
-}
-
 static bool is_hash_of(const char *ref, const char *hash)
 {
         const size_t n = strlen(ref);
@@ -166,7 +150,7 @@ bool kernel_spec_is_git(const struct kernel_spec *s, const char *url, const char
 {
         bool tag = strncmp(ref, TAGS, strlen(TAGS)) == 0, head = strncmp(ref, HEADS, strlen(HEADS)) == 0;
 
-        if (!same_url(s->git_url, url))
+        if (!git_url_is_same(s->git_url, url))
                 return false;
         if ((s->git_ref_kind == KERNEL_GIT_ANY || s->git_ref_kind == KERNEL_GIT_SHA) && hash &&
             is_hash_of(s->git_ref, hash))

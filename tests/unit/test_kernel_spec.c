@@ -189,6 +189,7 @@ static const struct {
 } git_entries[] = {
         {"git+https://h/r.git#v6.14", "https://h/r.git", "v6.14", NULL, true},
         {"git+https://h/r.git#v6.14", "https://h/r/", "v6.14", NULL, true},
+        {"git+https://h/r#v6.14", "git@h:r.git", "v6.14", NULL, true},
         {"git+https://h/r#v6.14", "https://h/r.git", "v6.15", NULL, false},
         {"git+https://h/r#v6.14", "https://h/rr", "v6.14", NULL, false},
         {"git+https://h/r#v6.14", "https://h/r", "refs/tags/v6.14", NULL, true},
