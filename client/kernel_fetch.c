@@ -36,7 +36,10 @@ static struct json_object *build_parameters(const struct kernel_spec *what)
         return params;
 }
 
-int kernel_fetch(const struct verb *v, const struct globals *g, const struct kernel_spec *what)
+static const char not_cached[] = "it is not cached";
+
+static int build(const struct verb *v, const struct globals *g, const struct kernel_spec *what,
+                 const char *why)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         _cleanup_(rpc_done) struct rpc rpc = {.fd = -1};
@@ -49,7 +52,7 @@ int kernel_fetch(const struct verb *v, const struct globals *g, const struct ker
         int status;
 
         for_a_person.json = false;
-        fprintf(stderr, "building %s: it is not cached\n", w.what);
+        fprintf(stderr, "building %s: %s\n", w.what, why);
         if (!client_connect_or_tell(v, g, &rpc, &status))
                 return status;
         if (rpc_send(&rpc, "io.ktstrd.Kernel.Build", build_parameters(what), true, NULL, 0, &err) < 0)
@@ -58,6 +61,11 @@ int kernel_fetch(const struct verb *v, const struct globals *g, const struct ker
         interrupts_release();
         /* A fail is said of schedulers; without its kernel there is nothing to say of one. */
         return status == EXIT_STATUS_FAIL ? EXIT_STATUS_HARNESS : status;
+}
+
+int kernel_fetch(const struct verb *v, const struct globals *g, const struct kernel_spec *what)
+{
+        return build(v, g, what, not_cached);
 }
 
 /* --- what is missing --- */
@@ -137,12 +145,28 @@ static bool fetch_range(const struct verb *v, const struct globals *g, struct rp
         return true;
 }
 
+/* Only a commit is the same tomorrow; one that is cached is known by its first digits too. */
+static bool may_have_moved(const struct kernel_spec *s)
+{
+        const size_t n = s->kind == KERNEL_SPEC_GIT ? strlen(s->git_ref) : 0;
+
+        if (s->kind != KERNEL_SPEC_GIT || s->git_ref_kind == KERNEL_GIT_SHA)
+                return false;
+        return s->git_ref_kind != KERNEL_GIT_ANY || n < 7 || strspn(s->git_ref, "0123456789abcdef") < n;
+}
+
 static bool fetch_one(const struct verb *v, const struct globals *g, struct rpc *rpc,
                       const struct kernel_spec *s, int *ret_status)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
-        int r = is_cached(rpc, s->text, &err);
+        int r;
 
+        /* Whoever builds asks the repository first, and is done when that commit is cached. */
+        if (may_have_moved(s)) {
+                *ret_status = build(v, g, s, "unless the commit that it is now is cached");
+                return *ret_status == 0;
+        }
+        r = is_cached(rpc, s->text, &err);
         if (r < 0)
                 *ret_status = client_tell(v, &err);
         else if (r == 0)

@@ -507,6 +507,8 @@ class Fetched(unittest.TestCase):
             yield {"parameters": {"job": "j", "event": {"kind": "verdict", "verdict": {**self.verdict, "verdict": "cancelled"}}}}
             return
         self.cached.add(version or f"git+{git_url}#{git_ref}" if version or git_url else "6.16.5")
+        if git_ref:
+            self.cached.update(f"git+{git_url}#{form}" for form in (git_ref.replace("refs/tags/", "tag="), git_ref.replace("refs/heads/", "branch=")))
         yield {"continues": True, "parameters": {"job": "j", "event": {"kind": "step", "message": "compiling"}}}
         yield {"parameters": {"job": "j", "event": {"kind": "verdict", "verdict": self.verdict}}}
 
@@ -546,6 +548,20 @@ class Fetched(unittest.TestCase):
         self.resolve("--fetch", "git+https://h/r#x")
         self.assertEqual([b["git_ref"] for b in self.builds()], ["refs/tags/v6.14", "refs/heads/x", "x"])
         self.assertEqual({b["git_url"] for b in self.builds()}, {"https://h/r"})
+
+    def test_a_ref_that_may_have_moved_is_asked_for_each_time(self):
+        for ref in ("branch=x", "tag=v6.14", "tag=0123456", "x"):
+            self.calls.clear()
+            for n in (1, 2):
+                result = self.resolve("--fetch", f"git+https://h/r#{ref}")
+                self.assertEqual((result.status, len(self.builds())), (0, n), result)
+        self.assertIn("building git+https://h/r#x: unless the commit that it is now is cached\n", result.err)
+        sha = "0123456789" * 4
+        for ref in (sha, f"sha={sha}", "0123456"):
+            self.calls.clear()
+            self.cached = {f"git+https://h/r#{ref}"}
+            result = self.resolve("--fetch", f"git+https://h/r#{ref}")
+            self.assertEqual((result.status, self.builds(), result.err), (0, [], ""), result)
 
     def test_a_repository_in_a_folder_is_found_by_the_daemon_too(self):
         folder = os.path.realpath(os.path.join(self.here, "linux"))
