@@ -70,24 +70,31 @@ static int connect_user(const struct globals *g, int *ret, struct kt_error *rete
                      : 0;
 }
 
-static int find(const struct globals *g, int *ret, struct kt_error *reterr)
+static int find(const struct globals *g, int *ret, bool *ret_private, struct kt_error *reterr)
 {
         const char *from_env = getenv("KTSTRD_SOCKET");
 
+        *ret_private = false;
         if (g->socket)
                 return connect_named(g->socket, "--socket", ret, reterr);
         if (from_env && *from_env)
                 return connect_named(from_env, "KTSTRD_SOCKET", ret, reterr);
         if (try_connect(KT_SYSTEM_RUNTIME_DIR "/" KT_SOCKET_NAME, ret) >= 0)
                 return 0;
+        *ret_private = true;
         return connect_user(g, ret, reterr);
 }
 
 int client_connect(const struct globals *g, struct rpc *ret, struct kt_error *reterr)
 {
-        int fd = -1, r = find(g, &fd, reterr);
+        bool private;
+        int fd = -1, r = find(g, &fd, &private, reterr);
 
-        return r < 0 ? r : rpc_init(ret, fd, reterr);
+        if (r >= 0)
+                r = rpc_init(ret, fd, reterr);
+        if (r >= 0)
+                ret->private = private;
+        return r;
 }
 
 int client_tell(const struct verb *v, const struct kt_error *err)

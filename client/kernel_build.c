@@ -193,8 +193,11 @@ static int watch_build(struct json_object *params, const struct bundle *b, bool 
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         _cleanup_(rpc_done) struct rpc rpc = {.fd = -1};
-        struct watch w = {
-                .verb = &verb_kernel, .globals = g, .verbose = verbose, .cancel_on_interrupt = true};
+        struct watch w = {.verb = &verb_kernel,
+                          .globals = g,
+                          .verbose = verbose,
+                          .build = true,
+                          .cancel_on_interrupt = true};
         int status;
 
         if (!client_connect_or_tell(&verb_kernel, g, &rpc, &status)) {

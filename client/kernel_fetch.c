@@ -47,6 +47,7 @@ static int build(const struct verb *v, const struct globals *g, const struct ker
         struct watch w = {.verb = v,
                           .globals = &for_a_person,
                           .on_stderr = true,
+                          .build = true,
                           .cancel_on_interrupt = true,
                           .what = what ? what->text : "the newest stable kernel"};
         int status;

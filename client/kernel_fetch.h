@@ -12,7 +12,7 @@
 int kernel_fetch(const struct verb *v, const struct globals *g, const struct kernel_spec *what);
 
 /* Build what this names and is not cached: a version, a git source, or of a range each version that is
- * released. Of a git ref the repository is asked each time, for it may have moved. A key and a path name what
- * cannot be got. False: told on stderr, *ret_status is to be returned. */
+ * released. Of a git ref the repository is asked each time, for it may have moved. A key and a path name
+ * what cannot be got. False: told on stderr, *ret_status is to be returned. */
 bool kernel_fetch_missing(const struct verb *v, const struct globals *g, struct rpc *rpc, const char *spec,
                           int *ret_status);

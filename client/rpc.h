@@ -16,6 +16,7 @@
 struct rpc {
         int fd;
         struct kt_wire_decoder *decoder;
+        bool private; /* with the user's own daemon, which is started anew when it is gone */
         /* Called every tick_ms while rpc_receive() waits; NULL: never. */
         void (*on_tick)(void *userdata);
         void *tick_data;

@@ -75,6 +75,58 @@ static bool take_event(const struct watch *w, struct live *live, struct json_obj
         return true;
 }
 
+/* --- a daemon that goes away --- */
+
+static bool is_gone(const struct kt_error *err)
+{
+        return err->name && strcmp(err->name, KT_E_SHUTTING_DOWN) == 0;
+}
+
+/* The next daemon takes a build up as the same job, which then begins with its first event. */
+static bool attach_again(const struct watch *w, struct rpc *rpc, const char *job)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        struct json_object *params;
+        struct rpc again = {.fd = -1};
+
+        if (!w->build || !rpc->private || !job[0] || w->globals->no_autostart)
+                return false;
+        fprintf(stderr, "ktstrctl: %s: the daemon is gone; job %s goes on with another\n", w->verb->name,
+                job);
+        if (client_connect(w->globals, &again, &err) < 0) {
+                client_tell(w->verb, &err);
+                return false;
+        }
+        params = json_object_new_object();
+        kt_json_add_str(params, "job", job);
+        if (rpc_send(&again, "io.ktstrd.Job.Attach", params, true, NULL, 0, &err) < 0) {
+                client_tell(w->verb, &err);
+                rpc_done(&again);
+                return false;
+        }
+        again.on_tick = rpc->on_tick;
+        again.tick_data = rpc->tick_data;
+        again.tick_ms = rpc->tick_ms;
+        again.wait_mask = rpc->wait_mask;
+        rpc_done(rpc);
+        *rpc = again;
+        return true;
+}
+
+static int tell_failure(const struct watch *w, const char *job, struct kt_error *err)
+{
+        int status;
+
+        if (job[0] && w->build && is_gone(err))
+                kt_error_prefix(
+                        err, "job %s goes on when the daemon is back, and `ktstrctl attach %s` follows it",
+                        job, job);
+        else if (job[0])
+                kt_error_prefix(err, "job %s", job);
+        status = client_tell(w->verb, err);
+        return w->shell && status != EXIT_STATUS_USAGE ? EXIT_STATUS_SHELL_HARNESS : status;
+}
+
 static void on_tick(void *live)
 {
         live_tick(live);
@@ -87,7 +139,7 @@ int watch_job(const struct watch *w, struct rpc *rpc)
         sigset_t wait_mask;
         char job[64] = "";
         int handled = 0, status = EXIT_STATUS_HARNESS;
-        bool ended = false, continues = true;
+        bool ended = false, continues = true, tried = false;
 
         live_begin(&live, w->on_stderr ? stderr : stdout, w->shell || w->globals->json);
         if (live.terminal && !live.silent) {
@@ -119,8 +171,12 @@ int watch_job(const struct watch *w, struct rpc *rpc)
                         continue;
                 if (r < 0) {
                         live_end(&live);
-                        status = client_tell(w->verb, &err);
-                        return w->shell && status != EXIT_STATUS_USAGE ? EXIT_STATUS_SHELL_HARNESS : status;
+                        if (!tried && is_gone(&err) && handled == 0 && attach_again(w, rpc, job)) {
+                                tried = continues = true;
+                                kt_error_done(&err);
+                                continue;
+                        }
+                        return tell_failure(w, job, &err);
                 }
                 if (kt_json_str(reply, "job"))
                         snprintf(job, sizeof(job), "%s", kt_json_str(reply, "job"));

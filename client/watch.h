@@ -12,9 +12,11 @@ struct watch {
         bool verbose;   /* show all log lines */
         bool shell;     /* the command's output goes to ours byte for byte, nothing else to stdout */
         bool on_stderr; /* all that a person sees: stdout is for something else */
+        bool build;     /* the job outlives its daemon */
         bool cancel_on_interrupt; /* else an interrupt only ends the watching */
         const char *what;         /* "scx_ktstr" or "EEVDF", for the verdict's head */
 };
 
-/* Receive until the verdict; returns the exit status. The call was sent already. */
+/* Receive until the verdict; returns the exit status. The call was sent already. A build whose private
+ * daemon goes away is followed on, once, with another that is started. */
 int watch_job(const struct watch *w, struct rpc *rpc);

@@ -567,6 +567,54 @@ hold done
                     self.assertEqual(self.request()["extra_kconfig"], f"# {at}\n")
                     self.wait_gone(daemon)
 
+    def test_a_client_whose_daemon_is_killed_says_of_which_job(self):
+        self.script(self.SCRIPT)
+        with self.daemon() as daemon:
+            client = daemon.ctl_start("kernel", "build", "6.14.2")
+            self.held("planning")
+            job = daemon.jobs()[0]["job"]
+            daemon.kill()
+            out, err = client.communicate(timeout=kt.PATIENCE_S)
+            self.assertEqual(client.returncode, 69, err)
+            self.assertIn(f"ktstrctl: kernel: job {job} goes on when the daemon is back, and `ktstrctl attach {job}` follows it: the daemon hung "
+                          "up; its log says why\n", err)
+            for name in ("planning", "compiling", "done"):
+                self.release(name)
+            daemon.start()
+            self.assertEqual(daemon.ctl("attach", job).status, 0)
+            self.wait_gone(daemon)
+
+    def test_a_client_starts_another_private_daemon_and_follows_on(self):
+        self.script(self.SCRIPT)
+        runtime = self.folder / "private"
+        runtime.mkdir(mode=0o700)
+        program = self.folder / "ktstrd"
+        program.write_text(f'#!/bin/sh\nexec {kt.KTSTRD} "$@" --builder {self.helper} --config "" --no-templates\n')
+        program.chmod(0o755)
+        env = {**os.environ, **self.env(), "HOME": str(self.folder), "XDG_RUNTIME_DIR": str(runtime), "KTSTRD_BINARY": str(program)}
+        for name in ("KTSTRD_SOCKET", "KTSTR_CACHE_DIR", "XDG_CACHE_HOME"):
+            env.pop(name, None)
+
+        def pid():
+            with kt.Wire(runtime / "ktstrd/io.ktstrd") as wire:
+                return wire.call("io.ktstrd.Daemon.Status")["parameters"]["pid"]
+
+        client = subprocess.Popen([kt.KTSTRCTL, "kernel", "build", "6.14.2"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True)
+        self.held("planning")
+        first = pid()
+        (self.plays / "held-planning").unlink()
+        os.kill(first, signal.SIGKILL)
+        self.held("planning")
+        self.addCleanup(os.kill, pid(), signal.SIGTERM)
+        self.assertNotEqual(pid(), first)
+        for name in ("planning", "compiling", "done"):
+            self.release(name)
+        out, err = client.communicate(timeout=kt.PATIENCE_S)
+        self.assertEqual(client.returncode, 0, err)
+        self.assertRegex(err, r"ktstrctl: kernel: the daemon is gone; job \w+ goes on with another\n")
+        self.assertIn("built: 6.14.2-", out)
+
     def test_what_is_left_running_of_a_killed_daemon_is_waited_for(self):
         # A child that holds the helper's lock as what the real helper starts does, until it is gone.
         self.script("child\nstage compile\nhold here")
