@@ -7,10 +7,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../common/fsutil.h"
 #include "../proto/errors.h"
+
+#define WAIT_MS 3000
+#define POLL_MS 50
 
 /* One that leaves removes the folder while it has the lock, so that a lock may be had of a folder that is
  * gone. */
@@ -20,6 +24,20 @@ static bool is_still_there(const char *path, int fd)
 
         return stat(path, &by_name) == 0 && fstat(fd, &by_fd) == 0 && by_name.st_dev == by_fd.st_dev &&
                by_name.st_ino == by_fd.st_ino;
+}
+
+/* A daemon that leaves has its lock until its guests are gone, and nobody can reach it any more: whoever
+ * starts another then is right to. */
+static bool lock(int fd)
+{
+        static const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
+
+        for (unsigned waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited_ms += POLL_MS) {
+                if (waited_ms >= WAIT_MS)
+                        return false;
+                nanosleep(&pause, NULL);
+        }
+        return true;
 }
 
 int run_dir_take(const char *path, int *ret_fd, struct kt_error *reterr)
@@ -36,9 +54,10 @@ int run_dir_take(const char *path, int *ret_fd, struct kt_error *reterr)
                         continue; /* removed in between */
                 if (r < 0)
                         return kt_error_set(reterr, r, KT_E_IO, "cannot make %s: %s", path, strerror(-r));
-                if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+                if (!lock(fd))
                         return kt_error_set(reterr, -EBUSY, KT_E_IO,
-                                            "another daemon has its guests in %s; choose another --run-dir",
+                                            "another daemon has its guests in %s, and does not leave; stop "
+                                            "it, or have ktstrd use another --run-dir",
                                             path);
                 if (is_still_there(path, fd)) {
                         *ret_fd = TAKE_FD(fd);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """ktstrd as a service: the socket that systemd hands over, what it tells systemd, its units, and how it leaves."""
 
+import fcntl
 import os
 import pathlib
 import re
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import unittest
 
 import kernel_files
@@ -161,6 +163,23 @@ class AsAService(unittest.TestCase):
             with daemon:
                 self.assertEqual(daemon.call("io.ktstrd.Daemon.Ping"), {"parameters": {}})
 
+    def test_one_that_is_leaving_is_waited_for(self):
+        daemon = kt.Daemon(fake="ok")
+        daemon.run.mkdir(mode=0o700)
+        fd = os.open(daemon.run, os.O_RDONLY)
+        self.addCleanup(os.close, fd)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+
+        def leave():
+            daemon.run.rmdir()
+            fcntl.flock(fd, fcntl.LOCK_UN)
+
+        timer = threading.Timer(0.5, leave)
+        timer.start()
+        with daemon:
+            self.assertEqual(daemon.call("io.ktstrd.Daemon.Ping"), {"parameters": {}})
+        timer.join()
+
     def test_two_daemons_leave_each_others_guests_alone(self):
         with kt.Daemon("--agent", "/bin/true", "--busybox", "/bin/true", fake="wait_for_cancel") as daemon:
             image = daemon.dir / "vmlinux"
@@ -172,7 +191,7 @@ class AsAService(unittest.TestCase):
             p = subprocess.run([kt.KTSTRD, "--socket", f"{daemon.dir}/other", "--run-dir", daemon.run, "--cache-dir", daemon.kernels,
                                 "--state-dir", daemon.state], capture_output=True, text=True, timeout=kt.PATIENCE_S)
             self.assertEqual(p.returncode, 1)
-            self.assertIn(f"another daemon has its guests in {daemon.run}", p.stderr)
+            self.assertIn(f"another daemon has its guests in {daemon.run}, and does not leave", p.stderr)
             other = kt.Daemon(fake="ok", kernels=daemon.kernels)
             other.run = pathlib.Path(f"{other.socket}.guests")  # its default
             with other:
