@@ -347,7 +347,8 @@ static int refuse_page(struct exchange *x)
                             remedy(x->net, x->url));
 }
 
-/* -EAGAIN: try again in any case; -EHOSTUNREACH: when something came before. */
+/* -EAGAIN: try again in any case; -EBUSY: too, but not as often when nothing came before; -EHOSTUNREACH:
+ * only when something did. */
 static int judge_failure(struct exchange *x, CURLcode code)
 {
         const char *why = x->problem[0] ? x->problem : curl_easy_strerror(code);
@@ -382,13 +383,22 @@ static int judge_failure(struct exchange *x, CURLcode code)
         }
 }
 
+/* What passes as a rule: too many ask, or what stands in front has nothing behind it for now. */
+static bool status_is_busy(long status)
+{
+        return status == 429 || status == 500 || (status >= 502 && status <= 504);
+}
+
 static int judge_status(struct exchange *x, long status)
 {
         if (status == 404 || status == 410)
                 return kt_error_set(x->reterr, -ENOENT, KT_E_DOWNLOAD, "%s: the server says %ld, not found",
                                     x->url, status);
-        return kt_error_set(x->reterr, status == 429 || status >= 500 ? -EHOSTUNREACH : -EIO, KT_E_DOWNLOAD,
-                            "%s: the server says %ld%s; %s", x->url, status,
+        return kt_error_set(x->reterr,
+                            status_is_busy(status) ? -EBUSY
+                            : status >= 500        ? -EHOSTUNREACH
+                                                   : -EIO,
+                            KT_E_DOWNLOAD, "%s: the server says %ld%s; %s", x->url, status,
                             status == 401 || status == 403   ? ", not allowed"
                             : status == 429 || status == 503 ? ", busy"
                                                              : "",
@@ -448,7 +458,7 @@ static int exchange(const struct net *net, const char *url, struct http_sink *s,
 static int persist(const struct net *net, const char *url, struct http_sink *s, struct kt_error *reterr)
 {
         int64_t best = s ? s->have : 0;
-        int vain = 0;
+        int vain = 0, attempts;
         bool came = false;
 
         if (!http_url_is(url))
@@ -468,14 +478,15 @@ static int persist(const struct net *net, const char *url, struct http_sink *s, 
                         came = true;
                         vain = 0;
                 }
-                if (r != -EAGAIN && (r != -EHOSTUNREACH || !came)) {
+                if (r != -EAGAIN && r != -EBUSY && (r != -EHOSTUNREACH || !came)) {
                         kt_error_move(reterr, &err);
                         return r;
                 }
-                if (vain == HTTP_ATTEMPTS)
+                attempts = r == -EBUSY && !came ? HTTP_BUSY_ATTEMPTS : HTTP_ATTEMPTS;
+                if (vain >= attempts)
                         return kt_error_set(reterr, -ETIMEDOUT, KT_E_DOWNLOAD,
                                             "%s; given up after %d attempts that brought nothing more",
-                                            kt_error_text(&err), HTTP_ATTEMPTS);
+                                            kt_error_text(&err), vain);
                 if (s && s->have > 0 && s->same)
                         answer_note("%s; going on at byte %lld", kt_error_text(&err), (long long)s->have);
                 else

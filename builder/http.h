@@ -6,7 +6,8 @@
  *
  * An error is told at once when nothing of the content has come yet: a host that does not answer, or a
  * status. Once there was some, all that ends it early is tried again, until HTTP_ATTEMPTS in a row have
- * brought nothing new; each is an answer_note(). A stall and a broken connection are always tried again.
+ * brought nothing new; each is an answer_note(). A stall and a broken connection are always tried again, and
+ * so is a server that says that it is busy (429, 500, 502, 503, 504), until HTTP_BUSY_ATTEMPTS.
  *
  * All returns: 0 or -errno with KT_E_DOWNLOAD and a line that names the URL; -ENOENT for 404 and 410 alone.
  */
@@ -18,6 +19,7 @@
 #include "source.h"
 
 #define HTTP_ATTEMPTS 5
+#define HTTP_BUSY_ATTEMPTS 3
 #define HTTP_REDIRECTS_MAX 10
 
 /* What stands in front of the content. Strings are borrowed for the time of the call, NULL: not there. */

@@ -461,11 +461,28 @@ class Download(NetTest):
         self.fail_with(DOWNLOAD, "it is empty", "fetch", "6.14.2", self.work, net=self.net())
 
     def test_errors_are_told_at_once(self):
-        for status in (400, 401, 403, 429, 500, 503):
+        for status in (400, 401, 403, 501, 505):
             self.server.requests.clear()
             self.server.fault(self.path, ks.Status(status))
             self.fail_with(DOWNLOAD, [self.path, str(status)], "fetch", "6.14.2", self.work, net=self.net())
             self.assertEqual(len(self.server.requests), 1)
+
+    def test_a_busy_server_is_asked_again(self):
+        for status in (429, 500, 502, 503, 504):
+            with self.subTest(status=status):
+                self.server.requests.clear()
+                self.server.fault(self.path, ks.Status(status), ks.Status(status))
+                answer = self.fetch("6.14.2", stall_ms=600)
+                self.assertEqual(len(self.server.asked(self.path)), 3)
+                notes = [n for n in answer.all("note") if f"the server says {status}" in n]
+                self.assertEqual((len(notes), {n.rpartition("; ")[2] for n in notes}), (2, {"beginning again"}), answer)
+                (self.work / "linux-6.14.2.tar.xz").unlink()
+
+    def test_but_not_without_end_when_nothing_comes(self):
+        self.server.always[self.path] = ks.Status(503)
+        self.fail_with(DOWNLOAD, [self.path, "503, busy", "KernelMirror=", "given up after 3 attempts"], "fetch", "6.14.2", self.work,
+                       net=self.net(stall_ms=600))
+        self.assertEqual(len(self.server.asked(self.path)), 3)
 
     def test_a_host_that_is_not_there_is_told_at_once(self):
         for mirror in ("http://127.0.0.1:1/pub", "http://nowhere.invalid"):
