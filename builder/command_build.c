@@ -152,7 +152,10 @@ static int go_on_with_state(struct build *b, bool *ret_whole, struct kt_error *r
 
 static int plan_version(struct build *b, struct kt_error *reterr)
 {
-        int r = release_resolve(&b->net, b->q.version, &b->version, reterr);
+        int r = net_check_keyring(&b->net, reterr);
+
+        if (r >= 0)
+                r = release_resolve(&b->net, b->q.version, &b->version, reterr);
         if (r < 0)
                 return r;
         b->name = kt_format("linux-%s", b->version);

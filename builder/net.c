@@ -2,10 +2,14 @@
 #include "source.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "../common/cleanup.h"
+#include "../common/fsutil.h"
 #include "../proto/codec.h"
 #include "../proto/errors.h"
 #include "http.h"
@@ -75,4 +79,22 @@ int net_parse(struct json_object *request, struct net *ret, struct kt_error *ret
         }
         *ret = net;
         return 0;
+}
+
+int net_check_keyring(const struct net *net, struct kt_error *reterr)
+{
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+        int r = 0;
+
+        if (!net->keyring)
+                return 0;
+        fd = open(net->keyring, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                r = -errno;
+        else if (S_ISDIR(st.st_mode))
+                r = -EISDIR;
+        return r < 0 ? kt_error_set(reterr, r, KT_E_DOWNLOAD, "cannot read KernelKeyring=%s: %s",
+                                    net->keyring, strerror(-r))
+                     : 0;
 }

@@ -174,6 +174,8 @@ int release_fetch(const struct net *net, const char *version, const char *work, 
         int result;
 
         result = release_init(&r, work, reterr);
+        if (result >= 0)
+                result = net_check_keyring(net, reterr);
         if (result < 0)
                 return result;
         result = kt_mkdir_p(AT_FDCWD, work, 0755);

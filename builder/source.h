@@ -23,6 +23,9 @@ struct net {
 
 int net_parse(struct json_object *request, struct net *ret, struct kt_error *reterr);
 
+/* Can the keyring be read, if there is to be one? Asked before anything comes that it is needed for. */
+int net_check_keyring(const struct net *net, struct kt_error *reterr);
+
 /* A tarball that is here whole. Release with source_done(). */
 struct source {
         char *tarball;       /* absolute path, below work */

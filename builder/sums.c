@@ -153,6 +153,25 @@ bool sums_cut_markers(char *text, size_t *size)
         return false;
 }
 
+/* "BAD signature from ..." of "gpgv: BAD signature from ...", in place: it is put into a sentence. */
+static const char *gpgv_reason(char *err)
+{
+        static const char *const fronts[] = {"gpgv: ", "[don't know]: "};
+        char *line = last_line(err);
+        size_t len;
+
+        if (!line)
+                return "it does not say why";
+        line += strspn(line, " \t");
+        for (size_t i = 0; i < KT_ARRAY_SIZE(fronts); i++)
+                if (strncmp(line, fronts[i], strlen(fronts[i])) == 0)
+                        line += strlen(fronts[i]);
+        for (len = strlen(line); len > 0 && strchr(" \t\r.:;,", line[len - 1]); len--)
+                ;
+        line[len] = '\0';
+        return len > 0 ? line : "it does not say why";
+}
+
 /* The text on gpgv's standard input; it gives back what is signed, and nothing else is looked at. */
 static int ask_gpgv(const struct net *net, char **text, size_t *size, struct kt_error *reterr)
 {
@@ -174,11 +193,10 @@ static int ask_gpgv(const struct net *net, char **text, size_t *size, struct kt_
                 return r;
         if (out.status != 0)
                 return kt_error_set(reterr, -EKEYREJECTED, KT_E_DOWNLOAD,
-                                    "the signature of the sums on %s is not good by %s: %s; another mirror "
-                                    "(KernelMirror= in "
-                                    "ktstrd.conf) or another keyring (KernelKeyring=)?",
-                                    net->mirror, net->keyring,
-                                    last_line(out.err) ?: "gpgv does not say why");
+                                    "the signature of the sums on %s is not good by %s (gpgv: %s); another "
+                                    "mirror (KernelMirror= in ktstrd.conf) or another keyring "
+                                    "(KernelKeyring=)?",
+                                    net->mirror, net->keyring, gpgv_reason(out.err));
         free(*text);
         *text = TAKE_PTR(out.out);
         *size = out.out_size;

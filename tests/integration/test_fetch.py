@@ -552,7 +552,7 @@ class Signatures(NetTest):
 
     def test_a_changed_text_is_not(self):
         self.server.files[SUMS] = SIGNED_SUMS.replace("6.14.3", "6.14.4").encode()
-        self.refused("signature", "not good", "BAD signature", "KernelKeyring=")
+        self.refused("signature", "not good", "(gpgv: BAD signature from ", '"); another mirror', "KernelKeyring=")
 
     def test_nor_one_by_another(self):
         self.server.files[SUMS] = self.server.sums_of(f"{ks.MIRROR}/v6.x")
@@ -579,7 +579,10 @@ class Signatures(NetTest):
 
     def test_a_keyring_that_is_not_there_is_told(self):
         self.keyring.unlink()
-        self.refused("not good", str(self.keyring))
+        self.refused(f"cannot read KernelKeyring={self.keyring}: No such file or directory")
+        self.keyring.mkdir()
+        self.refused(f"cannot read KernelKeyring={self.keyring}: Is a directory")
+        self.assertEqual(self.server.requests, [])
 
     def test_so_is_a_gpgv_that_is_not_there(self):
         self.env["PATH"] = str(self.dir)
