@@ -21,6 +21,7 @@
 #include "request.h"
 #include "source.h"
 #include "tree.h"
+#include "version.h"
 
 /* In work: which source is in source/, and is it there whole? "half" or "whole", and what it is. */
 #define STATE_FILE "source.state"
@@ -324,6 +325,40 @@ static int fetch_tarball(struct build *b, struct source *s, struct kt_error *ret
         return s->tarball ? 0 : oom(reterr);
 }
 
+static int read_version(const struct build *b, char **ret, struct kt_error *reterr)
+{
+        _cleanup_free_ char *path = kt_path_join(b->dir, "Makefile"), *text = NULL;
+        int r = path ? kt_read_file(AT_FDCWD, path, FILE_MAX, &text, NULL) : -ENOMEM;
+
+        if (r >= 0)
+                r = makefile_version(text, ret);
+        return r < 0 ? kt_error_set(reterr, r, KT_E_BAD_KERNEL,
+                                    "%s is no kernel source: its Makefile says no version", b->name)
+                     : 0;
+}
+
+/* A mirror may have put another file in its place, sums and all; under the version that was asked for it
+ * would be kept and found. */
+static int check_release(const struct build *b, const struct source *s, struct kt_error *reterr)
+{
+        _cleanup_free_ char *says = NULL;
+        struct version is = {}, wanted = {};
+        int r = read_version(b, &says, reterr);
+
+        if (r < 0)
+                return r;
+        if (version_parse(says, &is) && version_parse(b->version, &wanted) &&
+            version_compare(&is, &wanted) == 0)
+                return 0;
+        (void)unlink(s->tarball);
+        (void)kt_remove_tree(AT_FDCWD, b->dir);
+        return kt_error_set(
+                reterr, -EBADMSG, KT_E_DOWNLOAD,
+                "%s: its Makefile says that it is %s, and not %s; %s in ktstrd.conf names another "
+                "mirror",
+                s->url, says, b->version, wanted.rc ? "KernelCandidates=" : "KernelMirror=");
+}
+
 static int get_source(struct build *b, struct kt_error *reterr)
 {
         struct source s = {0};
@@ -345,6 +380,8 @@ static int get_source(struct build *b, struct kt_error *reterr)
                 r = fetch_tarball(b, &s, reterr);
                 if (r >= 0)
                         r = tarball_unpack(s.tarball, b->name, b->dir, reterr);
+                if (r >= 0 && b->q.kind == SOURCE_VERSION)
+                        r = check_release(b, &s, reterr);
                 source_done(&s);
         }
         return r < 0 ? r : write_state(b, "whole", reterr);
@@ -353,16 +390,13 @@ static int get_source(struct build *b, struct kt_error *reterr)
 /* Of git nobody knew the version before. */
 static int check_source(struct build *b, struct kt_error *reterr)
 {
-        _cleanup_free_ char *path = kt_path_join(b->dir, "Makefile"), *text = NULL, *version = NULL;
-        int r = path ? kt_read_file(AT_FDCWD, path, FILE_MAX, &text, NULL) : -ENOMEM;
+        char *version = NULL;
+        int r = read_version(b, &version, reterr);
 
-        if (r >= 0)
-                r = makefile_version(text, &version);
         if (r < 0)
-                return kt_error_set(reterr, r, KT_E_BAD_KERNEL,
-                                    "%s is no kernel source: its Makefile says no version", b->name);
+                return r;
         free(b->version);
-        b->version = TAKE_PTR(version);
+        b->version = version;
         return 0;
 }
 

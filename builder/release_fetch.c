@@ -37,6 +37,7 @@ void source_done(struct source *s)
         free(s->tarball);
         free(s->version);
         free(s->name);
+        free(s->url);
         free(s->source_sha256);
         *s = (struct source){};
 }
@@ -190,6 +191,7 @@ int release_fetch(const struct net *net, const char *version, const char *work, 
         }
         s.tarball = TAKE_PTR(r.path);
         s.name = TAKE_PTR(r.file);
+        s.url = TAKE_PTR(r.url);
         s.version = strdup(version);
         if (!s.version)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");

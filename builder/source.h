@@ -31,6 +31,7 @@ struct source {
         char *tarball;       /* absolute path, below work */
         char *version;       /* "6.14.2"; NULL when only its Makefile knows */
         char *name;          /* for a person: "linux-6.14.2.tar.xz", "linux-source-6.12 6.12.117-1" */
+        char *url;           /* it is from there; NULL of what was here */
         char *source_sha256; /* 64 hex digits; NULL of a release of kernel.org's, which its version names */
 };
 

@@ -14,6 +14,7 @@ import tempfile
 import unittest
 import zlib
 
+import kernel_server as ks
 import kernel_tree
 import ktstr_test as kt
 
@@ -505,6 +506,20 @@ class Builds(Builder):
 
 
 class Failures(Builder):
+    def test_a_release_that_is_another_version_is_refused(self):
+        with ks.KernelServer() as server:
+            server.release("6.14.2", kernel_tree.release_tarball("6.14.3"))
+            server.release("6.15-rc2", kernel_tree.release_tarball("6.15-rc1"))
+            for version, says, key in (("6.14.2", "6.14.3", "KernelMirror="), ("6.15-rc2", "6.15-rc1", "KernelCandidates=")):
+                error, _ = self.refused({"kind": "version", "version": version}, DOWNLOAD, net=server.net())
+                self.assertEqual(error["message"], f"{server.url}{server.path(version)}: its Makefile says that it is {says}, and not {version}; "
+                                                   f"{key} in ktstrd.conf names another mirror")
+                # Nothing of it is gone on with.
+                server.release(version)
+                h = self.build({"kind": "version", "version": version}, net=server.net())
+                self.assertEqual(h.result["version"], version)
+                self.assertEqual(len(server.asked(server.path(version))), 2)
+
     def test_a_compiler_error_is_the_message(self):
         tree = self.tree(error=EXT)
         error, _ = self.refused(of_tree(tree), BUILD_FAILED)
