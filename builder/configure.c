@@ -12,6 +12,7 @@
 #include "answer.h"
 #include "child.h"
 #include "make_run.h"
+#include "version.h"
 
 #define CONFIG_MAX (4U << 20)
 #define NOT_SET " is not set"
@@ -232,19 +233,35 @@ static char *why(const char *config, const char *name, const struct config_facts
         return kt_format("the source does not know it, or something that it depends on is off");
 }
 
+/* text (NULL: it is the first) with one more in it; malloced, NULL when memory is out. Why several are gone
+ * is often the same, and then said once. */
+static char *name_missing(const char *text, const char *name, const char *reason)
+{
+        if (!text)
+                return kt_format("CONFIG_%s did not survive olddefconfig: %s", name, reason);
+        if (strstr(text, reason))
+                return kt_format("%s; nor did CONFIG_%s", text, name);
+        return kt_format("%s; nor did CONFIG_%s: %s", text, name, reason);
+}
+
 int config_check(const char *config, const struct config_facts *facts, struct kt_error *reterr)
 {
+        _cleanup_free_ char *text = NULL;
+
         for (size_t i = 0; i < KT_ARRAY_SIZE(required); i++) {
                 _cleanup_free_ char *reason = NULL;
+                char *longer;
 
                 if (is_on(config, required[i]))
                         continue;
                 reason = why(config, required[i], facts, 0);
-                return kt_error_set(reterr, -ENOENT, KT_E_BUILD,
-                                    "CONFIG_%s did not survive olddefconfig: %s", required[i],
-                                    reason ? reason : "?");
+                longer = reason ? name_missing(text, required[i], reason) : NULL;
+                if (!longer)
+                        return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+                free(text);
+                text = longer;
         }
-        return 0;
+        return text ? kt_error_set(reterr, -ENOENT, KT_E_BUILD, "%s", text) : 0;
 }
 
 /* --- with files --- */
@@ -272,10 +289,14 @@ static unsigned pahole_needed(const char *dir)
         return p && sscanf(p, "depends on PAHOLE_VERSION >= %u", &n) == 1 ? n : 0;
 }
 
-static bool has_sched_ext(const char *dir)
+/* From 6.12 on each has it; an older one may have been given it. */
+static bool has_sched_ext(const char *dir, const char *version)
 {
         _cleanup_free_ char *path = kt_path_join(dir, "kernel/Kconfig.preempt"), *text = NULL;
+        struct version v;
 
+        if (version_parse(version, &v) && (v.part[0] > 6 || (v.part[0] == 6 && v.part[1] >= 12)))
+                return true;
         return path && kt_read_file(AT_FDCWD, path, CONFIG_MAX, &text, NULL) == 0 &&
                strstr(text, "config SCHED_CLASS_EXT\n");
 }
@@ -372,7 +393,7 @@ int configure(const struct configure *c, char **ret_text, struct json_object *de
         config_lost(text, fragment, log_lost, NULL);
         (void)child_run(&pahole, NULL);
         facts.pahole_needed = pahole_needed(c->dir);
-        facts.has_sched_ext = has_sched_ext(c->dir);
+        facts.has_sched_ext = has_sched_ext(c->dir, c->version);
         r = config_check(text, &facts, reterr);
         if (r < 0)
                 return r;

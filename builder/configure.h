@@ -22,7 +22,7 @@ struct configure {
 };
 
 /* Answers with the stage "configure", and a warning for each line of extra that did not survive. *ret_text
- * is the configuration, malloced. KT_E_BUILD names the option that is missing and why it may be. */
+ * is the configuration, malloced. KT_E_BUILD names each option that is missing and why it may be. */
 int configure(const struct configure *c, char **ret_text, struct json_object *details,
               struct kt_error *reterr);
 
@@ -34,12 +34,12 @@ char *config_merge(const char *base, const char *over);
 /* What may explain that an option went. */
 struct config_facts {
         const char *version, *extra; /* extra may be NULL */
-        bool has_sched_ext;          /* the source knows CONFIG_SCHED_CLASS_EXT */
+        bool has_sched_ext;          /* the source has sched_ext */
         unsigned pahole;             /* 124 of v1.24; 0 when it is not installed */
         unsigned pahole_needed;      /* by the source, for BTF; 0: not known */
 };
 
-/* Is all there that a guest needs? KT_E_BUILD with the first that is not. */
+/* Is all there that a guest needs? KT_E_BUILD with all that is not. */
 int config_check(const char *config, const struct config_facts *facts, struct kt_error *reterr);
 
 /* Hands each line of extra that config does not have to `lost`: the line, and what became of the option. */

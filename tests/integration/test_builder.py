@@ -556,6 +556,8 @@ exit 1
         error, _ = self.refused(of_tree(self.tree(drops=["SCHED_CLASS_EXT"], version="6.6.1")), BUILD_FAILED)
         self.assertEqual(error["message"], "CONFIG_SCHED_CLASS_EXT did not survive olddefconfig: kernel 6.6.1 has no sched_ext, "
                                            "which came with 6.12")
+        error, _ = self.refused(of_tree(self.tree("new", drops=["SCHED_CLASS_EXT", "BPF_JIT"], version="6.12")), BUILD_FAILED)
+        self.assertEqual(error["message"], "CONFIG_SCHED_CLASS_EXT did not survive olddefconfig: CONFIG_BPF_JIT, which it needs, is off")
         tree = self.tree("other", drops=["PCI", "VIRTIO_PCI"])
         error, _ = self.refused(of_tree(tree), BUILD_FAILED)
         self.assertEqual(error["message"], "CONFIG_VIRTIO_PCI did not survive olddefconfig: CONFIG_PCI, which it needs, is off")

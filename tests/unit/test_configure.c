@@ -100,7 +100,7 @@ START_TEST(a_good_one_is_good)
 }
 END_TEST
 
-START_TEST(the_first_that_is_missing_is_named)
+START_TEST(each_that_is_missing_is_named)
 {
         static const char *const required[] = {
                 "SCHED_CLASS_EXT", "DEBUG_INFO_BTF", "BPF_SYSCALL", "FTRACE",
@@ -143,16 +143,29 @@ START_TEST(pahole_is_the_reason)
         facts.pahole = 0;
         expect_with(over, facts,
                     "CONFIG_SCHED_CLASS_EXT did not survive olddefconfig: CONFIG_DEBUG_INFO_BTF, which it "
-                    "needs, is off: pahole is not installed; install the package dwarves");
+                    "needs, is off: pahole is not installed; install the package dwarves; nor did "
+                    "CONFIG_DEBUG_INFO_BTF");
         facts.pahole = 117;
         expect_with(over, facts,
                     "CONFIG_SCHED_CLASS_EXT did not survive olddefconfig: CONFIG_DEBUG_INFO_BTF, which it "
-                    "needs, is off: pahole 1.17 is too old, 1.21 is needed");
+                    "needs, is off: pahole 1.17 is too old, 1.21 is needed; nor did CONFIG_DEBUG_INFO_BTF");
         facts.pahole = 124;
         facts.pahole_needed = 126;
         expect_with("# CONFIG_DEBUG_INFO_BTF is not set\n", facts,
                     "CONFIG_DEBUG_INFO_BTF did not survive olddefconfig: pahole 1.24 is too old, 1.26 is "
                     "needed");
+}
+END_TEST
+
+START_TEST(all_that_are_missing_are_named)
+{
+        expect_with(
+                "# CONFIG_BPF_JIT is not set\n# CONFIG_SCHED_CLASS_EXT is not set\n"
+                "# CONFIG_PCI is not set\n# CONFIG_VIRTIO_PCI is not set\n# CONFIG_FTRACE is not set\n",
+                usual,
+                "CONFIG_SCHED_CLASS_EXT did not survive olddefconfig: CONFIG_BPF_JIT, which it needs, is "
+                "off; nor did CONFIG_FTRACE: the source does not know it, or something that it depends on "
+                "is off; nor did CONFIG_VIRTIO_PCI: CONFIG_PCI, which it needs, is off");
 }
 END_TEST
 
@@ -198,6 +211,6 @@ START_TEST(the_extra_configuration_is_the_reason)
 END_TEST
 
 UNIT_MAIN("configure", what_is_merged_over_takes_the_place_of_what_was, lines_that_are_lost_are_named,
-          a_good_one_is_good, the_first_that_is_missing_is_named, an_old_kernel_is_the_reason,
-          pahole_is_the_reason, what_excludes_it_is_the_reason, what_it_needs_is_the_reason,
-          a_module_does_not_do, the_extra_configuration_is_the_reason)
+          a_good_one_is_good, each_that_is_missing_is_named, an_old_kernel_is_the_reason,
+          all_that_are_missing_are_named, pahole_is_the_reason, what_excludes_it_is_the_reason,
+          what_it_needs_is_the_reason, a_module_does_not_do, the_extra_configuration_is_the_reason)
