@@ -1212,7 +1212,7 @@ class Real(Case):
             self.assertEqual((again["build"]["existed"], again["kernel"]), (True, b.outcome["kernel"]))
 
     def test_a_dirty_tree_is_not_cached(self):
-        self.write()
+        self.write(vmlinux=kernel_files.elf("6.14.2-g0123456789ab-dirty", config=kernel_files.CONFIG))
         self.commit()
         with open(self.tree / "mm/slub.c", "a") as f:
             f.write("/* mine */\n")
@@ -1221,6 +1221,10 @@ class Real(Case):
             self.assertEqual(verdict["verdict"], "pass", verdict)
             self.assertTrue(verdict["reason"].startswith("built, not cached: ") and verdict["reason"].endswith(f"; use --kernel {self.tree}"), verdict)
             self.assertTrue((self.tree / "vmlinux").exists())
+            # As the kernel's own scripts have its release, it can be named, and its label says so.
+            [resolved] = daemon.call("io.ktstrd.Kernel.Resolve", kernels=[str(self.tree)])["parameters"]["resolved"]
+            self.assertRegex(resolved["label"], r"^kernel_path_.*_dirty$")
+            self.assertIn("6.14.2-g0123456789ab-dirty", resolved["entry"]["key"])
 
     def test_a_compiler_error(self):
         self.write(error="kernel/sched/ext.c")

@@ -386,7 +386,8 @@ class Builds(Builder):
         h = self.build(of_tree(tree), objects=20)
         config = (self.work / "config").read_bytes()
         self.assertEqual(h.result, {"tree": str(tree), "config": str(self.work / "config"), "config_hash": crc(config),
-                                    "version": "6.14.2", "release": "6.14.2", "cacheable": True, "objects": 13})
+                                    "version": "6.14.2", "release": f"6.14.2-g{commit[:12]}", "cacheable": True,
+                                    "objects": 13})
         self.assertEqual((tree / ".config").read_bytes(), own)
         self.assertIn(b"\nCONFIG_MINE=y\n", config)
         self.assertIn(b"\nCONFIG_PVH=y\n", config)
@@ -448,7 +449,7 @@ class Builds(Builder):
         source = self.work / "source"
         self.assertEqual(self.git("rev-parse", "HEAD", cwd=source), commit)
         self.assertEqual(self.git("rev-list", "--count", "HEAD", cwd=source), "1")
-        self.assertEqual((h.result["version"], h.result["cacheable"]), ("6.14.2", True))
+        self.assertEqual((h.result["version"], h.result["release"], h.result["cacheable"]), ("6.14.2", f"6.14.2-g{commit[:12]}", True))
         clone = h.lines[h.lines.index(next(line for line in h.lines if line.get("stage") == "clone")):]
         progress = next(line["progress"] for line in clone if "progress" in line)
         self.assertEqual(progress["unit"], "objects")
@@ -620,10 +621,17 @@ exit 1
         self.assertEqual((h.the_plan["cacheable"], h.result["cacheable"]), (True, False))
         self.assertIn(f"its tree {tree} changed while it was built: it is not kept", h.all("warning"))
 
+    def test_a_look_at_it_by_its_own_scripts_is_no_change(self):
+        tree, commit = self.repository()
+        os.utime(tree / EXT, (1000000000, 1000000000))  # the same text: git status looks again
+        h = self.build(of_tree(tree))
+        self.assertEqual((h.result["release"], h.result["cacheable"]), (f"6.14.2-g{commit[:12]}", True))
+
     def test_a_dirty_tree_is_built_and_not_kept(self):
-        tree, _ = self.repository()
+        tree, commit = self.repository()
         (tree / EXT).write_text("/* mine */\n")
         h = self.build(of_tree(tree))
+        self.assertEqual(h.result["release"], f"6.14.2-g{commit[:12]}-dirty")
         self.assertEqual((h.result["cacheable"], h.result["why"]), (False, f"its tree {tree} has changes that are not committed"))
 
 

@@ -52,10 +52,11 @@ $(OBJECTS): %.o: %.c
 	@sh scripts/compile $<
 	@cp $< $@
 
-include/config/kernel.release:
+include/config/kernel.release: FORCE
 	@test -f $(KCONFIG_CONFIG) || { echo "***" >&2; echo "*** Configuration file \"$(KCONFIG_CONFIG)\" not found!" >&2; exit 1; }
 	@mkdir -p include/config
-	@echo $(KERNELVERSION) >$@
+	@release=$(KERNELVERSION)$$(sh scripts/setlocalversion $(KCONFIG_CONFIG)); \
+		test "$$(cat $@ 2>/dev/null)" = "$$release" || echo "$$release" >$@
 
 vmlinux: include/config/kernel.release $(OBJECTS) fake/vmlinux
 	@sh scripts/step $@
@@ -71,7 +72,9 @@ mrproper: clean
 	@rm -rf include/config .config
 	@echo "  MRPROPER ."
 
-.PHONY: all clean defconfig kernelrelease kernelversion mrproper olddefconfig tinyconfig
+FORCE:
+
+.PHONY: FORCE all clean defconfig kernelrelease kernelversion mrproper olddefconfig tinyconfig
 """
 
 # Of each option the last line counts; what an option lacks to be there is in scripts/drops.
@@ -88,6 +91,13 @@ awk '
                                 print line[order[i]]
         }
 ' scripts/drops "$config" >"$config.new" && mv "$config.new" "$config"
+"""
+
+# git status as the older ones have it: it writes the index anew.
+SETLOCALVERSION = r"""grep -qx CONFIG_LOCALVERSION_AUTO=y "$1" || exit 0
+head=$(git rev-parse --verify HEAD 2>/dev/null) && [ -z "$(git rev-parse --show-cdup)" ] || exit 0
+printf -- -g%.12s "$head"
+[ -z "$(git status -uno --porcelain)" ] || printf -- -dirty
 """
 
 STEP = r"""# What is to happen beside a target, before it is made: scripts/hangs and scripts/changes name it.
@@ -138,6 +148,7 @@ def fake_tree(version="6.14.2", *, error=None, warning=None, drops=(), hangs=Non
         "arch/x86/configs/defconfig": DEFCONFIG,
         "arch/x86/configs/tinyconfig": TINYCONFIG,
         "scripts/olddefconfig": OLDDEFCONFIG,
+        "scripts/setlocalversion": SETLOCALVERSION,
         "scripts/step": STEP,
         "scripts/compile": COMPILE,
         "scripts/drops": "".join(f"{d}\n" for d in drops),
