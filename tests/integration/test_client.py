@@ -157,6 +157,10 @@ class Client(unittest.TestCase):
             self.assertIn("--no-autostart", result.out)
             self.assertLess(len(result.out), len(whole))
         self.assertEqual(self.daemon.ctl("kernel", "bui", "--help").out, whole)
+        build = self.daemon.ctl("kernel", "build", "--help").out
+        for option in re.findall(r"--[a-z-]+", build.partition("                     build one")[0]):
+            if option not in ("--source", "--git", "--ref", "--tarball", "--package"):
+                self.assertIn(f"{option}: ", build)
 
     def test_unknown_words(self):
         self.refused("sumbit", words=["no verb 'sumbit'", "did you mean 'submit'"])
