@@ -68,7 +68,10 @@ static bool confirm(struct json_object *would, int *ret_status)
                 fprintf(stderr, "  %s\n", json_object_get_string(json_object_array_get_idx(keys, i)));
         fprintf(stderr, "remove %zu entries? [y/N] ", n);
         *ret_status = 0;
-        return is_yes();
+        if (is_yes())
+                return true;
+        fputs("nothing removed\n", stderr);
+        return false;
 }
 
 int kernel_clean(int argc, char **argv, struct globals *g)

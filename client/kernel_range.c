@@ -19,6 +19,10 @@ static int show(const char *range, bool fetch, const struct globals *g)
         versions = kt_json_get(reply, "versions");
         for (size_t i = 0; i < json_object_array_length(versions); i++)
                 puts(json_object_get_string(json_object_array_get_idx(versions, i)));
+        if (json_object_array_length(versions) == 0)
+                fprintf(stderr, "%s: no version of it is %s\n", range,
+                        fetch ? "cached or released"
+                              : "cached; with --fetch kernel.org's releases are looked at too");
         return 0;
 }
 

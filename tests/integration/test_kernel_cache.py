@@ -383,6 +383,7 @@ class Cleaned(CacheTest):
         for no in ("\n", "n\n", "N\n", "yes, of course\n"[1:], " y\n", "\x04"):
             seen, status = self.answer(no, "--keep", "1")
             self.assertIn("remove 3 entries? [y/N]", seen)
+            self.assertTrue(seen.endswith("nothing removed\r\n"), seen)
             self.assertEqual((status, self.keys()), (0, [*keys, "bad"]), no)
         for yes, left in (("y\n", keys[:2]), ("Y\n", keys[:1])):
             seen, status = self.answer(yes, "--keep", str(len(left)))
