@@ -99,7 +99,13 @@ int client_connect(const struct globals *g, struct rpc *ret, struct kt_error *re
 
 int client_tell(const struct verb *v, const struct kt_error *err)
 {
-        fprintf(stderr, "ktstrctl: %s: %s\n", v->name, kt_error_text(err));
+        const char *text = kt_error_text(err);
+        const size_t n = strlen(v->name);
+
+        /* The parameter that is wrong may be called as the verb is. */
+        if (strncmp(text, v->name, n) == 0 && strncmp(text + n, ": ", 2) == 0)
+                text += n + 2;
+        fprintf(stderr, "ktstrctl: %s: %s\n", v->name, text);
         return exit_status_of_error(err->name ? err->name : KT_E_INTERNAL);
 }
 

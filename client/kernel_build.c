@@ -89,6 +89,68 @@ static int take_git(struct wish *w, const char *url)
         return take_source(w, "--git", "git_url", absolute ? absolute : url);
 }
 
+static bool is_file(const char *path)
+{
+        struct stat st;
+
+        return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* A version, as against all else that names a kernel elsewhere: that is built too, and here is how. */
+static int take_version(struct wish *w, const char *text)
+{
+        static const char *const refs[] = {
+                [KERNEL_GIT_TAG] = "refs/tags/", [KERNEL_GIT_BRANCH] = "refs/heads/", [KERNEL_GIT_SHA] = ""};
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        struct kernel_spec s;
+        int r = kernel_spec_parse(text, &s, &err), status;
+
+        if (r < 0)
+                status = verb_usage_error(&verb_kernel, "%s", kt_error_text(&err));
+        else if (s.kind == KERNEL_SPEC_RANGE)
+                status = verb_usage_error(&verb_kernel,
+                                          "build takes one version, and '%s' is a range; `ktstrctl kernel "
+                                          "resolve --fetch %s` builds what is missing of it",
+                                          text, text);
+        else if (s.kind == KERNEL_SPEC_GIT)
+                status = verb_usage_error(&verb_kernel,
+                                          "'%s' is no version; of git it is `ktstrctl kernel build --git %s "
+                                          "--ref %s%s`",
+                                          text, s.git_url, s.git_ref_kind ? refs[s.git_ref_kind] : "",
+                                          s.git_ref);
+        else if (s.kind == KERNEL_SPEC_PATH || (s.kind == KERNEL_SPEC_KEY && access(text, F_OK) == 0))
+                status = verb_usage_error(&verb_kernel,
+                                          "'%s' is no version; %s is `ktstrctl kernel build --%s %s`", text,
+                                          is_file(text) ? "a tarball" : "of a tree it",
+                                          is_file(text) ? "tarball" : "source", text);
+        else
+                status = take_source(w, "a version", "version", text);
+        kernel_spec_done(&s);
+        return status;
+}
+
+/* "CONFIG_NAME=..." or "# CONFIG_NAME is not set" */
+static bool sets_an_option(const char *line)
+{
+        const bool off = strncmp(line, "# ", 2) == 0;
+        const char *name = line + (off ? 2 : 0), *end;
+
+        if (strncmp(name, "CONFIG_", 7) != 0)
+                return false;
+        end = name + 7 + strspn(name + 7, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
+        return end > name + 7 && (off ? strncmp(end, " is not set", 11) == 0 : *end == '=');
+}
+
+static bool is_kconfig(const char *text)
+{
+        for (const char *line = text; line; line = strchr(line, '\n')) {
+                line += *line == '\n';
+                if (sets_an_option(line))
+                        return true;
+        }
+        return false;
+}
+
 static int take_extra_kconfig(struct wish *w, const char *path)
 {
         _cleanup_free_ char *text = NULL;
@@ -188,6 +250,18 @@ static int add_tarball(struct wish *w, struct bundle *b, struct kt_error *reterr
 
 /* --- the call --- */
 
+static const struct rpc_name names[] = {{"version", "VERSION"},
+                                        {"git_url", "--git"},
+                                        {"git_ref", "--ref"},
+                                        {"tree", "--source"},
+                                        {"tarball", "--tarball"},
+                                        {"tarball.name", "--tarball"},
+                                        {"tarball.file_fd", "--tarball"},
+                                        {"package", "--package"},
+                                        {"extra_kconfig", "--extra-kconfig"},
+                                        {"jobs", "--jobs"},
+                                        {}};
+
 /* Takes params. */
 static int watch_build(struct json_object *params, const struct bundle *b, bool verbose, struct globals *g)
 {
@@ -204,6 +278,7 @@ static int watch_build(struct json_object *params, const struct bundle *b, bool 
                 json_object_put(params);
                 return status;
         }
+        rpc.names = names;
         if (rpc_send(&rpc, METHOD, params, true, b->fds, b->n, &err) < 0)
                 return client_tell(&verb_kernel, &err);
         return watch_job(&w, &rpc);
@@ -223,6 +298,7 @@ static int detach_build(struct json_object *params, const struct bundle *b, cons
                 json_object_put(params);
                 return status;
         }
+        rpc.names = names;
         if (rpc_send(&rpc, METHOD, params, false, b->fds, b->n, &err) < 0 ||
             rpc_receive(&rpc, &reply, &continues, &err) < 0)
                 return client_tell(&verb_kernel, &err);

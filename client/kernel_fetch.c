@@ -16,6 +16,9 @@
 
 /* --- one build --- */
 
+/* As they stand in git+URL#REF. */
+static const struct rpc_name names[] = {{"version", "VERSION"}, {"git_url", "URL"}, {"git_ref", "REF"}, {}};
+
 static struct json_object *build_parameters(const struct kernel_spec *what)
 {
         struct json_object *params = json_object_new_object();
@@ -56,6 +59,7 @@ static int build(const struct verb *v, const struct globals *g, const struct ker
         fprintf(stderr, "building %s: %s\n", w.what, why);
         if (!client_connect_or_tell(v, g, &rpc, &status))
                 return status;
+        rpc.names = names;
         if (rpc_send(&rpc, "io.ktstrd.Kernel.Build", build_parameters(what), true, NULL, 0, &err) < 0)
                 return client_tell(v, &err);
         status = watch_job(&w, &rpc);

@@ -97,23 +97,31 @@ static const char *keep_name(const char *name)
         return KT_E_INTERNAL;
 }
 
+static const char *typed(const struct rpc_name *names, const char *parameter)
+{
+        for (; names && names->parameter; names++)
+                if (strcmp(names->parameter, parameter) == 0)
+                        return names->typed;
+        return parameter;
+}
+
 /* An error reply as an error object: the daemon's own words where it has some. */
-static int take_error(const struct kt_wire_reply *reply, struct kt_error *reterr)
+static int take_error(const struct rpc *r, const struct kt_wire_reply *reply, struct kt_error *reterr)
 {
         const char *name = keep_name(reply->error);
         const char *message = reply->parameters ? kt_json_str(reply->parameters, "message") : NULL;
         const char *parameter = reply->parameters ? kt_json_str(reply->parameters, "parameter") : NULL;
 
         if (message && parameter && *parameter && !strstr(message, parameter))
-                return kt_error_set(reterr, -EREMOTEIO, name, "%s: %s", parameter, message);
+                return kt_error_set(reterr, -EREMOTEIO, name, "%s: %s", typed(r->names, parameter), message);
         if (message)
                 return kt_error_set(reterr, -EREMOTEIO, name, "%s", message);
         return kt_error_set(reterr, -EREMOTEIO, name, "the daemon answered %s%s%s", reply->error,
                             parameter ? ": " : "", parameter ? parameter : "");
 }
 
-static int take_message(struct json_object *json, struct json_object **ret, bool *ret_continues,
-                        struct kt_error *reterr)
+static int take_message(const struct rpc *rpc, struct json_object *json, struct json_object **ret,
+                        bool *ret_continues, struct kt_error *reterr)
 {
         struct kt_wire_reply reply;
         int r = kt_wire_parse_reply(json, &reply, reterr);
@@ -121,7 +129,7 @@ static int take_message(struct json_object *json, struct json_object **ret, bool
         if (r < 0)
                 return r;
         if (reply.error)
-                return take_error(&reply, reterr);
+                return take_error(rpc, &reply, reterr);
         *ret = reply.parameters ? json_object_get(reply.parameters) : NULL;
         *ret_continues = reply.continues;
         return 0;
@@ -148,7 +156,7 @@ static int take_next(struct rpc *r, struct json_object **ret, bool *ret_continue
                 return kt_error_prefix(reterr, "what the daemon sent is no Varlink"), e;
         if (e == 0)
                 return 0;
-        e = take_message(m.json, ret, ret_continues, reterr);
+        e = take_message(r, m.json, ret, ret_continues, reterr);
         json_object_put(m.json);
         return e < 0 ? e : 1;
 }

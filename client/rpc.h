@@ -13,10 +13,16 @@
 /* The most descriptors that one message can bring (SCM_MAX_FD in the kernel). */
 #define RPC_FDS_MAX 253U
 
+/* What a person has typed for a parameter. */
+struct rpc_name {
+        const char *parameter, *typed;
+};
+
 struct rpc {
         int fd;
         struct kt_wire_decoder *decoder;
-        bool private; /* with the user's own daemon, which is started anew when it is gone */
+        const struct rpc_name *names; /* for errors, up to an empty one; NULL: the parameters' own */
+        bool private;                 /* with the user's own daemon, which is started anew when it is gone */
         /* Called every tick_ms while rpc_receive() waits; NULL: never. */
         void (*on_tick)(void *userdata);
         void *tick_data;
