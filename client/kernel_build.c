@@ -12,6 +12,7 @@
 
 #include "../common/fsutil.h"
 #include "../proto/errors.h"
+#include "../proto/kernel_spec.h"
 #include "bundle.h"
 #include "kernel_choice.h"
 #include "units.h"
@@ -160,6 +161,14 @@ static int take_extra_kconfig(struct wish *w, const char *path)
         if (r < 0)
                 return verb_usage_error(&verb_kernel, "--extra-kconfig: cannot read %s: %s", path,
                                         strerror(-r));
+        if (strlen(text) != size)
+                return verb_usage_error(&verb_kernel, "--extra-kconfig: %s is no text: it has a NUL in it",
+                                        path);
+        if (!is_kconfig(text))
+                return verb_usage_error(&verb_kernel,
+                                        "--extra-kconfig: %s sets nothing: it has no line such as "
+                                        "CONFIG_NAME=y or # CONFIG_NAME is not set",
+                                        path);
         kt_json_add_str(w->params, "extra_kconfig", text);
         return 0;
 }
@@ -222,7 +231,7 @@ static int parse(int argc, char **argv, struct wish *w, struct globals *g)
         if (argc - optind > 1)
                 return verb_usage_error(&verb_kernel, "build takes at most one version");
         if (optind < argc) {
-                status = take_source(w, "a version", "version", argv[optind]);
+                status = take_version(w, argv[optind]);
                 if (status)
                         return status;
         }

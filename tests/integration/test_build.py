@@ -1118,6 +1118,54 @@ class Client(Case):
                     self.assertTrue(r.err.startswith("ktstrctl: kernel: "), r)
             self.assertEqual(daemon.jobs(), [])
 
+    def test_what_is_no_version_is_told_how_it_is_built(self):
+        (self.folder / "linux").mkdir()
+        (self.folder / "mine.tar.xz").write_bytes(b"tar")
+        with self.daemon() as daemon:
+            for text, says in (("6.12..6.14", "`ktstrctl kernel resolve --fetch 6.12..6.14`"), ("6.14..6.12", "did you mean 6.12..6.14?"),
+                               ("git+https://h/r#v6.14", "`ktstrctl kernel build --git https://h/r --ref v6.14`"),
+                               ("git+https://h/r#branch=x", "`ktstrctl kernel build --git https://h/r --ref refs/heads/x`"),
+                               ("git+https://h/r", "git+URL#REF"), ("../linux", "of a tree it is `ktstrctl kernel build --source ../linux`"),
+                               ("linux", "`ktstrctl kernel build --source linux`"), ("mine.tar.xz", "`ktstrctl kernel build --tarball mine.tar.xz`"),
+                               ("./mine.tar.xz", "a tarball is `ktstrctl kernel build --tarball ./mine.tar.xz`")):
+                with self.subTest(text=text):
+                    r = daemon.ctl("kernel", "build", text, cwd=self.folder)
+                    self.assertEqual((r.status, r.out, len(r.err.splitlines())), (64, "", 1), r)
+                    self.assertIn(says, r.err)
+            self.assertEqual(daemon.jobs(), [])
+
+    def test_errors_name_what_was_typed(self):
+        with self.daemon() as daemon:
+            for argv, says in ((["build", "--git", "ext::sh -c x"], "kernel: --git: 'ext::sh -c x' is no URL"),
+                               (["build", "--git", "https://h/r", "--ref", "-x"], "kernel: --ref: '-x' is no name of a branch"),
+                               (["build", "--git", "https://h/r", "--ref", "-x", "--detach"], "kernel: --ref: '-x' is no name of a branch"),
+                               (["build", "latest"], "kernel: 'latest' is no version"),
+                               (["build", "--package", "X"], "kernel: 'X' is no name of a package"),
+                               (["resolve", "--fetch", "git+https://h/r#-x"], "kernel: REF: '-x' is no name of a branch"),
+                               (["resolve", "../nope"], "ktstrctl: kernel: ")):
+                with self.subTest(argv=argv):
+                    r = daemon.ctl("kernel", *argv)
+                    self.assertEqual((r.status, r.out), (64, ""), r)
+                    self.assertIn(says, r.err)
+                    self.assertNotIn("kernel: kernel:", r.err)
+                    self.assertNotIn("git_", r.err)
+
+    def test_an_extra_configuration_that_is_none_is_refused(self):
+        extra = self.folder / "extra"
+        with self.daemon() as daemon:
+            for content, says in ((b"", "sets nothing"), (b"FOO=y\n# a comment on CONFIG_A\nCONFIG_B\n", "sets nothing"),
+                                  (b"\n\n", "sets nothing"), (b"CONFIG_A=y\n\0CONFIG_B=y\n", "NUL")):
+                with self.subTest(content=content):
+                    extra.write_bytes(content)
+                    r = daemon.ctl("kernel", "build", "--extra-kconfig", extra)
+                    self.assertEqual((r.status, r.out), (64, ""), r)
+                    self.assertIn(f"--extra-kconfig: {extra} ", r.err)
+                    self.assertIn(says, r.err)
+            self.assertEqual(daemon.jobs(), [])
+            for content in (b"# CONFIG_A is not set", b"\n# why\nCONFIG_A=m\n", b"noise\nCONFIG_A=\"x\"\r\n"):
+                extra.write_bytes(content)
+                self.assertEqual(daemon.ctl("kernel", "build", "--extra-kconfig", extra, "--force").status, 0)
+
     def test_an_interrupt_cancels(self):
         self.script("stage compile\nhold here")
         with self.daemon() as daemon:
