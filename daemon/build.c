@@ -204,6 +204,29 @@ static bool empty_scope(struct build *b)
         return b->working;
 }
 
+static void on_silence(uv_timer_t *timer)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        struct build *b = timer->data;
+        kt_log_scope(job_log_context(b->job));
+
+        kt_error_set(&err, -ETIMEDOUT, KT_E_TIMEOUT,
+                     "nothing was heard of the build for %llu s, so it was ended (BuildSilenceSec= in "
+                     "ktstrd.conf); build.log has its last words",
+                     (unsigned long long)b->server->config->build_silence_ms / 1000);
+        build_fail(b, &err);
+}
+
+void build_hear(struct build *b)
+{
+        const bool its_turn = b->phase == PHASE_PLANNING || b->phase == PHASE_BUILDING;
+
+        /* Once it is to end the timer is for that. */
+        if (b->process && its_turn && !atomic_load(&b->ending) && !b->have_result && !b->have_failure &&
+            !b->found)
+                uv_timer_start(&b->timer, on_silence, b->server->config->build_silence_ms, 0);
+}
+
 void build_expect_exit(struct build *b)
 {
         uv_timer_start(&b->timer, on_kill_time, KILL_AFTER_MS, 0);
@@ -434,6 +457,8 @@ static void start_helper(struct build *b)
         b->phase = PHASE_PLANNING;
         if (process_start(&b->server->loop, &params, on_helper_exit, b, &b->process, &err) < 0)
                 build_fail(b, &err);
+        else
+                build_hear(b);
 }
 
 static void on_prepared(void *data, int status)

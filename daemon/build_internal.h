@@ -92,6 +92,9 @@ void build_fail(struct build *b, struct kt_error *err);
 /* The helper has been told to go, or has said its last word. */
 void build_expect_exit(struct build *b);
 
+/* The helper has said something, or it is its turn to: from here on its silence is timed. */
+void build_hear(struct build *b);
+
 /* A word on the helper's standard input. */
 void build_tell_helper(struct build *b, const char *word);
 

@@ -112,6 +112,7 @@ static void on_looked(void *data, int status)
         }
         b->phase = PHASE_BUILDING;
         if (!b->found) {
+                build_hear(b);
                 build_tell_helper(b, "go\n");
                 return;
         }
@@ -123,5 +124,6 @@ static void on_looked(void *data, int status)
 void build_look(struct build *b)
 {
         b->phase = PHASE_LOOKING;
+        uv_timer_stop(&b->timer);
         build_start_work(b, look_work, on_looked);
 }

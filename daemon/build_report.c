@@ -161,6 +161,7 @@ void build_on_line(void *userdata, const char *line, size_t size, bool cut)
         b->output_bytes += size;
         if (atomic_load(&b->ending))
                 return;
+        build_hear(b);
         if (cut)
                 refuse(b, "said a line that is too long");
         else if (b->output_bytes > OUTPUT_MAX)

@@ -37,6 +37,7 @@ struct config {
                 *kernel_candidates; /* URLs: releases' tarballs, their list, and those of candidates */
         char *kernel_keyring;       /* of those who sign them; NULL: none */
         unsigned build_cpu_quota;   /* percent of the host's CPUs that a build may take; 1 … 100 */
+        uint64_t build_silence_ms;  /* a build that says nothing for so long is ended */
         uint64_t download_stall_ms; /* a download that brings nothing for so long is begun again */
 
         uint64_t guest_memory; /* bytes that the guests of running jobs may have together */

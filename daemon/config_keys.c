@@ -55,6 +55,8 @@ static const struct key {
                                     "100%"},
         [CONFIG_DOWNLOAD_STALL] = {"Kernels", "DownloadStallSec", SPAN, FIELD(download_stall_ms), "30s",
                                    "1s", "1h"},
+        [CONFIG_BUILD_SILENCE] = {"Kernels", "BuildSilenceSec", SPAN, FIELD(build_silence_ms), "30min", "1s",
+                                  "365d"},
         [CONFIG_CACHE_DIR] = {"Daemon", "CacheDir", PATH, FIELD(cache_dir)},
         [CONFIG_STATE_DIR] = {"Daemon", "StateDir", PATH, FIELD(state_dir)},
         [CONFIG_IDLE_EXIT] = {"Daemon", "IdleExitSec", SPAN, FIELD(idle_exit_ms), "10min", "0", "infinity"},

@@ -112,6 +112,11 @@ class Case(unittest.TestCase):
         # Not the user's own systemd, where there is one.
         return {"FAKE_BUILD_SCRIPT": str(self.plays), "FAKE_BUILD_IMAGE": str(self.image), "XDG_RUNTIME_DIR": str(self.folder / "none"), **more}
 
+    def config(self, *lines):
+        path = self.folder / "conf"
+        path.write_text("[Kernels]\n" + "\n".join(lines) + "\n")
+        return path
+
     def daemon(self, *options, env=None, **keywords):
         return kt.Daemon("--builder", self.helper, *options, env=self.env(**(env or {})), fake="ok", **keywords)
 
@@ -208,11 +213,6 @@ class Way(Case):
         self.assertEqual(requests[0]["net"]["mirror"], "http://mirror/linux")
         self.assertEqual(requests[0]["net"]["stall_ms"], 7000)
         self.assertEqual(requests[0]["net"]["releases"], "https://www.kernel.org/releases.json")
-
-    def config(self, *lines):
-        path = self.folder / "conf"
-        path.write_text("[Kernels]\n" + "\n".join(lines) + "\n")
-        return path
 
     def test_keys(self):
         with self.daemon() as daemon:
@@ -494,6 +494,17 @@ hold done
             self.assertFalse(alive(pid))
             self.assert_gone(child)
             self.wait_gone(daemon)
+
+    def test_one_of_which_nothing_is_heard_is_ended_and_the_next_has_its_turn(self):
+        for script in ("hold planning\nplan\nresult", "plan\nstage compile\nhold compiling\nresult"):
+            with self.subTest(script=script):
+                self.script(script)
+                with self.daemon("--config", self.config("BuildSilenceSec=1s")) as daemon:
+                    verdict = self.build(daemon, version="6.14.2").outcome
+                    self.assertEqual((verdict["verdict"], verdict["error"]), ("error", "io.ktstrd.Job.Timeout"), verdict)
+                    self.assertIn("nothing was heard of the build for 1 s", verdict["reason"])
+                    self.script("plan\nresult")
+                    self.assertEqual(self.build(daemon, version="6.14.3").outcome["verdict"], "pass")
 
     def test_one_that_says_its_last_word_and_stays(self):
         self.script("deaf\nplan\nresult\nhold done")
