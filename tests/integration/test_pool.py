@@ -1142,6 +1142,8 @@ class Client(Base):
         self.assertIn("'6.99'", result.err)
         result = self.daemon.ctl("pool", "drop", "1n1l1c1t")
         self.assertEqual((result.status, result.out), (0, "dropped: 1\n"), result)
+        # It is one of them until the last of its guests has ended.
+        kt.wait_until(lambda: len(self.shapes()) == 2, "the one that was dropped to be gone")
         result = self.daemon.ctl("pool", "drop", "--templates")
         self.assertEqual((result.status, result.out), (0, "dropped: 2\n"), result)
         self.empty()
