@@ -725,7 +725,7 @@ class Packages(FetchTest):
     def provide(self, deb, hash_text=None):
         (self.dir / "deb").write_bytes(deb)
         self.sha256 = hashlib.sha256(deb).hexdigest()
-        uri = "http://deb.debian.org/debian/pool/" + self.file.replace("~", "%7e")
+        uri = "http://mirror.example/debian/pool/" + self.file.replace("~", "%7e")
         self.script("apt-get", f"""
 echo "$@" >>{self.dir}/asked
 case "$*" in

@@ -7,7 +7,7 @@
 #include "unit.h"
 
 #define HEX "e849faf31ca3555757f3a8877cb01af92122f744f75d1f3102734651c4e14703"
-#define URI "'http://deb.debian.org/pool/linux-source-6.12_6.12.117-1%7edeb12u1_all.deb' "
+#define URI "'http://mirror.example/pool/linux-source-6.12_6.12.117-1%7edeb12u1_all.deb' "
 
 START_TEST(what_apt_says_is_read)
 {
