@@ -195,7 +195,6 @@ static int take_rest(struct call *call, struct build_spec *spec, struct kt_error
 void build_request(struct call *call)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
-        const bool detach = kt_json_bool(call->parameters, "detach", false);
         struct server *s = call->server;
         struct build_spec *spec = build_spec_new();
         struct job *job;
@@ -212,12 +211,6 @@ void build_request(struct call *call)
                 call_fail(call, &err);
                 return;
         }
-        if (detach && !call->more) {
-                struct json_object *o = json_object_new_object();
-
-                kt_json_add_str(o, "job", job->id);
-                call_reply(call, o);
-        } else
-                subscription_start(call, job, 0, !detach);
+        subscription_begin(call, job);
         builds_pump(s); /* the call may be gone by now */
 }

@@ -17,7 +17,6 @@ static void submit(struct call *call)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         _cleanup_(job_spec_done) struct job_spec spec = {};
-        bool detach = kt_json_bool(call->parameters, "detach", false);
         struct job *job;
 
         if (job_request_run(call, &spec, &err) < 0 ||
@@ -25,13 +24,7 @@ static void submit(struct call *call)
                 call_fail(call, &err);
                 return;
         }
-        if (detach && !call->more) {
-                struct json_object *o = json_object_new_object();
-
-                kt_json_add_str(o, "job", job->id);
-                call_reply(call, o);
-        } else
-                subscription_start(call, job, 0, !detach);
+        subscription_begin(call, job);
         jobs_pump(&job->server->jobs); /* the call may be gone by now */
 }
 

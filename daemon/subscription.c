@@ -113,3 +113,16 @@ void subscription_start(struct call *call, struct job *job, uint64_t since, bool
         job_watch(job, &s->watcher);
         pump(s);
 }
+
+void subscription_begin(struct call *call, struct job *job)
+{
+        const bool detach = kt_json_bool(call->parameters, "detach", false);
+
+        if (detach && !call->more) {
+                struct json_object *o = json_object_new_object();
+
+                kt_json_add_str(o, "job", job->id);
+                call_reply(call, o);
+        } else
+                subscription_start(call, job, 0, !detach);
+}

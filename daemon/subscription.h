@@ -14,3 +14,7 @@ struct job;
 
 /* Takes the call. cancels: when the client goes away the job is cancelled. */
 void subscription_start(struct call *call, struct job *job, uint64_t since, bool cancels);
+
+/* The same for a call that has just made the job, and may have `detach`: then going away cancels nothing,
+ * and without `more` the reply comes at once, with the job alone. The call may be gone afterwards. */
+void subscription_begin(struct call *call, struct job *job);

@@ -17,6 +17,7 @@
 
 #include "../../daemon/kcache_internal.h"
 #include "../../proto/errors.h"
+#include "kcache_fixture.h"
 #include "kernel_bytes.h"
 #include "unit.h"
 
@@ -74,27 +75,6 @@ int flock(int fd, int how)
 }
 
 /* --- a cache and trees --- */
-
-struct cache {
-        struct unit_dir dir;
-        struct kcache *c;
-};
-
-static struct cache cache_new(void)
-{
-        struct cache t = {.dir = unit_dir_new()};
-        _cleanup_free_ char *root = kt_path_join(t.dir.path, "kernels");
-
-        ck_assert_int_eq(kcache_open(root, &t.c, NULL), 0);
-        return t;
-}
-
-static void cache_done(struct cache *t)
-{
-        kcache_free(t->c);
-        unit_dir_done(&t->dir);
-}
-#define _cache_ _cleanup_(cache_done)
 
 static void write_vmlinux(int tree, const char *text)
 {
