@@ -28,13 +28,21 @@
  *   seed       string  64 hexadecimal digits for the kernel's random number generator, which is reseeded: guests that are
  *                      copies of one another would have the same numbers
  *   run        object  for "run":
- *     scenario     string  "steady"
+ *     scenario     string  one of lib/include/scenarios.h; or
+ *     test         object  name; program (its path in the guest)
  *     duration_ms  int
  *     workers      int     per cgroup
+ *     seed         int
+ *     emulated     bool
+ *     timeout_ms   int     for the test's body, from its start; then it is told to stop, and 2 s later killed
+ *     checks       object  as Checks of io.ktstrd.Job
+ *     sysctls      []      key, value
+ *     cgroup_parent string
  *     watchdog_ms  int     how long to wait for the kernel's word after the workload when the scheduler seems stuck
  *     sched        object  absent: EEVDF
  *       name              string    label, for messages
- *       argv              []string  argv[0] is the program's path in the guest
+ *       argv              []string  argv[0] is the program's path in the guest; absent:
+ *       enable, disable   []string  shell commands, of one that is part of the kernel
  *       attach_timeout_ms int
  *       stop_timeout_ms   int       from SIGINT to SIGKILL
  *   exec       object  for "exec":
@@ -53,13 +61,15 @@
  *     "sched_attached"    ops (string), took_ms
  *     "workload_started"
  *     "workload_stopped"
+ *     "step"              state ("begin", "end"), step
  *     "sched_stopping"
  *     "note"              text
  *
  * RESULT (guest to host, once, last)
  *   t_ns       int
  *   outcome    string
- *     "done"              the workload ran its time (and the scheduler, if any, was stopped by us)
+ *     "done"              the test came to its end (and the scheduler, if any, was stopped by us)
+ *     "body_failed"       the test's body crashed, exited or hung without a result; `error` says how
  *     "not_attached"      the scheduler did not attach: it exited or the attach timeout passed
  *     "sched_exited"      it ended by itself while it should have run
  *     "sched_ejected"     the kernel disabled it while it should have run
@@ -79,12 +89,7 @@
  *     state_after     string  /sys/kernel/sched_ext/state at the end; must be "disabled"
  *     disabled_reason string  the kernel's words in `sched_ext: BPF scheduler "x" disabled (REASON)`
  *     disabled_message string its next line(s): `sched_ext: x: MESSAGE`
- *   workload   object  when workers ran
- *     started_ns, stopped_ns  int
- *     cgroups    []object
- *       name       string
- *       cpus       []int   the CPUs that its cpuset allows; absent: no cpuset
- *       workers    []object
+ *   body       object  the result of bodymsg.h, as it came; the members of `workload.cgroups[].workers[]` are
  *         tid, work_units, iterations        int
  *         cpu_ns, wall_ns, off_cpu_ns         int   off = wall - cpu
  *         migrations                          int

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The work types, a line each: X(ID, PascalCase name as people write it, what a worker does). Included with
+ * X defined, more than once. Parameters and defaults stand at their constructors in work.h.
+ */
+/* clang-format off */
+X(CPU_SPIN, "CpuSpin", "spins, 1024 iterations at a time")
+X(YIELD_HEAVY, "YieldHeavy", "calls sched_yield() at every iteration")
+X(MIXED, "Mixed", "spins 1024 times, then yields")
+X(IO_SYNC, "IoSync", "writes 64 KiB to a file, syncs, sleeps 100 us")
+X(BURSTY, "Bursty", "spins for a burst, then sleeps")
+X(PIPE_IO, "PipeIo", "spins, then exchanges a byte with its partner over pipes")
+X(FUTEX_PING_PONG, "FutexPingPong", "wakes its partner by futex and waits for it")
+X(CACHE_PRESSURE, "CachePressure", "reads, changes and writes a buffer by strides")
+X(CACHE_YIELD, "CacheYield", "CachePressure, and yields")
+X(CACHE_PIPE, "CachePipe", "CachePressure, and PipeIo's exchange")
+X(FUTEX_FAN_OUT, "FutexFanOut", "one wakes several, which time how long it took them to run")
+X(FAN_OUT_COMPUTE, "FanOutCompute", "FutexFanOut, and each that is woken multiplies matrices")
+X(SEQUENCE, "Sequence", "goes through phases: spin, sleep, yield, io")
+X(FORK_EXIT, "ForkExit", "forks a child that exits, and waits for it")
+X(NICE_SWEEP, "NiceSweep", "goes through all nice values from -20 to 19, spinning and yielding at each")
+X(AFFINITY_CHURN, "AffinityChurn", "binds itself to a random CPU, spins, yields")
+X(POLICY_CHURN, "PolicyChurn", "goes round OTHER, BATCH, IDLE, FIFO and RR, spinning and yielding")
+X(PAGE_FAULT_CHURN, "PageFaultChurn", "touches fresh pages and gives them back")
+X(MUTEX_CONTENTION, "MutexContention", "several contend for one futex mutex")
+X(WAKE_CHAIN, "WakeChain", "a ring: each wakes the next and waits for its turn")
+X(THUNDERING_HERD, "ThunderingHerd", "one wakes all others at once, which contend for one lock")
+X(SMT_SIBLING_SPIN, "SmtSiblingSpin", "pairs that spin on the two threads of a core")
+X(TIMER_LATENCY, "TimerLatency", "sleeps to absolute times and measures how late it runs")
+X(CGROUP_CHURN, "CgroupChurn", "moves itself between two cgroups below its own")
+X(PRIORITY_INVERSION, "PriorityInversion", "low holds a lock that high waits for, while middle spins")
+X(PREEMPT_STORM, "PreemptStorm", "real-time workers wake often and preempt spinning ones")
+X(RT_STARVATION, "RtStarvation", "a real-time worker takes its CPU nearly whole, others want it too")
+X(SIGNAL_STORM, "SignalStorm", "sends signals to its partner, and handles those that it gets")
+X(SCHBENCH, "Schbench", "messengers that hand requests to workers and measure their wake-ups and turnarounds")

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The work types: one of these for each, in a file for each kind of work, and the table of all. */
+
+#include "../body/worker.h"
+
+struct work_type {
+        const char *name;     /* "PipeIo" */
+        uint64_t defaults[4]; /* of p[] */
+        /* How many workers belong together; NULL: each is alone. work has its defaults. */
+        unsigned (*team_size)(const struct ktstr_work *work);
+        /* Is what was asked for possible? (Parameters out of range, SMT that is not there.) NULL: always. */
+        int (*validate)(const struct ktstr_work *work, const struct ktstr_topo *topo,
+                        struct kt_error *reterr);
+        size_t (*shared_size)(const struct ktstr_work *work); /* of a team; NULL: none */
+        /* Once a team, in the body, before its workers are forked: pipes and the like. Fills *ret (malloced)
+         * with n. NULL: none. */
+        int (*open_fds)(const struct ktstr_work *work, int **ret, unsigned *ret_n, struct kt_error *reterr);
+        /* In the worker. Never returns. */
+        void (*run)(struct ktstr_worker *w);
+        /* The longest that a worker stands still on purpose, in ms, beside waiting for its team (the check
+         * for standing still at the workload's end allows that much more). NULL: not at all. */
+        uint64_t (*pause_ms)(const struct ktstr_work *work);
+        /* It may not have a policy of its own given (it sets one itself): PolicyChurn, PreemptStorm … */
+        bool sets_policy;
+};
+
+/* NULL: unset or none of the enum. KTSTR_WORK_UNSET is CpuSpin, KTSTR_WORK_CUSTOM runs work->func. */
+const struct work_type *work_type_of(enum ktstr_work_type type);
+
+/* By PascalCase name; NULL: none. Sequence and Custom cannot be named. */
+const struct work_type *work_type_find(const char *name);
+
+/* A copy with unset parameters filled in. */
+struct ktstr_work work_with_defaults(const struct ktstr_work *work);
+
+/* n workers of this: parameters in range, n divisible ("PipeIo requires num_workers divisible by 2, got 3").
+ */
+int work_check(const struct ktstr_work *work, unsigned n, const struct ktstr_topo *topo,
+               struct kt_error *reterr);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* clang-format off */
+/*
+ * What a test's body and the agent say to one another in the guest. The body is the process in which a test's function (or a
+ * canned scenario's) runs: a child of the agent, by fork for what the agent has itself, else the author's program, started as
+ * `PROGRAM --ktstr-body NAME`. They talk over a pair of stream sockets whose end in the body is the descriptor that KT_BODY_FD_ENV
+ * names: JSON objects, a line each, at most KT_BODY_LINE_MAX bytes.
+ *
+ * The body is SCHED_FIFO 1, what it forks is SCHED_OTHER again, and the agent is SCHED_FIFO 2: a scheduler that stalls keeps
+ * neither from running, and a body that spins does not keep the agent from ending it. On the host (host_only tests) ktstrctl is
+ * in the agent's place, and nothing is real-time.
+ *
+ * Times ending in _ns are the guest's CLOCK_MONOTONIC.
+ *
+ * The agent's first line
+ *   format       int     KT_BODY_FORMAT; a body that knows another says so in its result's `error`
+ *   test         string  the test's name; of a canned scenario its name
+ *   duration_ms  int
+ *   workers      int     per cgroup
+ *   watchdog_ms  int     how long to wait at the workload's end for the kernel's word when workers stand still
+ *   seed         int     63 bits
+ *   emulated     bool    the CPUs are software's: checks have their wider defaults
+ *   cgroup       string  absent: the root; else the parent of the test's cgroups, "/p", which is there
+ *   sched        object  absent: EEVDF
+ *     name       string
+ *     pid        int     absent: part of the kernel
+ *   checks       object  what the command line sets, on top of the test's: as Checks of io.ktstrd.Job
+ *
+ * Further lines of the agent
+ *   {"stop": "cancelled" | "memory" | "time"}     end now: stop the workers, send the result
+ *   {"sched_gone": "exited" | "ejected"}          the scheduler ended by itself: the same
+ *   {"answer": "ok", "pid": int} | {"answer": "failed", "error": string}    to what was asked, in order
+ *
+ * Lines of the body
+ *   {"event": "workload_started" | "workload_stopped"}     around all workers of a scenario
+ *   {"event": "step", "state": "begin" | "end", "step": string}
+ *   {"event": "note", "text": string}
+ *   {"ask": "sched_stop" | "sched_start" | "sched_restart"}         the agent answers when it is done: detached, or attached
+ *   {"ask": "sched_replace", "name": string, "argv": [string]}      argv[0]: the program's path in the guest
+ *   {"result": {…}}                                                 once, last; then it exits with 0
+ *
+ * The result
+ *   outcome      "pass" | "skip" | "inconclusive" | "fail" | "error"   the worst of what was said and returned, checks apart
+ *   messages     [{"outcome": …, "text": string}]                      what was said, in order (at most 256)
+ *   metrics      [{"name": string, "value": number, "unit": string, "better": "lower" | "higher" | absent}]
+ *   workload     object  absent: no worker ran
+ *     started_ns, stopped_ns   int    of the first and the last scenario
+ *     scenarios  [{"checks": {…}}]    what is checked in each, merged from the defaults to its own, as Checks of io.ktstrd.Job;
+ *                                     a number that is off is -1
+ *     cgroups    []object      a cgroup of a step; one of the same name in another step is another
+ *       name, scenario (index)                string, int
+ *       started_ns, stopped_ns                int   when its workers were let go and stopped
+ *       cpus                                  []int the CPUs that its cpuset allowed last; absent: no cpuset
+ *       isolated                              bool  that cpuset held from start to stop: isolation can be judged
+ *       wakes                                 object absent: none was measured. count, p50_ns, p99_ns, max_ns: int; cv: number
+ *       pages                                 object absent: none was counted. total, local, slow, migrated: int
+ *       workers    []object    as in guestmsg.h, and
+ *         work                                string  its type: "CpuSpin"
+ *         stopped_ns                          int     when it was stopped
+ *         paused_ns                           int     for how long it was frozen
+ *
+ * A body that ends otherwise (a signal, another status, end of file without a result) is the test program's fault, which the
+ * agent's report says; so is one that neither ends nor answers in time, and is killed with all that it has started.
+ */
+/* clang-format on */
+
+#define KT_BODY_FORMAT 1
+#define KT_BODY_FD_ENV "KTSTR_BODY_FD"
+#define KT_BODY_LINE_MAX (8U * 1024 * 1024)
+
+/* How the program is started. */
+#define KT_BODY_OPTION "--ktstr-body"
+#define KT_LIST_OPTION "--ktstr-list"
+
+/* The sections of a program that declares tests. */
+#define KT_TESTS_SECTION "ktstr_tests"
+#define KT_SCHEDULERS_SECTION "ktstr_schedulers"
