@@ -276,7 +276,7 @@ class Client(unittest.TestCase):
         self.assertIn("no guests are kept ready", result.err)
 
     def terminal(self, *args, until, then):
-        """Run it on a terminal of 60 columns, do `then` once `until` was printed; what was printed, and the status."""
+        """Run it on a terminal of 60 columns, do `then` once something like `until` was printed; what was printed, and the status."""
         pid, fd = pty.fork()
         if pid == 0:
             os.execve(kt.KTSTRCTL, ["ktstrctl", *map(str, args)], self.daemon.client_env({"TERM": "xterm"}))
@@ -290,7 +290,7 @@ class Client(unittest.TestCase):
             except OSError:  # EIO: the other end is gone
                 break
             out += got
-            if not done and until in out:
+            if not done and re.search(until, out):
                 done = True
                 then(fd)
         os.close(fd)
@@ -298,12 +298,12 @@ class Client(unittest.TestCase):
 
     def test_on_a_terminal_the_stage_counts_its_time(self):
         self.daemon.play("wait_for_cancel")
-        # The time moves on within one line, and a Ctrl-C typed there cancels and says so.
-        out, status = self.terminal("submit", "--duration", "60s", until=b"workload steady for 60000 ms  0.3 s",
+        # The time moves on within one line (on a busy machine by several tenths at once), and a Ctrl-C typed there cancels and says so.
+        out, status = self.terminal("submit", "--duration", "60s", until=rb"workload steady for 60000 ms  (0\.[3-9]|[1-9]\d*\.\d) s",
                                     then=lambda fd: os.write(fd, b"\x03"))
         self.assertEqual(status, 130, out)
         self.assertRegex(out, r"cancelling [a-z0-9]{8}")
-        self.assertRegex(out, r"\r\x1b\[K +\d+\.\d\ds  workload steady for 60000 ms  0\.[12] s\r\x1b\[K")
+        self.assertRegex(out, r"\r\x1b\[K +\d+\.\d\ds  workload steady for 60000 ms  (?!0\.0)\d+\.\d s\r\x1b\[K")
         self.assertIn("CANCELLED", out)
         # What is alive fits into the terminal, what stays is whole.
         for line in re.findall(r"\r\x1b\[K([^\r\n]*)(?=\r\x1b)", out):
@@ -322,11 +322,12 @@ class Client(unittest.TestCase):
             for job in (ahead, running):
                 self.assertEqual(self.daemon.ctl("cancel", job).status, 0)
         # When a second is over there may be news.
-        out, status = self.terminal("submit", "--duration", "1s", "--topology", "1n1l255c1t", "--memory", "128", until=b"  1.2 s", then=move_up)
+        out, status = self.terminal("submit", "--duration", "1s", "--topology", "1n1l255c1t", "--memory", "128",
+                                    until=rb"  (1\.[2-9]|[2-9]\.\d|\d\d\.\d) s", then=move_up)
         self.assertEqual(status, 0, out)
         about = r"(, about \d+ (s|min))?"
-        self.assertRegex(out, rf"queued: 1 ahead{about}  1\.2 s(\r\x1b\[K +0\.0\ds  queued: 1 ahead{about}  \d\.\d s)*"
-                              rf"\r\x1b\[K +0\.0\ds  queued: next{about}  \d\.\d s")
+        self.assertRegex(out, rf"queued: 1 ahead{about}  \d+\.\d s(\r\x1b\[K +\d+\.\d\ds  queued: 1 ahead{about}  \d+\.\d s)*"
+                              rf"\r\x1b\[K +\d+\.\d\ds  queued: next{about}  \d+\.\d s")
         self.assertEqual(len(re.findall(r"queued: [^\r\n]*\r\n", out)), 1, out)
 
     def test_piped_lines_are_plain(self):
