@@ -531,6 +531,8 @@ void build_dir_remove(const struct build_dir *dir)
 
         if (r < 0)
                 kt_log_warning("%s", kt_error_text(&err));
+        /* What is large first, and only then the lock: who looks meanwhile sees that it is had. */
+        (void)kt_remove_tree(dir->fd, "work");
         r = kt_remove_tree(AT_FDCWD, dir->path);
         if (r < 0)
                 kt_log_warning("cannot remove %s: %s", dir->path, strerror(-r));

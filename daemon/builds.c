@@ -10,6 +10,10 @@
 #include "build.h"
 #include "server.h"
 
+/* Between looks at what another daemon has: twice as long each time, from what one takes to die. */
+#define LOOK_MIN_MS 50
+#define LOOK_MAX_MS 30000
+
 /* The job there, when it is a build that has not ended. */
 static struct job *build_at(struct kt_list *it)
 {
@@ -206,8 +210,8 @@ static bool is_id(const char *name)
         return strlen(name) == 8 && strspn(name, "abcdefghijkmnpqrstuvwxyz23456789") == 8;
 }
 
-/* One of them as a job again; false: it is none. */
-static bool take_up(struct server *s, const char *id, struct left *ret)
+/* One of them as a job again: 1; 0: it is none; -EBUSY: another daemon has it. */
+static int take_up(struct server *s, const char *id, struct left *ret)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         struct build_owner owner = {.uid = geteuid(), .gid = getegid()};
@@ -216,18 +220,18 @@ static bool take_up(struct server *s, const char *id, struct left *ret)
         int r;
 
         if (!is_id(id) || jobs_find(&s->jobs, id))
-                return false;
+                return 0;
         r = build_dir_open(s->config->cache_dir, id, &left.dir, &err);
         if (r < 0) {
-                if (r != -EBUSY)
+                if (r != -EBUSY && r != -ENOENT)
                         kt_log_warning("%s", kt_error_text(&err));
-                return false;
+                return r == -EBUSY ? r : 0;
         }
         r = build_dir_read(&left.dir, &spec, &owner, &left.lost);
         if (r == -ENOENT) {
                 kt_error_done(&left.lost);
                 build_sweep(s, &left.dir);
-                return false;
+                return 0;
         }
         if (r < 0)
                 spec = build_spec_new();
@@ -235,13 +239,13 @@ static bool take_up(struct server *s, const char *id, struct left *ret)
                 kt_log_warning("%s is left for later: out of memory", left.dir.path);
                 kt_error_done(&left.lost);
                 build_dir_done(&left.dir);
-                return false;
+                return 0;
         }
         memcpy(left.job->id, id, strlen(id) + 1);
         if (owner.submitted_us)
                 left.job->submitted_us = owner.submitted_us;
         *ret = left;
-        return true;
+        return 1;
 }
 
 static void go_on(struct server *s, struct left *left)
@@ -263,17 +267,26 @@ static void go_on(struct server *s, struct left *left)
         kt_error_done(&left->lost);
 }
 
-void builds_take_up(struct server *s)
+/* What is not held by others any more: taken up, or over. */
+static void take_up_held(struct server *s)
 {
-        char **ids = build_dir_list(s->config->cache_dir);
+        char **ids = s->builds.held;
+        size_t n = 0, n_held = 0, max = 0;
         struct left *all;
-        size_t n = 0, max = 0;
 
-        while (ids && ids[max])
+        while (ids[max])
                 max++;
-        all = calloc(max ? max : 1, sizeof(*all));
-        for (size_t i = 0; all && i < max; i++)
-                n += take_up(s, ids[i], &all[n]);
+        all = calloc(max + 1, sizeof(*all));
+        for (size_t i = 0; i < max; i++) {
+                int r = all ? take_up(s, ids[i], &all[n]) : -EBUSY;
+
+                if (r == -EBUSY)
+                        ids[n_held++] = ids[i];
+                else
+                        free(ids[i]);
+                n += r > 0;
+        }
+        ids[n_held] = NULL;
         if (n > 0)
                 qsort(all, n, sizeof(*all), earlier_first);
         /* None begins before all are there. */
@@ -282,6 +295,45 @@ void builds_take_up(struct server *s)
                 go_on(s, &all[i]);
         s->builds.pumping = false;
         free(all);
-        build_dir_list_free(ids);
         builds_pump(s);
+}
+
+static void look(uv_timer_t *timer)
+{
+        struct server *s = timer->data;
+        struct builds *b = &s->builds;
+
+        /* One that leaves begins nothing. */
+        if (s->stopping || s->draining)
+                return;
+        take_up_held(s);
+        if (!b->held[0])
+                return;
+        uv_timer_start(timer, look, b->look_ms, 0);
+        b->look_ms = b->look_ms * 2 < LOOK_MAX_MS ? b->look_ms * 2 : LOOK_MAX_MS;
+}
+
+void builds_take_up(struct server *s)
+{
+        struct builds *b = &s->builds;
+
+        b->held = build_dir_list(s->config->cache_dir);
+        if (!b->held)
+                return;
+        look(&b->look);
+        for (char **id = b->held; *id; id++)
+                kt_log_info("job %s is another daemon's, and is taken up when that one is gone", *id);
+}
+
+void builds_init(struct server *s)
+{
+        s->builds = (struct builds){.look_ms = LOOK_MIN_MS};
+        uv_timer_init(&s->loop, &s->builds.look);
+        s->builds.look.data = s;
+}
+
+void builds_done(struct server *s)
+{
+        build_dir_list_free(s->builds.held);
+        s->builds.held = NULL;
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
+#include <uv.h>
 
 #include "../common/error.h"
 
@@ -21,7 +22,14 @@ struct builds {
         unsigned n_queued;
         unsigned n_left; /* that are not freed yet, and folders that are not gone yet */
         bool pumping;
+        char **held;      /* ids of what others have had so far, for build_dir_list_free(); NULL: none */
+        uv_timer_t look;  /* at those */
+        uint64_t look_ms; /* how long until the next look */
 };
+
+/* Once the loop is there; server.c closes the timer. done: when it has closed. */
+void builds_init(struct server *s);
+void builds_done(struct server *s);
 
 /* Take a build in for that user. Takes the spec in any case. */
 int builds_submit(struct server *s, struct build_spec *spec, uid_t uid, gid_t gid, struct job **ret,
@@ -30,7 +38,9 @@ int builds_submit(struct server *s, struct build_spec *spec, uid_t uid, gid_t gi
 /* Start the next one, when none runs. */
 void builds_pump(struct server *s);
 
-/* Take up again what a daemon has left that is gone. Once, at the start. */
+/* Take up again what a daemon has left that is gone. Once, at the start. What another has then is looked at
+ * again until it is had or over: one that was killed just now may have its locks for a moment yet, and one
+ * that lives may die. What others begin later is not ours: their next start finds it. */
 void builds_take_up(struct server *s);
 
 /* How many builds are before one that waits. */

@@ -179,6 +179,7 @@ static void close_rest(struct server *s)
         close_handle(&s->idle);
         close_handle(&s->notify);
         close_handle(&s->turn);
+        close_handle(&s->builds.look);
         pressure_stop(TAKE_PTR(s->pressure));
         /* Stopping one comes back here for the others, so that no place in the list can be kept. */
         while (!kt_list_empty(&s->conns))
@@ -399,6 +400,7 @@ int server_start(struct server *s, const struct config *config, struct kt_error 
         uv_timer_init(&s->loop, &s->idle);
         uv_timer_init(&s->loop, &s->notify);
         uv_timer_init(&s->loop, &s->turn);
+        builds_init(s);
         s->sigterm.data = s->sigint.data = s->idle.data = s->notify.data = s->turn.data = s;
 
         r = start_parts(s, reterr);
@@ -431,6 +433,7 @@ int server_run(struct server *s)
         (void)r;
         run_dir_leave(s->config->run_dir, s->run_dir_fd);
         jobs_done(&s->jobs);
+        builds_done(s);
         pool_free(s->pool);
         template_store_free(s->templates);
         release_fetch_free(s->releases);

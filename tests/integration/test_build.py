@@ -143,6 +143,12 @@ class Case(unittest.TestCase):
         root = daemon.kernels / ".builds"
         return sorted(p.name for p in root.iterdir() if not p.name.startswith(".objects-")) if root.exists() else []
 
+    def locked(self, kernels, job):
+        """That build's lock, held as by another daemon until it is closed."""
+        lock = open(kernels / ".builds" / job / "lock", "rb")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock
+
     def wait_gone(self, daemon):
         kt.wait_until(lambda: not self.folders(daemon), "the build's folder is gone")
 
@@ -649,6 +655,44 @@ hold done
             self.assertEqual(attach.verdict()["verdict"], "pass")
             self.assertEqual(len(self.run_dirs()), 2)
 
+    def test_what_a_daemon_that_dies_has_yet_is_taken_up_when_it_lets_go(self):
+        self.script("hold here\n" + WHOLE)
+        daemon = self.daemon()
+        with daemon:
+            stream = Stream(daemon, BUILD, version="6.14.2")
+            stream.next()
+            self.held("here")
+            later = daemon.call(BUILD, version="6.14.3", detach=True)["parameters"]["job"]
+            daemon.kill()
+            self.script(WHOLE)
+            with self.locked(daemon.kernels, stream.job):
+                daemon.start()
+                self.assertEqual([j["job"] for j in daemon.jobs()], [later])
+                # It is looked at until it is had, not once more.
+                kt.wait_until(lambda: daemon.jobs()[0]["state"] == "ended", "the one that was not held is built")
+                self.assertEqual([j["job"] for j in daemon.jobs()], [later])
+                self.assertIn(f"job {stream.job} is another daemon's", daemon.log())
+            kt.wait_until(lambda: len(daemon.jobs()) == 2, "it is taken up")
+            self.assertEqual(Stream(daemon, "io.ktstrd.Job.Attach", job=stream.job).verdict()["verdict"], "pass")
+            self.wait_gone(daemon)
+
+    def test_what_is_over_while_another_has_it_is_nobodys(self):
+        self.script("hold here\n" + WHOLE)
+        daemon = self.daemon()
+        with daemon:
+            stream = Stream(daemon, BUILD, version="6.14.2")
+            stream.next()
+            self.held("here")
+            daemon.kill()
+            with self.locked(daemon.kernels, stream.job):
+                daemon.start()
+                (daemon.kernels / ".builds" / stream.job).rename(self.folder / "over")
+            job = daemon.call(BUILD, version="6.14.3", detach=True)["parameters"]["job"]
+            self.release("here")
+            self.assertEqual(Stream(daemon, "io.ktstrd.Job.Attach", job=job).verdict()["verdict"], "pass")
+            self.assertEqual([j["job"] for j in daemon.jobs()], [job])
+            self.assertNotIn(f"cannot open {daemon.kernels}", daemon.log())
+
     def test_those_that_waited_are_taken_up_in_their_order(self):
         self.script("hold here\n" + WHOLE)
         daemon = self.daemon()
@@ -827,6 +871,23 @@ class Two(Case):
                 self.assertEqual(two.jobs(), [])
             self.release("here")
             self.assertEqual(first.verdict()["verdict"], "pass")
+
+    def test_those_that_a_daemon_found_are_its_own_when_the_other_is_killed(self):
+        self.script("hold here\n" + WHOLE)
+        one = self.daemon()
+        with one:
+            first = Stream(one, BUILD, version="6.14.2")
+            first.next()
+            self.held("here")
+            with self.daemon("--cache-dir", one.kernels) as two:
+                self.assertEqual(two.jobs(), [])
+                one.kill()
+                self.release("here")
+                kt.wait_until(lambda: two.jobs(), "it is taken up")
+                verdict = Stream(two, "io.ktstrd.Job.Attach", job=first.job).verdict()
+                self.assertEqual((verdict["verdict"], verdict["build"]["existed"]), ("pass", False), verdict)
+            one.start()
+            self.assertEqual(one.jobs(), [])
 
 
 class Rights(Case):
