@@ -12,6 +12,7 @@
 #include "connect.h"
 #include "decode.h"
 #include "exit_status.h"
+#include "follow.h"
 #include "interrupts.h"
 #include "live.h"
 #include "render.h"
@@ -82,37 +83,6 @@ static bool is_gone(const struct kt_error *err)
         return err->name && strcmp(err->name, KT_E_SHUTTING_DOWN) == 0;
 }
 
-/* The next daemon takes a build up as the same job, which then begins with its first event. */
-static bool attach_again(const struct watch *w, struct rpc *rpc, const char *job)
-{
-        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
-        struct json_object *params;
-        struct rpc again = {.fd = -1};
-
-        if (!w->build || !rpc->private || !job[0] || w->globals->no_autostart)
-                return false;
-        fprintf(stderr, "ktstrctl: %s: the daemon is gone; job %s goes on with another\n", w->verb->name,
-                job);
-        if (client_connect(w->globals, &again, &err) < 0) {
-                client_tell(w->verb, &err);
-                return false;
-        }
-        params = json_object_new_object();
-        kt_json_add_str(params, "job", job);
-        if (rpc_send(&again, "io.ktstrd.Job.Attach", params, true, NULL, 0, &err) < 0) {
-                client_tell(w->verb, &err);
-                rpc_done(&again);
-                return false;
-        }
-        again.on_tick = rpc->on_tick;
-        again.tick_data = rpc->tick_data;
-        again.tick_ms = rpc->tick_ms;
-        again.wait_mask = rpc->wait_mask;
-        rpc_done(rpc);
-        *rpc = again;
-        return true;
-}
-
 static int tell_failure(const struct watch *w, const char *job, struct kt_error *err)
 {
         int status;
@@ -139,7 +109,8 @@ int watch_job(const struct watch *w, struct rpc *rpc)
         sigset_t wait_mask;
         char job[64] = "";
         int handled = 0, status = EXIT_STATUS_HARNESS;
-        bool ended = false, continues = true, tried = false;
+        struct follow follow = {.watch = w};
+        bool ended = false, continues = true;
 
         live_begin(&live, w->on_stderr ? stderr : stdout, w->shell || w->globals->json);
         if (live.terminal && !live.silent) {
@@ -171,13 +142,14 @@ int watch_job(const struct watch *w, struct rpc *rpc)
                         continue;
                 if (r < 0) {
                         live_end(&live);
-                        if (!tried && is_gone(&err) && handled == 0 && attach_again(w, rpc, job)) {
-                                tried = continues = true;
-                                kt_error_done(&err);
+                        continues = w->build && job[0] && handled == 0 && follow_on(&follow, rpc, job, &err);
+                        if (continues)
                                 continue;
-                        }
-                        return tell_failure(w, job, &err);
+                        status = tell_failure(w, job, &err);
+                        /* While none was there that could have been asked to cancel. */
+                        return interrupts_so_far() > handled ? EXIT_STATUS_CANCELLED : status;
                 }
+                follow_arrived(&follow);
                 if (kt_json_str(reply, "job"))
                         snprintf(job, sizeof(job), "%s", kt_json_str(reply, "job"));
                 if (kt_json_get(reply, "event"))

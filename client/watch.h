@@ -18,5 +18,5 @@ struct watch {
 };
 
 /* Receive until the verdict; returns the exit status. The call was sent already. A build whose private
- * daemon goes away is followed on, once, with another that is started. */
+ * daemon goes away is followed on, once, with another that is started (follow.h). */
 int watch_job(const struct watch *w, struct rpc *rpc);

@@ -11,6 +11,7 @@ import pwd
 import re
 import shutil
 import signal
+import socket
 import stat
 import struct
 import subprocess
@@ -601,37 +602,6 @@ hold done
             self.assertEqual(daemon.ctl("attach", job).status, 0)
             self.wait_gone(daemon)
 
-    def test_a_client_starts_another_private_daemon_and_follows_on(self):
-        self.script(self.SCRIPT)
-        runtime = self.folder / "private"
-        runtime.mkdir(mode=0o700)
-        program = self.folder / "ktstrd"
-        program.write_text(f'#!/bin/sh\nexec {kt.KTSTRD} "$@" --builder {self.helper} --config "" --no-templates\n')
-        program.chmod(0o755)
-        env = {**os.environ, **self.env(), "HOME": str(self.folder), "XDG_RUNTIME_DIR": str(runtime), "KTSTRD_BINARY": str(program)}
-        for name in ("KTSTRD_SOCKET", "KTSTR_CACHE_DIR", "XDG_CACHE_HOME"):
-            env.pop(name, None)
-
-        def pid():
-            with kt.Wire(runtime / "ktstrd/io.ktstrd") as wire:
-                return wire.call("io.ktstrd.Daemon.Status")["parameters"]["pid"]
-
-        client = subprocess.Popen([kt.KTSTRCTL, "kernel", "build", "6.14.2"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, text=True)
-        self.held("planning")
-        first = pid()
-        (self.plays / "held-planning").unlink()
-        os.kill(first, signal.SIGKILL)
-        self.held("planning")
-        self.addCleanup(os.kill, pid(), signal.SIGTERM)
-        self.assertNotEqual(pid(), first)
-        for name in ("planning", "compiling", "done"):
-            self.release(name)
-        out, err = client.communicate(timeout=kt.PATIENCE_S)
-        self.assertEqual(client.returncode, 0, err)
-        self.assertRegex(err, r"ktstrctl: kernel: the daemon is gone; job \w+ goes on with another\n")
-        self.assertIn("built: 6.14.2-", out)
-
     def test_what_is_left_running_of_a_killed_daemon_is_waited_for(self):
         # A child that holds the helper's lock as what the real helper starts does, until it is gone.
         self.script("child\nstage compile\nhold here")
@@ -763,6 +733,137 @@ hold done
             if daemon.process.poll() is None:
                 daemon.kill()
             shutil.rmtree(daemon.dir, ignore_errors=True)
+
+
+class Follow(Case):
+    """A client whose private daemon goes away in the middle of a build."""
+
+    SCRIPT = "hold planning\n" + WHOLE
+
+    def setUp(self):
+        super().setUp()
+        self.script(self.SCRIPT)
+        runtime = self.folder / "private"
+        (runtime / "ktstrd").mkdir(0o700, parents=True)
+        runtime.chmod(0o700)
+        self.socket = runtime / "ktstrd/io.ktstrd"
+        self.builds = self.folder / ".cache/ktstr/kernels/.builds"
+        program = self.folder / "ktstrd"
+        program.write_text(f'#!/bin/sh\nexec {kt.KTSTRD} "$@" --builder {self.helper} --config "" --no-templates\n')
+        program.chmod(0o755)
+        self.program = str(program)
+        self.environ = {**os.environ, **self.env(), "HOME": str(self.folder), "XDG_RUNTIME_DIR": str(runtime), "KTSTRD_BINARY": self.program}
+        for name in ("KTSTRD_SOCKET", "KTSTR_CACHE_DIR", "XDG_CACHE_HOME"):
+            self.environ.pop(name, None)
+        self.addCleanup(self.stop_daemon)
+
+    def stop_daemon(self):
+        with contextlib.suppress(OSError):
+            pid = self.pid()
+            os.kill(pid, signal.SIGTERM)
+            kt.wait_until(lambda: not alive(pid), "the private daemon ends")
+
+    def pid(self):
+        with kt.Wire(self.socket) as wire:
+            return wire.call("io.ktstrd.Daemon.Status")["parameters"]["pid"]
+
+    def start_client(self):
+        self.out, self.err = self.folder / "out", self.folder / "err"
+        with open(self.out, "w") as out, open(self.err, "w") as err:
+            self.client = subprocess.Popen([kt.KTSTRCTL, "kernel", "build", "6.14.2"], env=self.environ, stdin=subprocess.DEVNULL, stdout=out,
+                                           stderr=err)
+        self.addCleanup(self.client.kill)
+
+    def says(self, text):
+        kt.wait_until(lambda: text in self.out.read_text() + self.err.read_text() or self.client.poll() is not None, f"the client says {text!r}")
+        self.assertIn(text, self.out.read_text() + self.err.read_text())
+
+    def end(self, status):
+        self.client.wait(kt.PATIENCE_S)
+        self.assertEqual(self.client.returncode, status, self.err.read_text())
+
+    def goes_on(self):
+        """With another daemon, to its end."""
+        self.held("planning")
+        self.release("planning")
+        self.end(0)
+        self.assertIn("built: 6.14.2-", self.out.read_text())
+
+    def dying_daemon(self):
+        """
+        A client, and its private daemon, which was killed and is not gone yet: its socket, as long as it is not closed here, and its build's lock.
+        Returns the socket, the job's id, and the lock.
+        """
+        listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listener.close)
+        listener.bind(str(self.socket))
+        listener.listen()
+        listener.settimeout(kt.PATIENCE_S)
+        command = f'exec 3<&{listener.fileno()}; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'
+        daemon = subprocess.Popen(["/bin/sh", "-c", command, "sh", self.program, "--private"], env=self.environ, stdin=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL, pass_fds=[listener.fileno()])
+        self.addCleanup(daemon.kill)
+        self.start_client()
+        self.held("planning")
+        (self.plays / "held-planning").unlink()
+        [job] = [p.name for p in self.builds.iterdir() if p.name[0] != "."]
+        daemon.kill()
+        daemon.wait(kt.PATIENCE_S)
+        return listener, job, self.locked(self.builds.parent, job)
+
+    def test_another_is_started(self):
+        self.start_client()
+        self.held("planning")
+        first = self.pid()
+        (self.plays / "held-planning").unlink()
+        os.kill(first, signal.SIGKILL)
+        self.goes_on()
+        self.assertNotEqual(self.pid(), first)
+        self.assertRegex(self.err.read_text(), r"^ktstrctl: kernel: the daemon is gone; job \w+ goes on with another\n")
+
+    def test_one_that_is_not_gone_yet_is_tried_again(self):
+        listener, job, lock = self.dying_daemon()
+        lock.close()
+        # It hangs up on who comes, as one does that closes a socket with connections that nobody has accepted.
+        for _ in range(3):
+            listener.accept()[0].close()
+        listener.close()
+        self.goes_on()
+        self.assertEqual(self.err.read_text(), f"ktstrctl: kernel: the daemon is gone; job {job} goes on with another\n")
+
+    def test_a_build_that_is_still_locked_is_waited_for(self):
+        listener, job, lock = self.dying_daemon()
+        listener.close()
+        self.says(f"ktstrctl: kernel: the other has not taken job {job} up yet; waiting\n")
+        lock.close()
+        self.goes_on()
+
+    def test_it_is_not_waited_for_in_vain_for_ever(self):
+        listener, job, lock = self.dying_daemon()
+        with lock:
+            listener.close()
+            self.says("waiting")
+            self.end(69)
+        self.assertRegex(self.err.read_text(), f"\nktstrctl: kernel: job {job}: not taken up again within 15 s: another daemon has its folder, or it was")
+
+    def test_an_interrupt_ends_the_waiting(self):
+        listener, job, lock = self.dying_daemon()
+        with lock:
+            listener.close()
+            self.says("waiting")
+            self.client.send_signal(signal.SIGINT)
+            self.end(130)
+        self.assertRegex(self.err.read_text(), f"\nktstrctl: kernel: job {job} goes on when the daemon is back, and `ktstrctl attach {job}` "
+                                               "follows it: interrupted before another had taken it up\n$")
+
+    def test_a_second_one_that_goes_away_is_not_replaced(self):
+        self.start_client()
+        self.held("planning")
+        os.kill(self.pid(), signal.SIGKILL)
+        self.says("taken up again after a restart")
+        os.kill(self.pid(), signal.SIGKILL)
+        self.end(69)
+        self.assertEqual(self.err.read_text().count("goes on with another"), 1)
 
 
 class Two(Case):
