@@ -11,6 +11,7 @@
  */
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "../../common/error.h"
@@ -30,6 +31,7 @@ struct worker_counters {
         _Atomic uint64_t
                 wake_count; /* all, of which the first WORKER_WAKES_MAX places of wakes_ns hold a draw */
         _Atomic uint64_t wakes_ns[WORKER_WAKES_MAX];
+        char died[160]; /* worker_die()'s line; to be read once the process has ended. "": it did not say */
 };
 
 /* What the workers of one group (of the type's divisor) have in common. */
@@ -52,6 +54,9 @@ struct ktstr_worker {
         uint64_t random;                /* state; see ktstr_worker_random() */
 };
 
+/* It runs: called once, by what called fork(), when the worker is past the gate and before run(). */
+void worker_begin(struct ktstr_worker *w);
+
 /* A progress point: an iteration is done, of so many units. Notes gap, CPU and migration; some 50 ns
  * natively. Returns now. (ktstr_worker_progress() is this.) */
 uint64_t worker_progress(struct ktstr_worker *w, uint64_t units);
@@ -63,10 +68,22 @@ uint64_t worker_now_ns(void);
  * emulation. */
 void worker_spin(uint64_t n);
 
-/* Wait while *word is `value`, wake n waiters; for memory that processes share. */
-void worker_futex_wait(_Atomic uint32_t *word, uint32_t value);
+/* Spin until then, in chunks that are progress points of their own. */
+void worker_spin_until(struct ktstr_worker *w, uint64_t until_ns);
+
+/* Stand still on purpose, until then. That time is no gap: the next progress point counts from when it
+ * should have run again. Returns now. */
+uint64_t worker_sleep_until(struct ktstr_worker *w, uint64_t until_ns);
+
+/* Wait while *word is `value`, wake n waiters; for memory that processes share. true: it had to sleep, so
+ * that what comes after it is a wake-up. */
+bool worker_futex_wait(_Atomic uint32_t *word, uint32_t value);
 void worker_futex_wake(_Atomic uint32_t *word, int n);
 
 /* Something failed that cannot: the worker ends, and this line becomes its `exit`. */
 void worker_die(struct ktstr_worker *w, const char *fmt, ...)
         __attribute__((format(printf, 2, 3), noreturn));
+
+/* Its partner is gone: wait to be killed too. What the partner died of is in the partner's report, and when
+ * all are killed, one after the other, those that are later must not seem to have failed. */
+void worker_orphaned(void) __attribute__((noreturn));

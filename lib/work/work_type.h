@@ -5,19 +5,28 @@
 
 #include "../body/worker.h"
 
+struct work_param {
+        const char *name; /* as work.h's constructor has it; NULL: the type has no such parameter */
+        uint64_t preset, max;
+};
+
 struct work_type {
-        const char *name;     /* "PipeIo" */
-        uint64_t defaults[4]; /* of p[] */
+        const char *name;            /* "PipeIo" */
+        struct work_param params[4]; /* of p[]; none may be 0 */
         /* How many workers belong together; NULL: each is alone. work has its defaults. */
         unsigned (*team_size)(const struct ktstr_work *work);
         /* Is what was asked for possible? (Parameters out of range, SMT that is not there.) NULL: always. */
         int (*validate)(const struct ktstr_work *work, const struct ktstr_topo *topo,
                         struct kt_error *reterr);
         size_t (*shared_size)(const struct ktstr_work *work); /* of a team; NULL: none */
-        /* Once a team, in the body, before its workers are forked: pipes and the like. Fills *ret (malloced)
-         * with n. NULL: none. */
+        /* Once a team, in the body, right before its workers are forked: pipes and the like. Fills *ret
+         * (malloced) with n. The body closes its own once this team's workers are forked and before the next
+         * team's: a pipe of which others have the ends would not tell that the partner is gone. NULL: none.
+         */
         int (*open_fds)(const struct ktstr_work *work, int **ret, unsigned *ret_n, struct kt_error *reterr);
-        /* In the worker. Never returns. */
+        /* In the worker. Never returns. It may leave children in its process group, and cgroups below its
+         * own cgroup_dir (CgroupChurn makes two): the body kills the group, and removes the cgroup with all
+         * that is below it. */
         void (*run)(struct ktstr_worker *w);
         /* The longest that a worker stands still on purpose, in ms, beside waiting for its team (the check
          * for standing still at the workload's end allows that much more). NULL: not at all. */
@@ -26,7 +35,7 @@ struct work_type {
         bool sets_policy;
 };
 
-/* NULL: unset or none of the enum. KTSTR_WORK_UNSET is CpuSpin, KTSTR_WORK_CUSTOM runs work->func. */
+/* NULL: none of the enum. KTSTR_WORK_UNSET is CpuSpin, KTSTR_WORK_CUSTOM runs work->func. */
 const struct work_type *work_type_of(enum ktstr_work_type type);
 
 /* By PascalCase name; NULL: none. Sequence and Custom cannot be named. */

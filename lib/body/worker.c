@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "worker.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A chunk of worker_spin_until(): a microsecond natively, some ten under emulation. */
+#define SPIN_CHUNK 1024U
+
+uint64_t worker_now_ns(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
+}
+
+/* Only the worker writes its counters: what it read itself it may add to and store, without a locked
+ * instruction. */
+static void add(_Atomic uint64_t *counter, uint64_t n)
+{
+        atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                              memory_order_relaxed);
+}
+
+static uint64_t get(const _Atomic uint64_t *counter)
+{
+        return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static void set(_Atomic uint64_t *counter, uint64_t value)
+{
+        atomic_store_explicit(counter, value, memory_order_relaxed);
+}
+
+static void note_cpu(struct worker_counters *k, uint32_t cpu, bool first)
+{
+        if (!first) {
+                if (cpu == atomic_load_explicit(&k->last_cpu, memory_order_relaxed))
+                        return;
+                add(&k->migrations, 1);
+        }
+        atomic_store_explicit(&k->last_cpu, cpu, memory_order_relaxed);
+        if (cpu < KTSTR_CPUS_MAX)
+                set(&k->cpus_used[cpu / 64], get(&k->cpus_used[cpu / 64]) | 1ULL << (cpu % 64));
+}
+
+static void note_gap(struct worker_counters *k, uint64_t now, uint32_t cpu)
+{
+        uint64_t last = get(&k->last_ns);
+
+        if (now <= last || now - last <= get(&k->max_gap_ns))
+                return;
+        set(&k->max_gap_ns, now - last);
+        set(&k->max_gap_at_ns, now - get(&k->started_ns));
+        atomic_store_explicit(&k->max_gap_cpu, cpu, memory_order_relaxed);
+}
+
+/* On a kernel that cannot tell it is always CPU 0. */
+static uint32_t current_cpu(void)
+{
+        int cpu = sched_getcpu();
+
+        return cpu < 0 ? 0 : (uint32_t)cpu;
+}
+
+void worker_begin(struct ktstr_worker *w)
+{
+        uint64_t now = worker_now_ns();
+
+        note_cpu(w->counters, current_cpu(), true);
+        set(&w->counters->last_ns, now);
+        set(&w->counters->started_ns, now);
+}
+
+uint64_t worker_progress(struct ktstr_worker *w, uint64_t units)
+{
+        struct worker_counters *k = w->counters;
+        uint64_t now = worker_now_ns();
+        uint32_t cpu = current_cpu();
+
+        note_gap(k, now, cpu);
+        note_cpu(k, cpu, false);
+        set(&k->last_ns, now);
+        add(&k->work_units, units);
+        add(&k->iterations, 1);
+        return now;
+}
+
+void worker_spin(uint64_t n)
+{
+        volatile uint64_t sink = 0;
+
+        for (uint64_t i = 0; i < n; i++)
+                sink += i;
+}
+
+void worker_spin_until(struct ktstr_worker *w, uint64_t until_ns)
+{
+        do
+                worker_spin(SPIN_CHUNK);
+        while (worker_progress(w, SPIN_CHUNK) < until_ns);
+}
+
+uint64_t worker_sleep_until(struct ktstr_worker *w, uint64_t until_ns)
+{
+        const struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000ULL),
+                                       .tv_nsec = (long)(until_ns % 1000000000ULL)};
+        uint64_t now = worker_now_ns();
+
+        note_gap(w->counters, now, current_cpu());
+        while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+                ;
+        now = worker_now_ns();
+        if (until_ns > get(&w->counters->last_ns))
+                set(&w->counters->last_ns, until_ns < now ? until_ns : now);
+        return now;
+}
+
+bool worker_futex_wait(_Atomic uint32_t *word, uint32_t value)
+{
+        bool slept = false;
+
+        /* EAGAIN: it has changed already. EINTR and wake-ups that were meant for what stood there before:
+         * look again. */
+        while (atomic_load(word) == value)
+                if (syscall(SYS_futex, word, FUTEX_WAIT, value, NULL, NULL, 0) == 0)
+                        slept = true;
+        return slept;
+}
+
+void worker_futex_wake(_Atomic uint32_t *word, int n)
+{
+        syscall(SYS_futex, word, FUTEX_WAKE, n, NULL, NULL, 0);
+}
+
+void worker_die(struct ktstr_worker *w, const char *fmt, ...)
+{
+        va_list args;
+
+        va_start(args, fmt);
+        vsnprintf(w->counters->died, sizeof(w->counters->died), fmt, args);
+        va_end(args);
+        _exit(1);
+}
+
+void worker_orphaned(void)
+{
+        for (;;)
+                pause();
+}
+
+void ktstr_worker_progress(struct ktstr_worker *w, uint64_t units)
+{
+        worker_progress(w, units);
+}
+
+/* splitmix64: one step of it spreads what differs in few bits. */
+static uint64_t mix(uint64_t x)
+{
+        x += 0x9e3779b97f4a7c15ULL;
+        x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+        x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+        return x ^ (x >> 31);
+}
+
+uint64_t ktstr_worker_random(struct ktstr_worker *w)
+{
+        w->random += 0x9e3779b97f4a7c15ULL;
+        return mix(w->random);
+}
+
+void ktstr_worker_wake_latency(struct ktstr_worker *w, uint64_t ns)
+{
+        struct worker_counters *k = w->counters;
+        uint64_t n = get(&k->wake_count), place = n;
+
+        /* Each of the first n + 1 is kept with the same probability. The number is not drawn from the
+         * worker's own sequence, which the work alone shall determine. */
+        if (n >= WORKER_WAKES_MAX)
+                place = mix(n ^ (uint64_t)w->index << 40) % (n + 1);
+        if (place < WORKER_WAKES_MAX)
+                set(&k->wakes_ns[place], ns);
+        atomic_store_explicit(&k->wake_count, n + 1, memory_order_release);
+}
+
+unsigned ktstr_worker_index(const struct ktstr_worker *w)
+{
+        return w->index;
+}
+
+unsigned ktstr_worker_group_size(const struct ktstr_worker *w)
+{
+        return w->group_size;
+}
