@@ -51,10 +51,12 @@ static void note_cpu(struct worker_counters *k, uint32_t cpu, bool first)
                 set(&k->cpus_used[cpu / 64], get(&k->cpus_used[cpu / 64]) | 1ULL << (cpu % 64));
 }
 
-static void note_gap(struct worker_counters *k, uint64_t now, uint32_t cpu)
+static void note_gap(struct ktstr_worker *w, uint64_t now, uint32_t cpu)
 {
-        uint64_t last = get(&k->last_ns);
+        struct worker_counters *k = w->counters;
+        uint64_t paused = get(&k->paused_ns), last = get(&k->last_ns) + paused - w->paused_ns;
 
+        w->paused_ns = paused;
         if (now <= last || now - last <= get(&k->max_gap_ns))
                 return;
         set(&k->max_gap_ns, now - last);
@@ -85,7 +87,7 @@ uint64_t worker_progress(struct ktstr_worker *w, uint64_t units)
         uint64_t now = worker_now_ns();
         uint32_t cpu = current_cpu();
 
-        note_gap(k, now, cpu);
+        note_gap(w, now, cpu);
         note_cpu(k, cpu, false);
         set(&k->last_ns, now);
         add(&k->work_units, units);
@@ -114,7 +116,7 @@ uint64_t worker_sleep_until(struct ktstr_worker *w, uint64_t until_ns)
                                        .tv_nsec = (long)(until_ns % 1000000000ULL)};
         uint64_t now = worker_now_ns();
 
-        note_gap(w->counters, now, current_cpu());
+        note_gap(w, now, current_cpu());
         while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
                 ;
         now = worker_now_ns();

@@ -27,6 +27,7 @@ struct worker_counters {
         _Atomic uint64_t work_units, iterations, migrations;
         _Atomic uint64_t max_gap_ns, max_gap_at_ns; /* at: its end, from started_ns */
         _Atomic uint32_t max_gap_cpu, last_cpu;
+        _Atomic uint64_t paused_ns; /* written by the body: for how long it was frozen */
         _Atomic uint64_t cpus_used[KTSTR_CPUS_MAX / 64]; /* bitmap */
         _Atomic uint64_t
                 wake_count; /* all, of which the first WORKER_WAKES_MAX places of wakes_ns hold a draw */
@@ -52,6 +53,7 @@ struct ktstr_worker {
         const char *cgroup_dir;         /* its cgroup's folder: "/sys/fs/cgroup/cg_0"; NULL: outside all */
         const struct ktstr_cpus *cpus;  /* that it may use: its cpuset and affinity */
         uint64_t random;                /* state; see ktstr_worker_random() */
+        uint64_t paused_ns;             /* of counters->paused_ns, what is in no gap any more */
 };
 
 /* It runs: called once, by what called fork(), when the worker is past the gate and before run(). */

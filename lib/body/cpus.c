@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Sets of CPUs, and the kernel's notation for them: "0-3,5,7-9". */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../include/ktstr.h"
+
+bool ktstr_cpus_has(const struct ktstr_cpus *set, unsigned cpu)
+{
+        return cpu < KTSTR_CPUS_MAX && (set->bits[cpu / 64] >> (cpu % 64) & 1);
+}
+
+void ktstr_cpus_add(struct ktstr_cpus *set, unsigned cpu)
+{
+        if (cpu < KTSTR_CPUS_MAX)
+                set->bits[cpu / 64] |= 1ULL << (cpu % 64);
+}
+
+unsigned ktstr_cpus_count(const struct ktstr_cpus *set)
+{
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < KTSTR_CPUS_MAX / 64; i++)
+                n += (unsigned)__builtin_popcountll(set->bits[i]);
+        return n;
+}
+
+/* A number below KTSTR_CPUS_MAX at *p, which goes behind it. */
+static bool parse_number(const char **p, unsigned *ret)
+{
+        unsigned n = 0;
+
+        if (!isdigit((unsigned char)**p))
+                return false;
+        for (; isdigit((unsigned char)**p); (*p)++) {
+                n = n * 10 + (unsigned)(**p - '0');
+                if (n >= KTSTR_CPUS_MAX)
+                        return false;
+        }
+        *ret = n;
+        return true;
+}
+
+bool ktstr_cpus_parse(const char *list, struct ktstr_cpus *ret)
+{
+        struct ktstr_cpus set = {};
+        const char *p = list;
+
+        /* sysfs has an empty line for an empty set. */
+        while (*p && *p != '\n') {
+                unsigned first, last;
+
+                if (!parse_number(&p, &first))
+                        return false;
+                last = first;
+                if (*p == '-' && (p++, !parse_number(&p, &last)))
+                        return false;
+                if (last < first)
+                        return false;
+                for (unsigned cpu = first; cpu <= last; cpu++)
+                        ktstr_cpus_add(&set, cpu);
+                if (*p == ',' && p[1] && p[1] != '\n')
+                        p++;
+                else if (*p && *p != '\n')
+                        return false;
+        }
+        if (*p == '\n' && p[1])
+                return false;
+        *ret = set;
+        return true;
+}
+
+char *ktstr_cpus_format(const struct ktstr_cpus *set, char *text, size_t size)
+{
+        size_t len = 0;
+
+        if (size)
+                text[0] = '\0';
+        for (unsigned cpu = 0; cpu < KTSTR_CPUS_MAX; cpu++) {
+                unsigned first = cpu;
+                char range[24];
+                size_t n;
+
+                if (!ktstr_cpus_has(set, cpu))
+                        continue;
+                while (ktstr_cpus_has(set, cpu + 1))
+                        cpu++;
+                if (cpu > first)
+                        n = (size_t)snprintf(range, sizeof(range), "%s%u-%u", len ? "," : "", first, cpu);
+                else
+                        n = (size_t)snprintf(range, sizeof(range), "%s%u", len ? "," : "", first);
+                /* Half a range would be another set. */
+                if (len + n >= size)
+                        break;
+                memcpy(text + len, range, n + 1);
+                len += n;
+        }
+        return text;
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "crew.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../common/fsutil.h"
+
+#define NS_PER_MS 1000000ULL
+
+/* What a forked worker costs at most: its task and kernel stack, page tables, and the pages that it writes
+ * to. */
+#define WORKER_KIB 128U
+
+/* When memory runs out the workload goes first: the scheduler is what is looked at. */
+static void be_the_first_to_go(void)
+{
+        _cleanup_close_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+        if (fd >= 0)
+                (void)kt_write_all(fd, "1000", 4);
+}
+
+struct birth {
+        const struct crew_plan *plan;
+        const struct gate *gate;
+        uint32_t ticket;
+        pid_t parent;
+        int talk_fd;
+};
+
+static void worker_main(struct crew *c, struct ktstr_worker *w, const struct birth *b)
+{
+        setpgid(0, 0);
+        /* A body that is killed leaves nobody behind. */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != b->parent)
+                _exit(1);
+        /* The agent takes the end of the body's conversation for the body's end. */
+        if (b->talk_fd >= 0)
+                close(b->talk_fd);
+        /* What the kernel's log and the dump call it. */
+        prctl(PR_SET_NAME, b->plan->comm ?: "ktstr-worker");
+        be_the_first_to_go();
+        gate_wait(b->gate, b->ticket);
+        if (b->plan->settle)
+                b->plan->settle(w, b->plan->data);
+        worker_begin(w);
+        c->type->run(w);
+        worker_die(w, "the work of %s ended", c->type->name);
+}
+
+static uint64_t available_kib(void)
+{
+        _cleanup_free_ char *text = NULL;
+        unsigned long long kib;
+        const char *line;
+        size_t size;
+
+        if (kt_read_file(AT_FDCWD, "/proc/meminfo", 65536, &text, &size) < 0)
+                return UINT64_MAX;
+        line = strstr(text, "MemAvailable:");
+        return line && sscanf(line, "MemAvailable: %llu", &kib) == 1 ? kib : UINT64_MAX;
+}
+
+/* A guest that runs out of memory may take minutes to notice: rather not begin. */
+static int check_memory(unsigned n, struct kt_error *reterr)
+{
+        uint64_t needed = (uint64_t)n * WORKER_KIB, there = available_kib();
+
+        if (needed <= there)
+                return 0;
+        return kt_error_set(reterr, -ENOMEM, NULL,
+                            "%u workers need about %llu MiB and its memory has %llu MiB free: give it more "
+                            "with --memory, or "
+                            "fewer --workers",
+                            n, (unsigned long long)needed / 1024, (unsigned long long)there / 1024);
+}
+
+static void *map_shared(size_t size)
+{
+        void *p =
+                mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+        return p == MAP_FAILED ? NULL : p;
+}
+
+/* Different sequences for all workers of a test, and the same ones each time. */
+static uint64_t seed_of(const struct crew_plan *plan, unsigned i)
+{
+        return plan->seed + (uint64_t)(i + 1) * 0xd1342543de82ef95ULL;
+}
+
+/* One worker, in the team that is being made. */
+static int fork_worker(struct crew *c, struct work_team *team, unsigned team_size, const struct birth *b,
+                       struct kt_error *reterr)
+{
+        unsigned i = c->n;
+        struct crew_worker *w = &c->workers[i];
+        pid_t pid;
+
+        w->counters = &c->counters[i];
+        pid = fork();
+        if (pid == 0) {
+                struct ktstr_worker self = {
+                        .counters = w->counters,
+                        .work = &c->work,
+                        .topo = b->plan->topo,
+                        .team = team,
+                        .team_index = i % team_size,
+                        .team_size = team_size,
+                        .index = i,
+                        .group_size = b->plan->n,
+                        .cgroup_dir = b->plan->cgroup_dir,
+                        .cpus = &b->plan->cpus[i],
+                        .random = seed_of(b->plan, i),
+                };
+
+                worker_main(c, &self, b);
+        }
+        if (pid < 0)
+                return kt_error_set(reterr, -errno, NULL,
+                                    "cannot fork worker %u of %u: %s; give the guest more with --memory",
+                                    i + 1, b->plan->n, strerror(errno));
+        setpgid(pid, pid);
+        w->pid = w->tid = pid;
+        c->n = i + 1;
+        return 0;
+}
+
+static int fork_team(struct crew *c, unsigned team_size, size_t shared_size, const struct birth *b,
+                     struct kt_error *reterr)
+{
+        struct work_team team = {};
+        int r = 0;
+
+        if (shared_size)
+                team.shared = (char *)c->teams + c->n / team_size * shared_size;
+        if (c->type->open_fds)
+                r = c->type->open_fds(&c->work, &team.fds, &team.n_fds, reterr);
+        for (unsigned i = 0; r >= 0 && i < team_size; i++)
+                r = fork_worker(c, &team, team_size, b, reterr);
+        for (unsigned i = 0; i < team.n_fds; i++)
+                kt_closep(&team.fds[i]);
+        free(team.fds);
+        return r;
+}
+
+static int map_memory(struct crew *c, unsigned n, unsigned team_size, size_t shared_size)
+{
+        c->allocated = n;
+        c->workers = calloc(n, sizeof(*c->workers));
+        c->counters = map_shared(n * sizeof(*c->counters));
+        c->teams_size = n / team_size * shared_size;
+        if (c->teams_size)
+                c->teams = map_shared(c->teams_size);
+        return c->workers && c->counters && (c->teams || !c->teams_size) ? 0 : -ENOMEM;
+}
+
+int crew_make(struct crew *c, const struct crew_plan *plan, const struct gate *gate,
+              struct conversation *talk, struct kt_error *reterr)
+{
+        struct birth b = {.plan = plan,
+                          .gate = gate,
+                          .ticket = gate_ticket(gate),
+                          .parent = getpid(),
+                          .talk_fd = talk->fd};
+        unsigned team_size;
+        size_t shared_size;
+        int r;
+
+        *c = (struct crew){.work = work_with_defaults(plan->work), .type = work_type_of(plan->work->type)};
+        r = check_memory(plan->n, reterr);
+        if (r < 0)
+                return r;
+        team_size = c->type->team_size ? c->type->team_size(&c->work) : 1;
+        /* Each team's begins at a cache line of its own. */
+        shared_size = c->type->shared_size ? (c->type->shared_size(&c->work) + 63) & ~(size_t)63 : 0;
+        if (map_memory(c, plan->n, team_size, shared_size) < 0)
+                return kt_error_set(reterr, -ENOMEM, NULL, "cannot make %u workers: %s", plan->n,
+                                    strerror(ENOMEM));
+        fflush(NULL); /* what stands in the buffers is not each worker's to print */
+        while (r >= 0 && c->n < plan->n) {
+                r = fork_team(c, team_size, shared_size, &b, reterr);
+                if (c->n % 16 < team_size)
+                        conversation_poll(talk, 0);
+                if (r >= 0 && conversation_over(talk))
+                        r = kt_error_set(reterr, -ECANCELED, NULL,
+                                         "it was over before all workers were made");
+        }
+        return r;
+}
+
+void crew_done(struct crew *c)
+{
+        if (c->counters)
+                munmap(c->counters, c->allocated * sizeof(*c->counters));
+        if (c->teams)
+                munmap(c->teams, c->teams_size);
+        free(c->workers);
+        *c = (struct crew){};
+}
+
+/* As /proc/PID/stat has it: 'R' waits for a CPU or has one. '?': it cannot be told. */
+static char state_of(pid_t pid)
+{
+        _cleanup_free_ char *path = kt_format("/proc/%d/stat", (int)pid), *text = NULL;
+        const char *end;
+        size_t size;
+
+        if (!path || kt_read_file(AT_FDCWD, path, 4096, &text, &size) < 0)
+                return '?';
+        end = strrchr(text, ')');
+        return end && end[1] == ' ' ? end[2] : '?';
+}
+
+static uint64_t pause_ns(const struct crew *c)
+{
+        return c->type->pause_ms ? c->type->pause_ms(&c->work) * NS_PER_MS : 0;
+}
+
+/* Since when it makes no progress; pauses on purpose do not count. */
+static uint64_t still_since(const struct crew *c, const struct crew_worker *w)
+{
+        return w->counters->last_ns ? w->counters->last_ns + pause_ns(c) : c->started_ns;
+}
+
+bool crew_is_stuck(const struct crew *c, uint64_t now_ns, uint64_t stuck_ns)
+{
+        for (unsigned i = 0; i < c->n; i++) {
+                const struct crew_worker *w = &c->workers[i];
+
+                if (still_since(c, w) + stuck_ns < now_ns && state_of(w->pid) == 'R')
+                        return true;
+        }
+        return false;
+}
+
+void crew_paused(struct crew *c, uint64_t ns)
+{
+        c->paused_ns += ns;
+        for (unsigned i = 0; i < c->n; i++)
+                atomic_fetch_add(&c->workers[i].counters->paused_ns, ns);
+}
+
+/* /proc/PID/schedstat: time on the CPU, time waiting for one, times it was given one. */
+static void read_schedstat(struct crew_worker *w)
+{
+        _cleanup_free_ char *path = kt_format("/proc/%d/schedstat", (int)w->pid), *text = NULL;
+        unsigned long long cpu, delay, count;
+        size_t size;
+
+        if (path && kt_read_file(AT_FDCWD, path, 256, &text, &size) >= 0 &&
+            sscanf(text, "%llu %llu %llu", &cpu, &delay, &count) == 3) {
+                w->cpu_ns = cpu;
+                w->run_delay_ns = delay;
+                w->run_count = count;
+        }
+}
+
+/* One that stands still now has a gap that it could not note itself. One that sleeps or waits for another
+ * has none: it is not the scheduler that keeps it. */
+static void account_for_standstill(const struct crew *c, struct crew_worker *w, uint64_t now_ns)
+{
+        struct worker_counters *k = w->counters;
+        uint64_t since = still_since(c, w);
+
+        if (now_ns <= since || now_ns - since <= k->max_gap_ns || state_of(w->pid) != 'R')
+                return;
+        k->max_gap_ns = now_ns - since;
+        k->max_gap_at_ns = now_ns - (k->started_ns ? k->started_ns : c->started_ns);
+        k->max_gap_cpu = k->last_cpu;
+}
+
+void crew_measure(struct crew *c, uint64_t now_ns)
+{
+        if (c->started_ns == 0)
+                c->started_ns = now_ns;
+        c->stopped_ns = now_ns;
+        for (unsigned i = 0; i < c->n; i++) {
+                /* One that ended by itself stays a zombie until crew_kill(), and its figures with it. */
+                read_schedstat(&c->workers[i]);
+                account_for_standstill(c, &c->workers[i], now_ns);
+        }
+}
+
+void crew_kill(struct crew *c)
+{
+        for (unsigned i = 0; i < c->n; i++) {
+                struct crew_worker *w = &c->workers[i];
+
+                if (w->pid <= 0)
+                        continue;
+                /* Before it was told to: the report says how. */
+                w->ended = waitpid(w->pid, &w->wait_status, WNOHANG) == w->pid;
+                kill(-w->pid, SIGKILL);
+                if (w->ended)
+                        w->pid = -1;
+        }
+}
+
+bool crew_reap(struct crew *c)
+{
+        bool all = true;
+
+        for (unsigned i = 0; i < c->n; i++) {
+                struct crew_worker *w = &c->workers[i];
+                int status;
+
+                if (w->pid <= 0)
+                        continue;
+                if (waitpid(w->pid, &status, WNOHANG) == w->pid)
+                        w->pid = -1;
+                else
+                        all = false;
+        }
+        return all;
+}

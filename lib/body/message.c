@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a test's function says: why it came out as it did, notes, numbers. */
+#include "message.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../../proto/codec.h"
+#include "state.h"
+
+/* A test that says more says the same again and again. */
+#define MESSAGES_MAX 256
+#define TEXT_MAX 4096
+
+const char *outcome_name(enum ktstr_outcome outcome)
+{
+        static const char *const names[] = {
+                [KTSTR_PASS] = "pass", [KTSTR_SKIP] = "skip",   [KTSTR_INCONCLUSIVE] = "inconclusive",
+                [KTSTR_FAIL] = "fail", [KTSTR_ERROR] = "error",
+        };
+
+        return (unsigned)outcome < KT_ARRAY_SIZE(names) ? names[outcome] : "error";
+}
+
+enum ktstr_outcome ktstr_worse(enum ktstr_outcome a, enum ktstr_outcome b)
+{
+        return a > b ? a : b;
+}
+
+static enum ktstr_outcome say(struct ktstr_ctx *ctx, enum ktstr_outcome outcome, const char *fmt, va_list ap)
+{
+        struct ktstr_body *b = body_of(ctx);
+        struct json_object *message;
+        char text[TEXT_MAX];
+
+        vsnprintf(text, sizeof(text), fmt, ap);
+        b->said = ktstr_worse(b->said, outcome);
+        if (json_object_array_length(b->messages) >= MESSAGES_MAX)
+                return outcome;
+        message = json_object_new_object();
+        kt_json_add_str(message, "outcome", outcome_name(outcome));
+        kt_json_add_str(message, "text", text);
+        json_object_array_add(b->messages, message);
+        return outcome;
+}
+
+#define SAY(name, outcome)                                                                                  \
+        enum ktstr_outcome name(struct ktstr_ctx *ctx, const char *fmt, ...)                                \
+        {                                                                                                   \
+                va_list ap;                                                                                 \
+                                                                                                            \
+                va_start(ap, fmt);                                                                          \
+                say(ctx, outcome, fmt, ap);                                                                 \
+                va_end(ap);                                                                                 \
+                return outcome;                                                                             \
+        }
+
+SAY(ktstr_fail, KTSTR_FAIL)
+SAY(ktstr_skip, KTSTR_SKIP)
+SAY(ktstr_inconclusive, KTSTR_INCONCLUSIVE)
+SAY(ktstr_error, KTSTR_ERROR)
+
+void ktstr_note(struct ktstr_ctx *ctx, const char *fmt, ...)
+{
+        char text[TEXT_MAX];
+        va_list ap;
+
+        va_start(ap, fmt);
+        vsnprintf(text, sizeof(text), fmt, ap);
+        va_end(ap);
+        body_event(body_of(ctx), "note", "text", text);
+}
+
+/* The metric of that name, which is made when there is none. */
+static struct json_object *metric_of(struct ktstr_body *b, const char *name)
+{
+        struct json_object *m;
+
+        for (size_t i = 0; i < json_object_array_length(b->metrics); i++) {
+                m = json_object_array_get_idx(b->metrics, i);
+                if (strcmp(kt_json_str(m, "name"), name) == 0)
+                        return m;
+        }
+        m = json_object_new_object();
+        kt_json_add_str(m, "name", name);
+        json_object_array_add(b->metrics, m);
+        return m;
+}
+
+void ktstr_metric(struct ktstr_ctx *ctx, const char *name, double value, const char *unit)
+{
+        struct json_object *m;
+
+        if (!isfinite(value)) {
+                ktstr_error(ctx, "metric %s is no number", name);
+                return;
+        }
+        m = metric_of(body_of(ctx), name);
+        json_object_object_del(m, "value");
+        json_object_object_del(m, "unit");
+        kt_json_add_double(m, "value", value);
+        kt_json_add_str(m, "unit", unit ?: "");
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The machine's CPUs, caches and memory, as sysfs tells them. */
+
+#include "../../common/error.h"
+#include "../include/ktstr.h"
+
+/* Fills *ret from the folder of a sysfs ("/sys"); to be released with topo_done(). Errors name the file.
+ * A machine whose sysfs tells of no caches is one LLC a NUMA node, and one without nodes is one node. */
+int topo_read(const char *sys, struct ktstr_topo *ret, struct kt_error *reterr);
+void topo_done(struct ktstr_topo *t);
+
+/* The nodes of these CPUs. */
+struct ktstr_cpus topo_nodes_of(const struct ktstr_topo *t, const struct ktstr_cpus *cpus);
