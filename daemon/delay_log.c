@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "delay_log.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,24 +31,38 @@ void delay_log_tie(struct delay_log *l, uint64_t host_ns, uint64_t guest_ns)
         l->tied = 1;
 }
 
+/* How many samples are from before `host_ns`; with `at`, from that time too. */
+static size_t count_before(const struct delay_log *l, int64_t host_ns, bool at)
+{
+        size_t low = 0, high = l->n;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                int64_t t = (int64_t)l->samples[middle].host_ns;
+
+                if (t < host_ns || (at && t == host_ns))
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
 uint64_t delay_log_between(void *log, uint64_t from_ns, uint64_t to_ns)
 {
         const struct delay_log *l = log;
-        const struct delay_sample *first = NULL, *last = NULL;
+        const struct delay_sample *first, *last;
         int64_t from = (int64_t)from_ns + l->offset_ns - (int64_t)DELAY_LOG_INTERVAL_NS;
         int64_t to = (int64_t)to_ns + l->offset_ns + (int64_t)DELAY_LOG_INTERVAL_NS;
+        size_t until, before;
 
         if (!l->tied || l->n == 0)
                 return 0;
         /* The last sample at or before the window, the first at or after it; where there is none, the
          * outermost. */
-        first = &l->samples[0];
-        last = &l->samples[l->n - 1];
-        for (size_t i = 0; i < l->n; i++)
-                if ((int64_t)l->samples[i].host_ns <= from)
-                        first = &l->samples[i];
-        for (size_t i = l->n; i-- > 0;)
-                if ((int64_t)l->samples[i].host_ns >= to)
-                        last = &l->samples[i];
+        until = count_before(l, from, true);
+        before = count_before(l, to, false);
+        first = &l->samples[until > 0 ? until - 1 : 0];
+        last = &l->samples[before < l->n ? before : l->n - 1];
         return last->delay_ns > first->delay_ns ? last->delay_ns - first->delay_ns : 0;
 }

@@ -139,10 +139,10 @@ static struct json_object *checks_json(const struct verdict *v)
                 kt_json_add_str(o, "name", c->name);
                 kt_json_add_str(o, "verdict", outcomes[c->outcome]);
                 kt_json_add_str(o, "text", c->text);
-                if (*c->unit) {
+                if (c->has_value) {
                         kt_json_add_double(o, "value", c->value);
                         kt_json_add_double(o, "threshold", c->threshold);
-                        kt_json_add_str(o, "unit", c->unit);
+                        kt_json_add_str(o, "unit", *c->unit ? c->unit : NULL);
                 }
                 json_object_array_add(a, o);
         }
@@ -177,7 +177,6 @@ static struct json_object *cgroup_json(const struct kt_cgroup *g)
 {
         struct json_object *o = json_object_new_object();
         uint64_t gap = 0, migrations = 0, iterations = 0;
-        double min, max;
 
         for (size_t i = 0; i < g->n_workers; i++) {
                 gap = g->workers[i].max_gap_ns > gap ? g->workers[i].max_gap_ns : gap;
@@ -187,7 +186,7 @@ static struct json_object *cgroup_json(const struct kt_cgroup *g)
         kt_json_add_str(o, "name", g->name);
         kt_json_add_int(o, "workers", (int64_t)g->n_workers);
         kt_json_add_int(o, "cpus", kt_cgroup_cpus_used(g));
-        kt_json_add_double(o, "spread_pct", kt_cgroup_spread_pct(g, &min, &max));
+        kt_json_add_double(o, "spread_pct", kt_cgroup_spread_pct(g));
         kt_json_add_int(o, "gap_ms", clamp(gap / 1000000));
         kt_json_add_int(o, "migrations", clamp(migrations));
         kt_json_add_int(o, "iterations", clamp(iterations));

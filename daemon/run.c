@@ -10,6 +10,7 @@
 
 #include "../common/fsutil.h"
 #include "../common/log.h"
+#include "../lib/thresholds.h"
 #include "../proto/errors.h"
 #include "../proto/guestmsg.h"
 #include "delay_log.h"
@@ -181,14 +182,24 @@ static void fill_scheduler(struct run *run)
 static void fill_workload(struct run *run)
 {
         struct verdict *v = &run->job->verdict;
-        struct kt_thresholds t =
-                kt_thresholds_default(run->job->guest.accel && strcmp(run->job->guest.accel, "tcg") == 0);
+        struct ktstr_checks t =
+                kt_checks_default(run->job->guest.accel && strcmp(run->job->guest.accel, "tcg") == 0);
 
         v->workload = run->report.workload;
         memset(&run->report.workload, 0, sizeof(run->report.workload));
         if (v->workload.n_cgroups == 0)
                 return;
-        if (kt_check_all(&v->workload, &t, delay_log_between, &run->delays, &v->checks, &v->n_checks) < 0)
+        v->workload.scenarios = calloc(1, sizeof(*v->workload.scenarios));
+        if (!v->workload.scenarios)
+                return;
+        v->workload.n_scenarios = 1;
+        v->workload.scenarios[0].checks = t;
+        for (size_t i = 0; i < v->workload.n_cgroups; i++) {
+                v->workload.cgroups[i].started_ns = v->workload.started_ns;
+                v->workload.cgroups[i].stopped_ns = v->workload.stopped_ns;
+                v->workload.cgroups[i].isolated = true;
+        }
+        if (kt_check_all(&v->workload, delay_log_between, &run->delays, &v->checks, &v->n_checks) < 0)
                 verdict_add_detail(v, "out of memory while checking");
         v->host = (struct host_delay){
                 .known = run->delays.tied && run->delays.n > 0,
@@ -201,7 +212,7 @@ static void fill_workload(struct run *run)
         if (strcmp(run->job->guest.accel, "tcg") == 0)
                 verdict_add_detail(
                         v, "software emulation (tcg): gap and spread are held to %.0f ms and %.0f %%",
-                        t.gap_ms, t.spread_pct);
+                        t.max_gap_ms, t.max_spread_pct);
 }
 
 static void judge_exec(struct run *run)

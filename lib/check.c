@@ -1,44 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "check.h"
+#include "check_internal.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NS_PER_MS 1000000ULL
-/* More than any guest has. */
-#define CPUS_MAX 4096U
-
-struct checker {
-        const struct kt_workload *workload;
-        const struct kt_thresholds *thresholds;
-        kt_host_delay_cb delay;
-        void *userdata;
-        struct kt_check_result *results;
-        size_t n, allocated;
-        bool oom;
-};
-
-struct kt_thresholds kt_thresholds_default(bool emulated)
+static struct kt_check_result *add(struct checker *c, enum kt_outcome outcome)
 {
-        return (struct kt_thresholds){
-                .not_starved = true,
-                .isolation = true,
-                .gap_ms = emulated ? 3000 : 2000,
-                .spread_pct = emulated ? 35 : 15,
-        };
-}
-
-/* Shares of a window of few time slices are a matter of who came first. */
-#define SPREAD_WINDOW_MIN_NS 1e9
-
-static struct kt_check_result *add(struct checker *c, const char *name, enum kt_outcome outcome)
-{
-        static struct kt_check_result sink;
+        static _Thread_local struct kt_check_result sink;
 
         if (c->n == c->allocated) {
-                size_t allocated = c->allocated ? c->allocated * 2 : 8;
+                size_t allocated = c->allocated ? c->allocated * 2 : 16;
                 struct kt_check_result *grown = realloc(c->results, allocated * sizeof(*grown));
 
                 if (!grown) {
@@ -49,248 +23,254 @@ static struct kt_check_result *add(struct checker *c, const char *name, enum kt_
                 c->allocated = allocated;
         }
         struct kt_check_result *r = &c->results[c->n++];
-        *r = (struct kt_check_result){.name = name, .outcome = outcome, .unit = ""};
+        *r = (struct kt_check_result){.name = c->threshold->check, .outcome = outcome, .unit = ""};
         return r;
 }
 
-/* The rule of the host at fault: what was missed, in ns, against how long the host held the vCPUs back
- * meanwhile. */
-static enum kt_outcome blame(const struct checker *c, uint64_t from_ns, uint64_t to_ns, uint64_t missed_ns)
+/* How far a value is towards its limit; beyond it is above 1. */
+static double nearness(const struct kt_threshold *t, double value, double limit)
 {
-        if (c->delay && c->delay(c->userdata, from_ns, to_ns) >= missed_ns)
+        if (t->kind == KT_THRESHOLD_MIN)
+                return value > 0 ? limit / value : limit > 0 ? 1e300 : 0;
+        return limit > 0 ? value / limit : value > 0 ? 1e300 : 0;
+}
+
+void check_saw(struct checker *c, double value, double limit)
+{
+        if (!c->seen || nearness(c->threshold, value, limit) > nearness(c->threshold, c->value, c->limit)) {
+                c->value = value;
+                c->limit = limit;
+        }
+        c->seen = true;
+}
+
+/* Where a further miss goes when enough are told of: in place of one that weighs less, if there is one. */
+static struct kt_check_result *replace(struct checker *c, enum kt_outcome outcome)
+{
+        static _Thread_local struct kt_check_result sink;
+
+        for (size_t i = c->n; i-- > c->first;)
+                if (c->results[i].outcome < outcome) {
+                        c->results[i] = (struct kt_check_result){
+                                .name = c->threshold->check, .outcome = outcome, .unit = ""};
+                        return &c->results[i];
+                }
+        return &sink;
+}
+
+struct kt_check_result *check_missed_plain(struct checker *c, enum kt_outcome outcome)
+{
+        c->seen = true;
+        return ++c->misses > KT_CHECK_MISSES_MAX ? replace(c, outcome) : add(c, outcome);
+}
+
+static void set_value(struct checker *c, struct kt_check_result *r, double value, double limit)
+{
+        r->has_value = true;
+        r->value = value;
+        r->threshold = limit;
+        r->unit = c->threshold->unit;
+}
+
+struct kt_check_result *check_missed(struct checker *c, enum kt_outcome outcome, double value, double limit)
+{
+        struct kt_check_result *r = check_missed_plain(c, outcome);
+
+        set_value(c, r, value, limit);
+        return r;
+}
+
+enum kt_outcome check_blame(const struct checker *c, uint64_t from_ns, uint64_t to_ns, double missed_ns)
+{
+        if (c->delay && (double)c->delay(c->userdata, from_ns, to_ns) >= missed_ns)
                 return KT_INCONCLUSIVE;
         return KT_FAIL;
 }
 
-static void say_host(struct kt_check_result *r)
+static void append(struct kt_check_result *r, const char *fmt, va_list ap)
 {
         size_t len = strlen(r->text);
 
+        vsnprintf(r->text + len, sizeof(r->text) - len, fmt, ap);
+}
+
+void check_say_more(struct kt_check_result *r, const char *fmt, ...)
+{
+        va_list ap;
+
+        va_start(ap, fmt);
+        append(r, fmt, ap);
+        va_end(ap);
+}
+
+void check_say(struct kt_check_result *r, const char *fmt, ...)
+{
+        va_list ap;
+
+        r->text[0] = '\0';
+        va_start(ap, fmt);
+        append(r, fmt, ap);
+        va_end(ap);
         if (r->outcome == KT_INCONCLUSIVE)
-                snprintf(r->text + len, sizeof(r->text) - len, "; the host alone explains it");
+                check_say_more(r, "; the host alone explains it");
 }
 
-/* How long it takes until each worker has had a turn, in slices of sched_ext's default (SCX_SLICE_DFL, 20
- * ms). */
-static uint64_t round_ns(const struct kt_workload *w)
+struct check_window check_window_of(const struct kt_cgroup *g, const struct kt_worker *k)
 {
-        size_t workers = 0, cpus = 1;
+        struct check_window w = {k->started_ns ? k->started_ns : g->started_ns,
+                                 k->stopped_ns ? k->stopped_ns : g->stopped_ns, 0};
 
-        for (size_t g = 0; g < w->n_cgroups; g++) {
-                size_t used = kt_cgroup_cpus_used(&w->cgroups[g]);
-
-                workers += w->cgroups[g].n_workers;
-                cpus = used > cpus ? used : cpus;
-        }
-        return workers * 20 * NS_PER_MS / cpus;
+        if (w.to_ns < w.from_ns)
+                w.to_ns = w.from_ns;
+        w.running_ns = w.to_ns - w.from_ns;
+        w.running_ns -= k->paused_ns < w.running_ns ? k->paused_ns : w.running_ns;
+        return w;
 }
 
-/* Whoever waits for a turn among so many is not starved by the scheduler. */
-static void say_crowded(struct kt_check_result *r, uint64_t round, uint64_t limit)
+static int compare_work(const void *a, const void *b)
 {
-        size_t len = strlen(r->text);
+        const struct kt_worker *const *x = a, *const *y = b;
 
-        if (r->outcome != KT_FAIL || round <= limit)
-                return;
-        r->outcome = KT_INCONCLUSIVE;
-        snprintf(r->text + len, sizeof(r->text) - len, "; with so many workers a round takes up to %llums",
-                 (unsigned long long)(round / NS_PER_MS));
+        return strcmp((*x)->work ? (*x)->work : "", (*y)->work ? (*y)->work : "");
 }
 
-static void check_starved(struct checker *c)
+const struct kt_worker **check_by_work(const struct kt_cgroup *g)
 {
-        const struct kt_workload *w = c->workload;
-        const uint64_t round = round_ns(w);
-        size_t before = c->n;
+        const struct kt_worker **sorted = g->n_workers ? calloc(g->n_workers, sizeof(*sorted)) : NULL;
 
-        for (size_t g = 0; g < w->n_cgroups; g++)
-                for (size_t i = 0; i < w->cgroups[g].n_workers; i++) {
-                        const struct kt_worker *k = &w->cgroups[g].workers[i];
-
-                        if (k->work_units > 0)
-                                continue;
-                        struct kt_check_result *r =
-                                add(c, "not_starved",
-                                    blame(c, w->started_ns, w->stopped_ns, w->stopped_ns - w->started_ns));
-                        snprintf(r->text, sizeof(r->text), "tid %lld starved (0 work units)",
-                                 (long long)k->tid);
-                        say_host(r);
-                        say_crowded(r, round, w->stopped_ns - w->started_ns);
-                }
-        if (c->n == before)
-                snprintf(add(c, "not_starved", KT_PASS)->text, sizeof(((struct kt_check_result *)0)->text),
-                         "every worker made progress");
+        if (!sorted)
+                return NULL;
+        for (size_t i = 0; i < g->n_workers; i++)
+                sorted[i] = &g->workers[i];
+        qsort(sorted, g->n_workers, sizeof(*sorted), compare_work);
+        return sorted;
 }
 
-static void check_gap(struct checker *c)
+size_t check_same_work(const struct kt_worker *const *workers, size_t n)
 {
-        const struct kt_workload *w = c->workload;
-        uint64_t limit_ns = (uint64_t)(c->thresholds->gap_ms * (double)NS_PER_MS), worst_ns = 0;
-        const uint64_t round = round_ns(w);
-        size_t before = c->n;
+        size_t same = 0;
 
-        for (size_t g = 0; g < w->n_cgroups; g++)
-                for (size_t i = 0; i < w->cgroups[g].n_workers; i++) {
-                        const struct kt_worker *k = &w->cgroups[g].workers[i];
-                        uint64_t end = k->started_ns + k->max_gap_at_ns;
-
-                        worst_ns = k->max_gap_ns > worst_ns ? k->max_gap_ns : worst_ns;
-                        if (k->max_gap_ns <= limit_ns)
-                                continue;
-                        uint64_t start = end > k->max_gap_ns ? end - k->max_gap_ns : 0;
-                        struct kt_check_result *r =
-                                add(c, "gap", blame(c, start, end, k->max_gap_ns - limit_ns));
-                        r->value = (double)k->max_gap_ns / (double)NS_PER_MS;
-                        r->threshold = c->thresholds->gap_ms;
-                        r->unit = "ms";
-                        snprintf(r->text, sizeof(r->text),
-                                 "tid %lld stuck %llums on cpu%lld at +%llums (threshold %.0fms)",
-                                 (long long)k->tid, (unsigned long long)(k->max_gap_ns / NS_PER_MS),
-                                 (long long)k->max_gap_cpu,
-                                 (unsigned long long)(k->max_gap_at_ns / NS_PER_MS), c->thresholds->gap_ms);
-                        say_host(r);
-                        say_crowded(r, round, limit_ns);
-                }
-        if (c->n > before)
-                return;
-        struct kt_check_result *r = add(c, "gap", KT_PASS);
-        r->value = (double)worst_ns / (double)NS_PER_MS;
-        r->threshold = c->thresholds->gap_ms;
-        r->unit = "ms";
-        snprintf(r->text, sizeof(r->text), "longest gap %.0fms (threshold %.0fms)", r->value, r->threshold);
+        while (same < n && compare_work(&workers[0], &workers[same]) == 0)
+                same++;
+        return same;
 }
 
-double kt_cgroup_spread_pct(const struct kt_cgroup *g, double *ret_min, double *ret_max)
+double check_off_cpu_pct(const struct kt_worker *k)
 {
-        double min = 0, max = 0;
-        bool any = false;
+        uint64_t paused = k->paused_ns < k->off_cpu_ns ? k->paused_ns : k->off_cpu_ns;
 
-        for (size_t i = 0; i < g->n_workers; i++) {
-                const struct kt_worker *k = &g->workers[i];
-                double pct;
-
-                if (k->wall_ns == 0)
-                        continue;
-                pct = 100.0 * (double)k->off_cpu_ns / (double)k->wall_ns;
-                min = !any || pct < min ? pct : min;
-                max = !any || pct > max ? pct : max;
-                any = true;
-        }
-        *ret_min = min;
-        *ret_max = max;
-        return max - min;
+        if (k->wall_ns <= paused)
+                return -1;
+        return 100.0 * (double)(k->off_cpu_ns - paused) / (double)(k->wall_ns - paused);
 }
 
-unsigned kt_cgroup_cpus_used(const struct kt_cgroup *g)
+static void find_cpus(const struct kt_cgroup *g, struct cpu_bits *ret)
 {
-        bool seen[CPUS_MAX] = {};
-        unsigned n = 0;
-
+        memset(ret, 0, sizeof(*ret));
         for (size_t i = 0; i < g->n_workers; i++)
                 for (size_t j = 0; j < g->workers[i].n_cpus_used; j++) {
                         unsigned cpu = g->workers[i].cpus_used[j];
 
-                        if (cpu >= CPUS_MAX || seen[cpu])
-                                continue;
-                        seen[cpu] = true;
-                        n++;
+                        if (cpu < CHECK_CPUS_MAX)
+                                ret->words[cpu / 64] |= 1ULL << cpu % 64;
                 }
+}
+
+unsigned kt_cgroup_cpus_used(const struct kt_cgroup *g)
+{
+        struct cpu_bits used;
+        unsigned n = 0;
+
+        find_cpus(g, &used);
+        for (size_t i = 0; i < CHECK_CPUS_MAX / 64; i++)
+                n += (unsigned)__builtin_popcountll(used.words[i]);
         return n;
 }
 
-static void check_spread(struct checker *c)
+double kt_cgroup_spread_pct(const struct kt_cgroup *g)
 {
-        const struct kt_workload *w = c->workload;
-        double worst = 0, limit = c->thresholds->spread_pct;
-        size_t before = c->n;
+        _cleanup_free_ const struct kt_worker **sorted = check_by_work(g);
+        double widest = 0;
 
-        for (size_t i = 0; i < w->n_cgroups; i++) {
-                const struct kt_cgroup *g = &w->cgroups[i];
-                double min, max, spread = kt_cgroup_spread_pct(g, &min, &max);
+        for (size_t i = 0, n; sorted && i < g->n_workers; i += n) {
+                double min = 100, max = 0;
 
-                worst = spread > worst ? spread : worst;
-                if (spread <= limit)
-                        continue;
-                double window = (double)(w->stopped_ns - w->started_ns);
-                struct kt_check_result *r = add(c, "spread",
-                                                blame(c, w->started_ns, w->stopped_ns,
-                                                      (uint64_t)(window * (spread - limit) / 100.0)));
-                r->value = spread;
-                r->threshold = limit;
-                r->unit = "%";
-                if (window < SPREAD_WINDOW_MIN_NS && r->outcome == KT_FAIL) {
-                        r->outcome = KT_INCONCLUSIVE;
-                        snprintf(r->text, sizeof(r->text),
-                                 "spread=%.0f%% (threshold %.0f%%), but a workload of %.0f ms is too short "
-                                 "to tell",
-                                 spread, limit, window / (double)NS_PER_MS);
-                        continue;
+                n = check_same_work(sorted + i, g->n_workers - i);
+                for (size_t j = i; j < i + n; j++) {
+                        double pct = check_off_cpu_pct(sorted[j]);
+
+                        if (pct < 0)
+                                continue;
+                        min = pct < min ? pct : min;
+                        max = pct > max ? pct : max;
                 }
-                snprintf(r->text, sizeof(r->text),
-                         "unfair cgroup: spread=%.0f%% (%.0f-%.0f%%) %zu workers on %u cpus (threshold "
-                         "%.0f%%)",
-                         spread, min, max, g->n_workers, kt_cgroup_cpus_used(g), limit);
-                say_host(r);
+                widest = max - min > widest ? max - min : widest;
         }
-        if (c->n > before)
-                return;
-        struct kt_check_result *r = add(c, "spread", KT_PASS);
-        r->value = worst;
-        r->threshold = limit;
-        r->unit = "%";
-        snprintf(r->text, sizeof(r->text), "widest spread %.1f%% (threshold %.0f%%)", worst, limit);
+        return widest;
 }
 
-static bool cpu_in(unsigned cpu, const unsigned *cpus, size_t n)
+const struct cpu_bits *check_cpus_of(const struct checker *c, const struct kt_cgroup *g)
 {
-        for (size_t i = 0; i < n; i++)
-                if (cpus[i] == cpu)
-                        return true;
-        return false;
+        return &c->used[g - c->workload->cgroups];
 }
 
-static void check_isolation(struct checker *c)
+static double limit_of(const struct ktstr_checks *checks, const struct kt_threshold *t)
+{
+        if (t->kind == KT_THRESHOLD_SWITCH)
+                return 0;
+        return kt_threshold_number(*(const double *)((const char *)checks + t->offset));
+}
+
+static void make(struct checker *c, const struct check *check)
 {
         const struct kt_workload *w = c->workload;
-        size_t before = c->n;
-        bool any = false;
+        bool on = false;
 
+        c->threshold = kt_threshold_find(check->field);
+        c->first = c->n;
+        c->misses = 0;
+        c->seen = false;
         for (size_t i = 0; i < w->n_cgroups; i++) {
                 const struct kt_cgroup *g = &w->cgroups[i];
+                const struct ktstr_checks *checks = &w->scenarios[g->scenario].checks;
 
-                if (!g->cpus)
+                if (!kt_checks_has(checks, c->threshold))
                         continue;
-                any = true;
-                for (size_t j = 0; j < g->n_workers; j++)
-                        for (size_t k = 0; k < g->workers[j].n_cpus_used; k++) {
-                                unsigned cpu = g->workers[j].cpus_used[k];
-
-                                if (cpu_in(cpu, g->cpus, g->n_cpus))
-                                        continue;
-                                snprintf(add(c, "isolation", KT_FAIL)->text,
-                                         sizeof(((struct kt_check_result *)0)->text),
-                                         "tid %lld of %s ran on cpu%u, outside its cpuset",
-                                         (long long)g->workers[j].tid, g->name, cpu);
-                        }
+                on = true;
+                check->judge(c, g, limit_of(checks, c->threshold));
         }
-        if (any && c->n == before)
-                snprintf(add(c, "isolation", KT_PASS)->text, sizeof(((struct kt_check_result *)0)->text),
-                         "every worker stayed in its cpuset");
+        if (c->misses > KT_CHECK_MISSES_MAX && c->n > c->first)
+                check_say_more(&c->results[c->n - 1], "; and %zu more like these",
+                               c->misses - KT_CHECK_MISSES_MAX);
+        if (c->misses > 0 || !on)
+                return;
+        if (!c->seen && check->missing)
+                check_say_more(add(c, KT_INCONCLUSIVE), "%s", check->missing);
+        if (!c->seen)
+                return;
+        struct kt_check_result *r = add(c, KT_PASS);
+        if (c->threshold->kind != KT_THRESHOLD_SWITCH)
+                set_value(c, r, c->value, c->limit);
+        check->say(r);
 }
 
-int kt_check_all(const struct kt_workload *w, const struct kt_thresholds *t, kt_host_delay_cb delay,
-                 void *userdata, struct kt_check_result **ret, size_t *ret_n)
+int kt_check_all(const struct kt_workload *w, kt_host_delay_cb delay, void *userdata,
+                 struct kt_check_result **ret, size_t *ret_n)
 {
-        struct checker c = {.workload = w, .thresholds = t, .delay = delay, .userdata = userdata};
+        _cleanup_free_ struct cpu_bits *used =
+                calloc(w->n_cgroups ? w->n_cgroups : 1, sizeof(struct cpu_bits));
+        struct checker c = {.workload = w, .delay = delay, .userdata = userdata, .used = used};
 
-        if (t->not_starved)
-                check_starved(&c);
-        if (t->gap_ms >= 0)
-                check_gap(&c);
-        if (t->spread_pct >= 0)
-                check_spread(&c);
-        if (t->isolation)
-                check_isolation(&c);
+        if (!used)
+                return -ENOMEM;
+        for (size_t i = 0; i < w->n_cgroups; i++)
+                find_cpus(&w->cgroups[i], &used[i]);
+        for (size_t i = 0; i < checks_progress_n; i++)
+                make(&c, &checks_progress[i]);
+        for (size_t i = 0; i < checks_rate_n; i++)
+                make(&c, &checks_rate[i]);
+        for (size_t i = 0; i < checks_memory_n; i++)
+                make(&c, &checks_memory[i]);
         if (c.oom) {
                 free(c.results);
                 return -ENOMEM;

@@ -3,11 +3,12 @@
 
 /*
  * The checks: from telemetry to outcomes. Pure functions, so that they serve the daemon and, in the guest,
- * the tests of authors.
+ * the tests of authors. Which are made, and against what, says each scenario of the workload.
  *
  * A missed threshold is the scheduler's fault only if the host can't have caused it: where the vCPU threads
  * were kept from running, in the window of the miss, for at least as long as the threshold was missed by,
- * the outcome is inconclusive.
+ * the outcome is inconclusive. Ratios that no lost time explains (isolation, migrations, pages) are not
+ * excused. So is inconclusive what was asked for and not measured: no wake-ups, no pages, no iterations.
  */
 
 #include "telemetry.h"
@@ -20,35 +21,32 @@ enum kt_outcome {
 };
 
 struct kt_check_result {
-        const char *name; /* static: "not_starved", "gap", "spread", "isolation" */
+        const char *name; /* static, of struct kt_threshold: "not_starved", "gap", … */
         enum kt_outcome outcome;
-        char text[256];
+        char text[256]; /* one line of ASCII */
         double value, threshold;
-        const char *unit; /* static; "" when there is no number */
+        const char *unit; /* static; "" when there is none */
+        bool has_value;   /* value and threshold are numbers */
 };
-
-struct kt_thresholds {
-        bool not_starved, isolation;
-        double gap_ms, spread_pct; /* negative: off */
-};
-
-/* The defaults: gap 2000 ms and spread 15 %, under a software-emulated CPU 3000 ms and 35 %. */
-struct kt_thresholds kt_thresholds_default(bool emulated);
 
 /* How long the host kept the guest's vCPUs from running between two guest times, in ns,
  * all vCPUs together. */
 typedef uint64_t (*kt_host_delay_cb)(void *userdata, uint64_t from_ns, uint64_t to_ns);
 
-/*
- * Run all checks that are on. *ret is malloced, one result for each check and fault (a passing check gives
- * one result). delay may be NULL: the host is then never at fault. -ENOMEM.
- */
-int kt_check_all(const struct kt_workload *w, const struct kt_thresholds *t, kt_host_delay_cb delay,
-                 void *userdata, struct kt_check_result **ret, size_t *ret_n);
+/* Of one check at most so many misses are told of, and of the others how many they are. */
+#define KT_CHECK_MISSES_MAX 32
 
-/* max - min share of time off the CPU over a cgroup's workers, in percent; the ends go to *ret_min and
- * *ret_max. */
-double kt_cgroup_spread_pct(const struct kt_cgroup *g, double *ret_min, double *ret_max);
+/*
+ * Make all checks that are on. *ret is malloced: of each check its misses, or one result when there are
+ * none. One that has nothing to look at and is on by default only (isolation without a cpuset) gives none.
+ * delay may be NULL: the host is then never at fault. Each cgroup's scenario must be one of w's. -ENOMEM.
+ */
+int kt_check_all(const struct kt_workload *w, kt_host_delay_cb delay, void *userdata,
+                 struct kt_check_result **ret, size_t *ret_n);
+
+/* max - min share of time off the CPU over a cgroup's workers, in percent, frozen time apart. Compared are
+ * those that do the same work; of several works it is the widest. */
+double kt_cgroup_spread_pct(const struct kt_cgroup *g);
 
 /* How many different CPUs its workers ran on. */
 unsigned kt_cgroup_cpus_used(const struct kt_cgroup *g);

@@ -10,6 +10,7 @@ void kt_workload_done(struct kt_workload *w)
                 struct kt_cgroup *g = &w->cgroups[c];
 
                 for (size_t i = 0; i < g->n_workers; i++) {
+                        free(g->workers[i].work);
                         free(g->workers[i].cpus_used);
                         free(g->workers[i].exit);
                 }
@@ -18,5 +19,6 @@ void kt_workload_done(struct kt_workload *w)
                 free(g->name);
         }
         free(w->cgroups);
+        free(w->scenarios);
         memset(w, 0, sizeof(*w));
 }

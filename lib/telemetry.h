@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the workers of a scenario measured about themselves. Times in ns of the guest's CLOCK_MONOTONIC. */
+/*
+ * What the workers of a test's scenarios measured about themselves. Times in ns of the guest's
+ * CLOCK_MONOTONIC; what each number means stands in proto/guestmsg.h and proto/bodymsg.h.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "include/ktstr.h"
+
 struct kt_worker {
         int64_t tid;
+        char *work; /* its type: "CpuSpin"; owned; NULL: not said */
         uint64_t work_units, iterations;
         uint64_t cpu_ns, wall_ns, off_cpu_ns; /* off = wall - cpu */
         uint64_t migrations;
@@ -18,20 +24,48 @@ struct kt_worker {
         int64_t max_gap_cpu;    /* the CPU at its end */
         uint64_t max_gap_at_ns; /* its end, from the worker's start */
         uint64_t run_delay_ns, run_count;
-        uint64_t started_ns;
-        char *exit; /* owned; NULL: it reported as it should */
+        uint64_t started_ns; /* 0: it never ran */
+        uint64_t stopped_ns;
+        uint64_t paused_ns; /* for how long it was frozen */
+        char *exit;         /* owned; NULL: it reported as it should */
+};
+
+/* The wake-ups that a cgroup's workers measured. */
+struct kt_wakes {
+        uint64_t count; /* 0: none was measured */
+        uint64_t p50_ns, p99_ns, max_ns;
+        double cv; /* standard deviation by mean */
+};
+
+/* The pages of its workers' memory. */
+struct kt_pages {
+        uint64_t total; /* 0: none was counted */
+        uint64_t local; /* on the nodes that the cgroup may use */
+        uint64_t slow;  /* on nodes without CPUs */
+        uint64_t migrated;
 };
 
 struct kt_cgroup {
-        char *name;     /* owned */
-        unsigned *cpus; /* its cpuset; owned; NULL: none was set */
+        char *name;                      /* owned */
+        unsigned scenario;               /* index */
+        uint64_t started_ns, stopped_ns; /* when its workers were let go and stopped */
+        unsigned *cpus;                  /* that its cpuset allowed last; owned; NULL: it had no cpuset */
         size_t n_cpus;
+        bool isolated; /* that cpuset held from start to stop */
+        struct kt_wakes wakes;
+        struct kt_pages pages;
         struct kt_worker *workers; /* owned */
         size_t n_workers;
 };
 
+struct kt_scenario {
+        struct ktstr_checks checks; /* merged, from the defaults to its own */
+};
+
 struct kt_workload {
-        uint64_t started_ns, stopped_ns;
+        uint64_t started_ns, stopped_ns; /* of the first and the last scenario */
+        struct kt_scenario *scenarios;   /* owned */
+        size_t n_scenarios;
         struct kt_cgroup *cgroups; /* owned */
         size_t n_cgroups;
 };

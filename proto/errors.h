@@ -46,3 +46,4 @@
 #define KT_E_GUEST_DIED "io.ktstrd.Job.GuestDied"         /* it went away while it had a job */
 #define KT_E_GUEST_PROTOCOL "io.ktstrd.Job.GuestProtocol" /* it sent what nobody may send */
 #define KT_E_TIMEOUT "io.ktstrd.Job.Timeout"
+#define KT_E_TEST_PROGRAM "io.ktstrd.Job.TestProgram" /* it crashed, hung, or did what no test may */

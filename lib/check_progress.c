@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Does every worker get on, evenly and where it may? */
+#include "check_internal.h"
+
+/* Shares of a window of few time slices are a matter of who came first. */
+#define SPREAD_WINDOW_MIN_NS 1e9
+
+static size_t count_cpus(const struct cpu_bits *set)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < CHECK_CPUS_MAX / 64; i++)
+                n += (size_t)__builtin_popcountll(set->words[i]);
+        return n;
+}
+
+/* How long it takes until each worker has had a turn, in slices of sched_ext's default (SCX_SLICE_DFL, 20
+ * ms): in the cgroup, and among all that ran at the same time. */
+static uint64_t round_ns(const struct checker *c, const struct kt_cgroup *of)
+{
+        const struct kt_workload *w = c->workload;
+        struct cpu_bits all = {};
+        size_t workers = 0, cpus;
+        uint64_t own, common;
+
+        for (size_t i = 0; i < w->n_cgroups; i++) {
+                const struct kt_cgroup *g = &w->cgroups[i];
+
+                if (g->started_ns > of->stopped_ns || g->stopped_ns < of->started_ns)
+                        continue;
+                workers += g->n_workers;
+                for (size_t j = 0; j < CHECK_CPUS_MAX / 64; j++)
+                        all.words[j] |= c->used[i].words[j];
+        }
+        cpus = count_cpus(&all);
+        common = workers * 20 * NS_PER_MS / (cpus ? cpus : 1);
+        cpus = count_cpus(check_cpus_of(c, of));
+        own = of->n_workers * 20 * NS_PER_MS / (cpus ? cpus : 1);
+        return own > common ? own : common;
+}
+
+/* Whoever waits for a turn among so many is not starved by the scheduler. */
+static void say_crowded(struct kt_check_result *r, uint64_t round, uint64_t limit)
+{
+        if (r->outcome != KT_FAIL || round <= limit)
+                return;
+        r->outcome = KT_INCONCLUSIVE;
+        check_say_more(r, "; with so many workers a round takes up to %llums",
+                       (unsigned long long)(round / NS_PER_MS));
+}
+
+static void judge_starved(struct checker *c, const struct kt_cgroup *g, double limit)
+{
+        uint64_t round = round_ns(c, g);
+
+        for (size_t i = 0; i < g->n_workers; i++) {
+                const struct kt_worker *k = &g->workers[i];
+                struct check_window w = check_window_of(g, k);
+
+                if (k->work_units > 0 || (w.running_ns == 0 && k->paused_ns > 0)) {
+                        check_saw(c, 0, 0);
+                        continue;
+                }
+                struct kt_check_result *r =
+                        check_missed_plain(c, check_blame(c, w.from_ns, w.to_ns, (double)w.running_ns));
+                check_say(r, "tid %lld starved (0 work units)", (long long)k->tid);
+                say_crowded(r, round, w.running_ns);
+        }
+}
+
+static void say_starved(struct kt_check_result *r)
+{
+        check_say(r, "every worker made progress");
+}
+
+static void judge_gap(struct checker *c, const struct kt_cgroup *g, double limit)
+{
+        uint64_t limit_ns = (uint64_t)(limit * (double)NS_PER_MS), round = round_ns(c, g);
+
+        for (size_t i = 0; i < g->n_workers; i++) {
+                const struct kt_worker *k = &g->workers[i];
+                double gap_ms = (double)k->max_gap_ns / (double)NS_PER_MS;
+                uint64_t start = k->started_ns ? k->started_ns : g->started_ns;
+                uint64_t end = start + k->max_gap_at_ns;
+                uint64_t begin = end > k->max_gap_ns ? end - k->max_gap_ns : 0;
+
+                if (k->max_gap_ns <= limit_ns) {
+                        check_saw(c, gap_ms, limit);
+                        continue;
+                }
+                /* A frozen worker stands still. When it was frozen is not known: it is taken off. */
+                if (k->max_gap_ns - limit_ns <= k->paused_ns) {
+                        check_saw(c, limit, limit);
+                        continue;
+                }
+                struct kt_check_result *r = check_missed(
+                        c, check_blame(c, begin, end, (double)(k->max_gap_ns - limit_ns - k->paused_ns)),
+                        gap_ms, limit);
+                check_say(r, "tid %lld stuck %.0fms on cpu%lld at +%llums (threshold %.0fms)",
+                          (long long)k->tid, gap_ms, (long long)k->max_gap_cpu,
+                          (unsigned long long)(k->max_gap_at_ns / NS_PER_MS), limit);
+                say_crowded(r, round, limit_ns);
+        }
+}
+
+static void say_gap(struct kt_check_result *r)
+{
+        check_say(r, "longest gap %.0fms (threshold %.0fms)", r->value, r->threshold);
+}
+
+/* Among n workers that do the same. */
+static void judge_team_spread(struct checker *c, const struct kt_cgroup *g,
+                              const struct kt_worker *const *workers, size_t n, double limit)
+{
+        double min = 100, max = 0, spread;
+        uint64_t window = g->stopped_ns - g->started_ns;
+
+        for (size_t i = 0; i < n; i++) {
+                double pct = check_off_cpu_pct(workers[i]);
+
+                if (pct < 0)
+                        continue;
+                min = pct < min ? pct : min;
+                max = pct > max ? pct : max;
+        }
+        spread = max > min ? max - min : 0;
+        if (spread <= limit) {
+                check_saw(c, spread, limit);
+                return;
+        }
+        struct kt_check_result *r = check_missed(
+                c, check_blame(c, g->started_ns, g->stopped_ns, (double)window * (spread - limit) / 100.0),
+                spread, limit);
+        if ((double)window < SPREAD_WINDOW_MIN_NS && r->outcome == KT_FAIL) {
+                r->outcome = KT_INCONCLUSIVE;
+                check_say_more(r,
+                               "spread=%.0f%% (threshold %.0f%%), but a workload of %.0f ms is too short to "
+                               "tell",
+                               spread, limit, (double)window / (double)NS_PER_MS);
+                return;
+        }
+        check_say(r, "unfair cgroup: spread=%.0f%% (%.0f-%.0f%%) %zu workers on %zu cpus (threshold %.0f%%)",
+                  spread, min, max, n, count_cpus(check_cpus_of(c, g)), limit);
+}
+
+static void judge_spread(struct checker *c, const struct kt_cgroup *g, double limit)
+{
+        _cleanup_free_ const struct kt_worker **sorted = check_by_work(g);
+
+        for (size_t i = 0, n; sorted && i < g->n_workers; i += n) {
+                n = check_same_work(sorted + i, g->n_workers - i);
+                judge_team_spread(c, g, sorted + i, n, limit);
+        }
+        c->oom |= !sorted && g->n_workers > 0;
+}
+
+static void say_spread(struct kt_check_result *r)
+{
+        check_say(r, "widest spread %.1f%% (threshold %.0f%%)", r->value, r->threshold);
+}
+
+static void judge_isolation(struct checker *c, const struct kt_cgroup *g, double limit)
+{
+        struct cpu_bits allowed = {};
+
+        if (!g->cpus || !g->isolated)
+                return;
+        for (size_t i = 0; i < g->n_cpus; i++)
+                if (g->cpus[i] < CHECK_CPUS_MAX)
+                        allowed.words[g->cpus[i] / 64] |= 1ULL << g->cpus[i] % 64;
+        check_saw(c, 0, 0);
+        for (size_t i = 0; i < g->n_workers; i++)
+                for (size_t j = 0; j < g->workers[i].n_cpus_used; j++) {
+                        unsigned cpu = g->workers[i].cpus_used[j];
+
+                        if (cpu >= CHECK_CPUS_MAX || allowed.words[cpu / 64] & 1ULL << cpu % 64)
+                                continue;
+                        check_say(check_missed_plain(c, KT_FAIL),
+                                  "tid %lld of %.64s ran on cpu%u, outside its cpuset",
+                                  (long long)g->workers[i].tid, g->name, cpu);
+                }
+}
+
+static void say_isolation(struct kt_check_result *r)
+{
+        check_say(r, "every worker stayed in its cpuset");
+}
+
+/* These are on by default: where there is nothing to look at nobody has asked. */
+const struct check checks_progress[] = {
+        {"not_starved", judge_starved, say_starved, NULL},
+        {"max_gap_ms", judge_gap, say_gap, NULL},
+        {"max_spread_pct", judge_spread, say_spread, NULL},
+        {"isolation", judge_isolation, say_isolation, NULL},
+};
+const size_t checks_progress_n = KT_ARRAY_SIZE(checks_progress);
