@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../lib/pattern.h"
+#include "../lib/suite.h"
+
+static struct kt_pattern *compiled(const char *expression)
+{
+        struct kt_pattern *p = NULL;
+
+        ck_assert_int_eq(kt_pattern_new(expression, &p, NULL), 0);
+        return p;
+}
+
+static int found(const char *expression, const char *text)
+{
+        struct kt_pattern *p = compiled(expression);
+        int r = kt_pattern_find(p, text, strlen(text), 0, 0, NULL, NULL);
+
+        kt_pattern_free(p);
+        return r;
+}
+
+static void refused(const char *expression, const char *text)
+{
+        struct kt_error err = KT_ERROR_INIT;
+        struct kt_pattern *p = NULL;
+
+        ck_assert_int_eq(kt_pattern_new(expression, &p, &err), -EINVAL);
+        ck_assert_ptr_null(p);
+        ck_assert_msg(strstr(kt_error_text(&err), text), "%s", kt_error_text(&err));
+        kt_error_done(&err);
+}
+
+START_TEST(what_is_in_every_text_is_refused)
+{
+        refused("", "is empty");
+        refused(".*", "matches the empty text");
+        refused("a?", "matches the empty text");
+        refused("^$", "matches the empty text");
+        refused("(?m)^", "matches the empty text");
+        refused("x|", "matches the empty text");
+}
+END_TEST
+
+START_TEST(what_does_not_compile_is_told_with_its_place)
+{
+        refused("ab(c", "missing closing parenthesis, at its character 4");
+}
+END_TEST
+
+START_TEST(anchors_are_the_whole_texts_unless_told)
+{
+        ck_assert_int_eq(found("^b", "a\nb\n"), 0);
+        ck_assert_int_eq(found("a$", "a\nb\n"), 0);
+        ck_assert_int_eq(found("(?m)^b$", "a\nb\n"), 1);
+        ck_assert_int_eq(found("b$", "a\nb"), 1);
+}
+END_TEST
+
+START_TEST(groups_are_where_they_are)
+{
+        struct kt_pattern *p = compiled("(x)?rps: ([0-9.]+)");
+        const char *text = "rps: 12.5, rps: 7";
+        size_t begin = 0, end = 0;
+
+        ck_assert_uint_eq(kt_pattern_groups(p), 2);
+        ck_assert_int_eq(kt_pattern_find(p, text, strlen(text), 0, 2, &begin, &end), 1);
+        ck_assert_uint_eq(begin, 5);
+        ck_assert_uint_eq(end, 9);
+        ck_assert_int_eq(kt_pattern_find(p, text, strlen(text), end, 2, &begin, &end), 1);
+        ck_assert_uint_eq(begin, 16);
+        ck_assert_int_eq(kt_pattern_find(p, text, strlen(text), 0, 1, &begin, &end), 1);
+        ck_assert_uint_eq(begin, (size_t)-1);
+        ck_assert_int_eq(kt_pattern_find(p, text, strlen(text), strlen(text), 0, NULL, NULL), 0);
+        kt_pattern_free(p);
+}
+END_TEST
+
+START_TEST(bytes_that_are_no_text_are_searched_as_well)
+{
+        struct kt_pattern *p = compiled("end");
+
+        ck_assert_int_eq(kt_pattern_find(p, "\xff\0\xfe end", 7, 0, 0, NULL, NULL), 1);
+        kt_pattern_free(p);
+}
+END_TEST
+
+/* The text of one who wants the daemon to think for an hour. */
+START_TEST(backtracking_has_a_bound)
+{
+        struct kt_pattern *p = compiled("^(a+)+$");
+        char text[41];
+
+        memset(text, 'a', sizeof(text) - 1);
+        text[39] = 'b';
+        text[40] = '\0';
+        ck_assert_int_eq(kt_pattern_find(p, text, 40, 0, 0, NULL, NULL), -ERANGE);
+        kt_pattern_free(p);
+}
+END_TEST
+
+int main(void)
+{
+        Suite *s = suite_create("pattern");
+        TCase *tc = tcase_create("pattern");
+
+        tcase_add_test(tc, what_is_in_every_text_is_refused);
+        tcase_add_test(tc, what_does_not_compile_is_told_with_its_place);
+        tcase_add_test(tc, anchors_are_the_whole_texts_unless_told);
+        tcase_add_test(tc, groups_are_where_they_are);
+        tcase_add_test(tc, bytes_that_are_no_text_are_searched_as_well);
+        tcase_add_test(tc, backtracking_has_a_bound);
+        suite_add_tcase(s, tc);
+        return suite_run(s);
+}
