@@ -220,6 +220,10 @@ struct ktstr_test {
                 &ktstr_test_##ident_##_;                                                                    \
         static enum ktstr_outcome ident_(struct ktstr_ctx *ctx)
 
+/* What the library's main() is. A program that has its own (it then is the one that is linked) returns this
+ * from it when it was started with arguments that are not its own. */
+int ktstr_main(int argc, char **argv);
+
 /* --- what a test knows --- */
 
 #define KTSTR_CPUS_MAX 1024

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Programs that declare tests, by themselves: what they say they declare, what is wrong with it, and how they start."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import unittest
+
+import ktstr_test as kt
+
+SOURCES = kt.SOURCE / "tests/programs"
+PROGRAMS = kt.BUILD / "tests/programs"
+EXPECTED = re.compile(r"^/\* ([\w.\[\]]+): (.*) \*/$")
+DECLARATION = re.compile(r"^(?:KTSTR_SCHEDULER|KTSTR_TEST|TEST)\((\w+)")
+
+
+def run(name, *args, env=None):
+    return subprocess.run([PROGRAMS / f"program-{name}", *args], capture_output=True, text=True, timeout=kt.PATIENCE_S,
+                          stdin=subprocess.DEVNULL, env=None if env is None else {"PATH": os.environ["PATH"], **env})
+
+
+def listed(name):
+    result = run(name, "--ktstr-list")
+    if result.returncode != 0 or result.stderr:
+        raise AssertionError(f"{result}")
+    if not result.stdout.endswith("}\n") or result.stdout.count("\n") != 1:
+        raise AssertionError(f"not one line: {result.stdout}")
+    return json.loads(result.stdout)
+
+
+def named(objects, key):
+    return {o[key]: {k: v for k, v in o.items() if k not in ("file", "line", key)} for o in objects}
+
+
+def declarations(path):
+    """(line, name, [(field, text)]) of each declaration of a source: what its comment expects."""
+    expected = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if found := EXPECTED.match(line):
+            expected.append(found.groups())
+        elif found := DECLARATION.match(line):
+            yield number, found[1], expected
+            expected = []
+
+
+class Listing(unittest.TestCase):
+    def test_a_program_without_declarations_lists_nothing(self):
+        out = listed("empty")
+        self.assertEqual((out["ktstr_list"], out["errors"], out["schedulers"], out["tests"]), (1, [], [], []))
+        self.assertTrue(out["version"])
+
+    def test_schedulers_come_as_they_were_declared(self):
+        out = listed("good")
+        self.assertEqual(out["errors"], [])
+        self.assertEqual([s["ident"] for s in out["schedulers"]], ["plain", "full", "each_config", "builtin"])
+        schedulers = named(out["schedulers"], "ident")
+        self.assertEqual(schedulers["plain"], {"name": "plain", "binary": "scx_plain"})
+        self.assertEqual(schedulers["full"], {
+            "name": "full", "binary_path": "../scheds/scx_full",
+            "topology": {"numa_nodes": 1, "llcs": 2, "cores": 4, "threads": 1},
+            "kernels": ["6.14", "6.15..=7.0"], "sched_args": ["--slice", "5", ""], "kargs": ["threadirqs", "sched_verbose"],
+            "sysctls": [{"key": "kernel.sched_autogroup_enabled", "value": "0"}],
+            "constraints": {"min_llcs": 2, "requires_smt": True, "max_cpus": -1},
+            "cgroup_parent": "/cells/a", "config_file": "full.json",
+            "checks": {"max_gap_ms": 1500.5, "isolation": False, "max_migration_ratio": 0},
+        })
+        self.assertEqual(schedulers["each_config"], {
+            "name": "each_config", "binary": "scx_plain", "config_arg": "--config={file}", "config_guest_path": "/include-files/layers.json"})
+        self.assertEqual(schedulers["builtin"], {
+            "name": "builtin", "kernel_builtin_enable": ["echo 1 >/sys/kernel/x"], "kernel_builtin_disable": ["echo 0 >/sys/kernel/x"]})
+
+    def test_tests_come_as_they_were_declared(self):
+        out = listed("good")
+        tests = named(out["tests"], "name")
+        self.assertEqual(list(tests), ["under_eevdf", "everything", "spelled_out", "own_config", "in_kernel", "on_host", "demo_shown", "demo_run"])
+        self.assertEqual(tests["under_eevdf"], {})
+        everything = tests["everything"]
+        self.assertEqual(everything.pop("payloads"), [
+            {"name": "bench", "binary": "bench", "args": ["-r", "5"], "include_files": ["bench.conf"]},
+            {"name": "bare", "binary": "/bin/true"}])
+        self.assertEqual(everything, {
+            "scheduler": "full", "extra_sched_args": ["--verbose"], "topology": {"llcs": 4, "threads": 2},
+            "memory_mib": 1024, "duration_s": 2.5, "workers_per_cgroup": 3, "watchdog_timeout_s": 4, "cleanup_budget_ms": 5000,
+            "extra_include_files": ["data/one"], "expect_err": True, "expect_scx_bpf_error_contains": "host-triggered",
+            "expect_scx_bpf_error_matches": "^(?m)EXIT: .+", "constraints": {"max_llcs": 8},
+            "checks": {"max_spread_pct": -1, "not_starved": False, "min_page_locality": 1},
+            # Those with another binary: plain and each_config share one, builtin has none.
+            "replaces": ["plain", "each_config"],
+        })
+        # A check or bound is the same by itself and in its struct.
+        self.assertEqual(tests["spelled_out"], {
+            "scheduler": "plain", "constraints": {"min_cpus": 4}, "checks": {"max_gap_ms": 900}, "replaces": ["full"]})
+        self.assertEqual(tests["own_config"]["config"], "layers/one.json")
+        self.assertIs(tests["in_kernel"]["ignore"], True)
+        self.assertEqual(tests["on_host"], {"host_only": True})
+
+    def test_what_is_named_demo_is_ignored_unless_it_says_otherwise(self):
+        tests = named(listed("good")["tests"], "name")
+        self.assertEqual((tests["demo_shown"], tests["demo_run"]), ({"ignore": True}, {"ignore": False}))
+
+    def test_each_has_its_place(self):
+        for name in ("good", "wrong_tests"):
+            out = listed(name)
+            lines = {found[1]: number for number, line in enumerate((SOURCES / f"{name}.c").read_text().splitlines(), 1)
+                     if (found := DECLARATION.match(line))}
+            self.assertEqual({o.get("ident") or o["name"]: o["line"] for o in out["schedulers"] + out["tests"]}, lines)
+            for o in out["schedulers"] + out["tests"]:
+                self.assertEqual(pathlib.Path(o["file"]).name, f"{name}.c")
+
+    def test_nothing_else_goes_with_it(self):
+        result = run("good", "--ktstr-list", "--more")
+        self.assertEqual((result.returncode, result.stdout), (64, ""))
+        self.assertIn("takes nothing else", result.stderr)
+
+    def test_a_list_that_cannot_be_written_is_a_failure(self):
+        with open("/dev/full", "w") as full:
+            result = subprocess.run([PROGRAMS / "program-good", "--ktstr-list"], stdout=full, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("cannot be written: No space left", result.stderr)
+
+
+class Wrong(unittest.TestCase):
+    def check(self, name, sources):
+        """What is listed as wrong is what the sources expect: no more, no less, each at its place."""
+        errors = listed(name)["errors"]
+        for source in sources:
+            for line, declared, expected in declarations(SOURCES / source):
+                with self.subTest(declared=declared):
+                    own = [e for e in errors if pathlib.Path(e["file"]).name == source and e["line"] == line]
+                    self.assertTrue(all(declared == e.get("test", e.get("scheduler")) for e in own), own)
+                    self.assertEqual(sorted(e["field"] for e in own), sorted(field for field, _ in expected), own)
+                    for field, text in expected:
+                        self.assertTrue(any(e["field"] == field and text in e["message"] for e in own), (field, text, own))
+                    errors = [e for e in errors if e not in own]
+        self.assertEqual(errors, [])
+
+    def test_schedulers(self):
+        self.check("wrong_schedulers", ["wrong_schedulers.c"])
+
+    def test_tests(self):
+        self.check("wrong_tests", ["wrong_tests.c"])
+
+    def test_a_name_in_two_files(self):
+        self.check("twice", ["twice.c", "twice_more.c"])
+        self.assertRegex(listed("twice")["errors"][0]["message"], r"at .*twice\.c:7$")
+
+    def test_the_list_is_whole_all_the_same(self):
+        self.assertEqual(len(listed("wrong_tests")["tests"]), len([d for d in declarations(SOURCES / "wrong_tests.c")]) - 4)
+
+
+class Start(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()) if hasattr(self, "enterContext") else self.temporary())
+        self.ktstrctl = self.folder / "ktstrctl"
+        self.ktstrctl.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\nexit 7\n')
+        self.ktstrctl.chmod(0o755)
+
+    def temporary(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        return folder.name
+
+    def test_it_hands_itself_to_ktstrctl(self):
+        for args in ((), ("--tap", "--filter", "a b"), ("--help",)):
+            with self.subTest(args=args):
+                result = run("good", *args, env={"KTSTRCTL": str(self.ktstrctl)})
+                self.assertEqual((result.returncode, result.stderr), (7, ""))
+                self.assertEqual(result.stdout.splitlines(), ["test", str(PROGRAMS / "program-good"), *args])
+
+    def test_ktstrctl_is_looked_for_in_path(self):
+        result = run("good", "--list", env={"PATH": f"/nonexistent:{self.folder}:/usr/bin:/bin"})
+        self.assertEqual(result.stdout.splitlines(), ["test", str(PROGRAMS / "program-good"), "--list"])
+
+    def test_a_program_found_in_path_knows_where_it_is(self):
+        result = subprocess.run(["program-good", "--list"], capture_output=True, text=True,
+                                env={"PATH": f"{self.folder}:{PROGRAMS}:/usr/bin:/bin"})
+        self.assertEqual(result.stdout.splitlines(), ["test", str((PROGRAMS / "program-good").resolve()), "--list"])
+
+    def test_without_ktstrctl_it_says_what_to_do(self):
+        for env, text in (({"PATH": "/nonexistent"}, "program-good: ktstrctl, which runs the tests, is not in PATH: install ktstrd, or name it by "
+                                                     "KTSTRCTL\n"),
+                          ({"KTSTRCTL": "/nonexistent/k"}, "program-good: KTSTRCTL names /nonexistent/k, which cannot be started: No such file or "
+                                                           "directory\n")):
+            with self.subTest(env=env):
+                result = run("good", env=env)
+                self.assertEqual((result.returncode, result.stdout, result.stderr), (69, "", text))
+
+    def test_a_main_of_its_own_is_the_one_that_runs(self):
+        self.assertEqual(run("own_main", "--own").stdout, "own\n")
+        self.assertEqual([t["name"] for t in listed("own_main")["tests"]], ["of_own_main"])
+
+
+if __name__ == "__main__":
+    kt.main()
