@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Several jobs of one command, each on a connection of its own, followed to their ends: at most `max` run or
+ * wait in the daemon at a time, the others follow as these end. What is shown of them is for the callbacks.
+ *
+ * The first interrupt cancels all, the next does not wait for their verdicts.
+ */
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "rpc.h"
+#include "verb.h"
+
+/* How a job ended, or why it never began. */
+struct flight_end {
+        const char *word;             /* a verdict's: "pass", "error", "cancelled", …; static */
+        struct json_object *verdict;  /* borrowed; NULL: it has none */
+        const struct kt_error *error; /* why it has none; NULL then too: it was cancelled */
+        int status;                   /* the exit status that it is worth */
+};
+
+struct flight {
+        const struct globals *globals; /* for cancelling */
+        size_t n, max;
+        void *userdata;
+        /* Send the call of job i and give the connection on which its events come. -errno with a text: it
+         * ends so. */
+        int (*send)(void *userdata, size_t i, struct rpc *ret, struct kt_error *reterr);
+        /* An event, the verdict's too, which comes before on_end(). May be changed; not kept. */
+        void (*on_event)(void *userdata, size_t i, struct json_object *event);
+        /* Exactly once for each job; for those that never began at the very end. */
+        void (*on_end)(void *userdata, size_t i, const struct flight_end *end);
+        /* To be set by a callback: no more are begun, and those that run are cancelled. */
+        bool stop;
+};
+
+/* Run all. 1: an interrupt came, 0: none; -ENOMEM: nothing was run. */
+int flight_run(struct flight *f);
