@@ -199,15 +199,21 @@ static int take_priority(struct call *call, struct job_spec *spec, struct kt_err
         return 0;
 }
 
-int job_request_guest(struct call *call, struct job_spec *spec, struct kt_error *reterr)
+int job_request_topology(struct call *call, struct topology *ret, struct kt_error *reterr)
 {
         const char *topology = kt_json_str(call->parameters, "topology");
+
+        return topology_parse(topology ? topology : DEFAULT_TOPOLOGY, ret, reterr);
+}
+
+int job_request_guest(struct call *call, struct job_spec *spec, struct kt_error *reterr)
+{
         int64_t memory = 0;
         int r;
 
         spec->uid = call->uid;
         spec->gid = call->gid;
-        r = topology_parse(topology ? topology : DEFAULT_TOPOLOGY, &spec->topology, reterr);
+        r = job_request_topology(call, &spec->topology, reterr);
         if (r < 0)
                 return r;
         r = take_number(call, "memory_mib", topology_default_memory_mib(&spec->topology), MEMORY_MIN_MIB,

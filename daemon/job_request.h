@@ -11,5 +11,8 @@
 int job_request_run(struct call *call, struct job_spec *ret, struct kt_error *reterr);
 int job_request_exec(struct call *call, struct job_spec *ret, struct kt_error *reterr);
 
+/* The topology alone, or the default. */
+int job_request_topology(struct call *call, struct topology *ret, struct kt_error *reterr);
+
 /* The part that says what the guest is to be: topology, memory, kernel, accelerator, and whose it is. */
 int job_request_guest(struct call *call, struct job_spec *ret, struct kt_error *reterr);

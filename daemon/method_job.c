@@ -9,6 +9,7 @@
 #include "job.h"
 #include "job_json.h"
 #include "job_request.h"
+#include "qemu_args.h"
 #include "queue.h"
 #include "server.h"
 #include "subscription.h"
@@ -95,11 +96,45 @@ static void show(struct call *call)
         call_reply(call, o);
 }
 
+/* --- Room --- */
+
+static void room_known(void *userdata)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        struct call *call = userdata;
+        struct server *s = call->server;
+        struct topology topology;
+        struct json_object *o;
+        enum accel accel;
+        int r;
+
+        r = job_request_topology(call, &topology, &err);
+        if (r >= 0)
+                r = accel_pick(&s->accel, kt_json_str(call->parameters, "accel"), &accel, &err);
+        if (r >= 0)
+                r = qemu_args_check_topology(&topology, accel, &err);
+        if (r < 0) {
+                call_fail(call, &err);
+                return;
+        }
+        o = json_object_new_object();
+        kt_json_add_int(o, "cpus", jobs_capacity_cpus(&s->jobs));
+        kt_json_add_int(o, "memory_mib", (int64_t)jobs_memory_mib(&s->jobs));
+        call_reply(call, o);
+}
+
+static void room(struct call *call)
+{
+        if (server_when_accel_known(call->server, room_known, call) < 0)
+                call_fail_text(call, KT_E_INTERNAL, "out of memory");
+}
+
 const struct method methods_job[] = {
         {"io.ktstrd.Job.Submit", submit},
         {"io.ktstrd.Job.Attach", attach, .while_draining = true},
         {"io.ktstrd.Job.Cancel", cancel, .while_draining = true},
         {"io.ktstrd.Job.List", list, .while_draining = true},
         {"io.ktstrd.Job.Show", show, .while_draining = true},
+        {"io.ktstrd.Job.Room", room, .while_draining = true},
         {},
 };

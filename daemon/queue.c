@@ -18,7 +18,7 @@
 
 /* --- what the host has --- */
 
-static uint64_t memory_budget_mib(const struct jobs *jobs)
+uint64_t jobs_memory_mib(const struct jobs *jobs)
 {
         return jobs->server->config->guest_memory >> 20;
 }
@@ -37,7 +37,7 @@ static struct admission_capacity capacity_of(const struct jobs *jobs)
                 .overcommit = s->config->overcommit          ? s->config->overcommit
                               : s->accel.chosen == ACCEL_KVM ? 2
                                                              : 8,
-                .memory_mib = memory_budget_mib(jobs),
+                .memory_mib = jobs_memory_mib(jobs),
         };
 }
 
@@ -173,7 +173,7 @@ static void enqueue(struct job *job, struct admission_user *user)
 
 int queue_check_memory(const struct jobs *jobs, unsigned memory_mib, struct kt_error *reterr)
 {
-        const uint64_t budget = memory_budget_mib(jobs);
+        const uint64_t budget = jobs_memory_mib(jobs);
 
         if (memory_mib <= budget)
                 return 0;

@@ -30,6 +30,9 @@ void jobs_pump(struct jobs *jobs);
  * accelerator is known, a guess. */
 unsigned jobs_capacity_cpus(const struct jobs *jobs);
 
+/* Memory that guests may have in all, and so the most that one may. */
+uint64_t jobs_memory_mib(const struct jobs *jobs);
+
 /* Free the slot of a job that runs, and start what fits then. Idempotent, but not after job_end(), when the
  * job may be gone. The job itself goes on. */
 void job_release(struct job *job);

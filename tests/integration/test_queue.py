@@ -157,6 +157,18 @@ class Order(QueueTest):
         self.assertRegex(result.err, r"wants 4194304 MiB, guests have at most \d+ MiB here \(MemoryMax= in ktstrd.conf\); ask for less")
         self.assertEqual(len(self.daemon.jobs()), 1)
 
+    def test_what_there_is_can_be_asked_for(self):
+        room = self.daemon.call(JOB + "Room", topology="4n12l8c2t", accel="tcg")["parameters"]
+        self.assertEqual(room["cpus"], CPUS)
+        refused = self.daemon.call(JOB + "Submit", memory_mib=room["memory_mib"] + 1)
+        self.assertEqual(refused["error"], JOB + "NeverFits")
+        self.assertIn(f"at most {room['memory_mib']} MiB", refused["parameters"]["message"])
+        # 252 CPUs whose numbers end at 433.
+        reply = self.daemon.call(JOB + "Room", topology="1n14l9c2t", accel="tcg")
+        self.assertEqual(reply["error"], JOB + "BadTopology")
+        self.assertIn("up to 433", reply["parameters"]["message"])
+        self.assertEqual(self.daemon.call(JOB + "Room", topology="1n1l0c1t")["error"], JOB + "BadTopology")
+
     def test_one_that_waits_can_be_cancelled(self):
         held = self.hold()
         first, second = self.submit(), self.submit()
