@@ -32,4 +32,4 @@ X(PRIORITY_INVERSION, "PriorityInversion", "low holds a lock that high waits for
 X(PREEMPT_STORM, "PreemptStorm", "real-time workers wake often and preempt spinning ones")
 X(RT_STARVATION, "RtStarvation", "a real-time worker takes its CPU nearly whole, others want it too")
 X(SIGNAL_STORM, "SignalStorm", "sends signals to its partner, and handles those that it gets")
-X(SCHBENCH, "Schbench", "messengers that hand requests to workers and measure their wake-ups and turnarounds")
+X(SCHBENCH, "Schbench", "messengers that hand requests to workers, which time their wake-ups and multiply matrices")

@@ -25,9 +25,11 @@ static int custom_validate(const struct ktstr_work *work, const struct ktstr_top
 static const struct work_type custom = {.name = "Custom", .run = custom_run, .validate = custom_validate};
 
 static const struct work_type *const table[KTSTR_WORK_MAX_] = {
-        [KTSTR_WORK_UNSET] = &work_type_CPU_SPIN,          [KTSTR_WORK_CPU_SPIN] = &work_type_CPU_SPIN,
-        [KTSTR_WORK_YIELD_HEAVY] = &work_type_YIELD_HEAVY, [KTSTR_WORK_MIXED] = &work_type_MIXED,
-        [KTSTR_WORK_BURSTY] = &work_type_BURSTY,           [KTSTR_WORK_CUSTOM] = &custom,
+        [KTSTR_WORK_UNSET] = &work_type_CPU_SPIN,
+#define X(id, name, ...) [KTSTR_WORK_##id] = &work_type_##id,
+#include "../include/work_types.h"
+#undef X
+        [KTSTR_WORK_CUSTOM] = &custom,
 };
 
 const struct work_type *work_type_of(enum ktstr_work_type type)
@@ -38,8 +40,7 @@ const struct work_type *work_type_of(enum ktstr_work_type type)
 const struct work_type *work_type_find(const char *name)
 {
         for (unsigned i = KTSTR_WORK_UNSET + 1; i < KTSTR_WORK_MAX_; i++)
-                if (table[i] && i != KTSTR_WORK_SEQUENCE && i != KTSTR_WORK_CUSTOM &&
-                    strcmp(table[i]->name, name) == 0)
+                if (i != KTSTR_WORK_SEQUENCE && i != KTSTR_WORK_CUSTOM && strcmp(table[i]->name, name) == 0)
                         return table[i];
         return NULL;
 }

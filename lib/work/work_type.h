@@ -15,7 +15,8 @@ struct work_type {
         struct work_param params[4]; /* of p[]; none may be 0 */
         /* How many workers belong together; NULL: each is alone. work has its defaults. */
         unsigned (*team_size)(const struct ktstr_work *work);
-        /* Is what was asked for possible? (Parameters out of range, SMT that is not there.) NULL: always. */
+        /* Is what was asked for possible? (Parameters that do not fit, SMT that is not there.) NULL: always.
+         */
         int (*validate)(const struct ktstr_work *work, const struct ktstr_topo *topo,
                         struct kt_error *reterr);
         size_t (*shared_size)(const struct ktstr_work *work); /* of a team; NULL: none */
@@ -44,7 +45,8 @@ const struct work_type *work_type_find(const char *name);
 /* A copy with unset parameters filled in. */
 struct ktstr_work work_with_defaults(const struct ktstr_work *work);
 
-/* n workers of this: parameters in range, n divisible ("PipeIo requires num_workers divisible by 2, got 3").
+/* n workers of this: parameters in range, the topology (NULL: not known yet) fit for it, n divisible
+ * ("PipeIo requires num_workers divisible by 2, got 3").
  */
 int work_check(const struct ktstr_work *work, unsigned n, const struct ktstr_topo *topo,
                struct kt_error *reterr);
