@@ -6,7 +6,9 @@
 #include "../../common/cleanup.h"
 
 static const struct ktstr_scenario_entry table[] = {
-        {"steady", "two cgroups of equally spinning workers", ktstr_scenario_steady},
+#define X(func_, name_, summary_) {name_, summary_, ktstr_##func_},
+#include "../include/scenarios.h"
+#undef X
 };
 
 const struct ktstr_scenario_entry *ktstr_scenario_find(const char *name)
