@@ -13,8 +13,9 @@
 #include "../proto/codec.h"
 #include "../proto/guestmsg.h"
 #include "report.h"
+#include "spawn.h"
 
-static void run_command(void *data)
+static int run_command(void *data)
 {
         char *const argv[] = {(char *)"sh", (char *)"-c", data, NULL};
         char *const env[] = {(char *)"PATH=/bin:/sbin:/usr/bin:/usr/sbin:" KT_GUEST_BIN_DIR
@@ -23,16 +24,21 @@ static void run_command(void *data)
                              (char *)"TERM=dumb", NULL};
 
         if (chdir(KT_GUEST_INCLUDE_DIR) < 0 && chdir("/") < 0)
-                return;
+                return 127;
         execve("/bin/sh", argv, env);
         dprintf(STDERR_FILENO, "ktstr-guest: cannot run /bin/sh: %s\n", strerror(errno));
+        return 127;
 }
 
 void exec_job(struct agent *a, struct json_object *job)
 {
         const char *command = kt_json_str(kt_json_get(job, "exec"), "command");
         struct report report = {.outcome = "exec_done", .exec = true};
-        pid_t pid = agent_spawn(a, KT_OUTPUT_STDOUT, KT_OUTPUT_STDERR, run_command, (void *)(command ?: ""));
+        const struct spawn spawn = {.out_id = KT_OUTPUT_STDOUT,
+                                    .err_id = KT_OUTPUT_STDERR,
+                                    .child = run_command,
+                                    .data = (void *)(command ?: "")};
+        pid_t pid = spawn_wait(a, &spawn);
 
         if (pid < 0) {
                 report = (struct report){.outcome = "setup_failed", .error = strerror((int)-pid)};
@@ -40,11 +46,11 @@ void exec_job(struct agent *a, struct json_object *job)
                 return;
         }
         /* Without a pidfd (before Linux 5.3) it is looked at now and then. */
-        a->child_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+        a->wake_fds[0] = (int)syscall(SYS_pidfd_open, pid, 0);
         while (!a->cancelled && waitpid(pid, &report.exec_status, WNOHANG) != pid)
-                agent_poll(a, a->child_fd >= 0 ? 1000 : 5);
-        kt_closep(&a->child_fd);
-        a->child_fd = -1;
+                agent_poll(a, a->wake_fds[0] >= 0 ? 1000 : 5);
+        kt_closep(&a->wake_fds[0]);
+        a->wake_fds[0] = -1;
         kill(-1, SIGKILL); /* as PID 1: everything but us */
         agent_drain(a, 10000);
         if (a->cancelled)

@@ -46,7 +46,7 @@ static void fail(struct agent *a, const struct kt_error *err)
 /* See agent.h. */
 static void rise_above(void)
 {
-        struct sched_param param = {.sched_priority = 1};
+        struct sched_param param = {.sched_priority = 2};
 
         sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
         mlockall(MCL_CURRENT | MCL_FUTURE);

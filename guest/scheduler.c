@@ -11,6 +11,7 @@
 #include "../proto/codec.h"
 #include "../proto/frame.h"
 #include "../proto/guestmsg.h"
+#include "spawn.h"
 
 /* The kernel disables a scheduler in a work item and its process then prints a dump: under emulation,
  * seconds. */
@@ -27,16 +28,17 @@ static uint64_t ms_since(uint64_t ns)
 }
 
 /* In the child. What cannot be executed says so in its own output. */
-static void run_program(void *data)
+static int run_program(void *data)
 {
         char *const *argv = data;
         char *const env[] = {(char *)path_env, (char *)library_env, (char *)"HOME=/root", NULL};
 
         execve(argv[0], argv, env);
         dprintf(STDERR_FILENO, "ktstr-guest: cannot run %s: %s\n", argv[0], strerror(errno));
+        return 127;
 }
 
-static pid_t spawn(struct agent *a, struct json_object *argv_json)
+static pid_t start_program(struct agent *a, struct json_object *argv_json)
 {
         size_t n = json_object_array_length(argv_json);
         _cleanup_free_ char **argv = calloc(n + 1, sizeof(char *));
@@ -45,7 +47,11 @@ static pid_t spawn(struct agent *a, struct json_object *argv_json)
                 return argv ? -EINVAL : -ENOMEM;
         for (size_t i = 0; i < n; i++)
                 argv[i] = (char *)json_object_get_string(json_object_array_get_idx(argv_json, i));
-        return agent_spawn(a, KT_OUTPUT_SCHED_STDOUT, KT_OUTPUT_SCHED_STDERR, run_program, argv);
+        const struct spawn s = {.out_id = KT_OUTPUT_SCHED_STDOUT,
+                                .err_id = KT_OUTPUT_SCHED_STDERR,
+                                .child = run_program,
+                                .data = argv};
+        return spawn_wait(a, &s);
 }
 
 int scheduler_start(struct scheduler *s, struct agent *a, struct json_object *spec, int watchdog_ms,
@@ -66,7 +72,7 @@ int scheduler_start(struct scheduler *s, struct agent *a, struct json_object *sp
                         "sched_ext is '%s' before the scheduler was started; it must be 'disabled'", state);
         kmsg_forget(&a->kmsg);
         s->started_ns = agent_now_ns();
-        pid = spawn(a, argv);
+        pid = start_program(a, argv);
         if (pid < 0)
                 return kt_error_set(reterr, (int)pid, NULL, "cannot start the scheduler: %s",
                                     strerror((int)-pid));
