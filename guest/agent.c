@@ -10,6 +10,8 @@
 
 #include "../proto/frame.h"
 
+#define LAST_READS 32
+
 void agent_init(struct agent *a)
 {
         memset(a, 0, sizeof(*a));
@@ -37,6 +39,20 @@ void agent_add_stream(struct agent *a, int fd, uint8_t id, uint64_t max, struct 
                         return;
                 }
         close(fd);
+}
+
+void agent_end_line(struct agent *a, const struct stream_line *line)
+{
+        for (int i = 0; i < AGENT_STREAMS_MAX; i++) {
+                struct stream *s = &a->streams[i];
+
+                if (s->line != line)
+                        continue;
+                /* Somebody may be printing without end. */
+                for (int n = 0; n < LAST_READS && s->fd >= 0 && stream_forward(s, &a->port); n++)
+                        ;
+                s->line = NULL;
+        }
 }
 
 void agent_close_streams(struct agent *a, uint8_t id)
@@ -112,7 +128,7 @@ void agent_drain(struct agent *a, int timeout_ms)
 
 void agent_event(struct agent *a, const char *kind, const char *fields_fmt, ...)
 {
-        char text[2048];
+        char text[8192];
         int n = snprintf(text, sizeof(text), "{\"t_ns\":%llu,\"kind\":\"%s\"",
                          (unsigned long long)agent_now_ns(), kind);
 

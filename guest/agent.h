@@ -46,6 +46,10 @@ uint64_t agent_now_ns(void);
 /* Forward from now on what comes out of fd (taken over); see stream.h. */
 void agent_add_stream(struct agent *a, int fd, uint8_t id, uint64_t max, struct stream_line *line);
 
+/* Forward what has been printed up to now by those that are noted in this line, which is not used any more.
+ */
+void agent_end_line(struct agent *a, const struct stream_line *line);
+
 /* Those of this id end now, whoever has still hold of them. */
 void agent_close_streams(struct agent *a, uint8_t id);
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../common/fsutil.h"
+#include "hierarchy.h"
 
 static const struct {
         const char *type, *where, *options;
@@ -105,7 +106,6 @@ static void raise_limits(void)
 
 int boot_prepare(struct kt_error *reterr)
 {
-        static const char *const controllers[] = {"+cpu", "+cpuset", "+memory", "+pids", "+io"};
         int r = mount_all(reterr);
 
         if (r < 0)
@@ -113,9 +113,7 @@ int boot_prepare(struct kt_error *reterr)
         r = load_modules(reterr);
         if (r < 0)
                 return r;
-        /* One write each: a kernel without one of them refuses the whole line. */
-        for (size_t i = 0; i < KT_ARRAY_SIZE(controllers); i++)
-                write_text("/sys/fs/cgroup/cgroup.subtree_control", controllers[i]);
+        hierarchy_prepare();
         write_text("/proc/sys/kernel/sched_schedstats", "1");
         raise_limits();
         kt_mkdir_p(AT_FDCWD, "/root", 0700);

@@ -11,24 +11,9 @@
 
 #include "../common/cleanup.h"
 #include "../proto/codec.h"
-#include "../proto/guestmsg.h"
+#include "command.h"
 #include "report.h"
 #include "spawn.h"
-
-static int run_command(void *data)
-{
-        char *const argv[] = {(char *)"sh", (char *)"-c", data, NULL};
-        char *const env[] = {(char *)"PATH=/bin:/sbin:/usr/bin:/usr/sbin:" KT_GUEST_BIN_DIR
-                                     ":" KT_GUEST_INCLUDE_DIR,
-                             (char *)"LD_LIBRARY_PATH=" KT_GUEST_LIB_DIR, (char *)"HOME=/root",
-                             (char *)"TERM=dumb", NULL};
-
-        if (chdir(KT_GUEST_INCLUDE_DIR) < 0 && chdir("/") < 0)
-                return 127;
-        execve("/bin/sh", argv, env);
-        dprintf(STDERR_FILENO, "ktstr-guest: cannot run /bin/sh: %s\n", strerror(errno));
-        return 127;
-}
 
 void exec_job(struct agent *a, struct json_object *job)
 {
@@ -36,7 +21,7 @@ void exec_job(struct agent *a, struct json_object *job)
         struct report report = {.outcome = "exec_done", .exec = true};
         const struct spawn spawn = {.out_id = KT_OUTPUT_STDOUT,
                                     .err_id = KT_OUTPUT_STDERR,
-                                    .child = run_command,
+                                    .child = command_become,
                                     .data = (void *)(command ?: "")};
         pid_t pid = spawn_wait(a, &spawn);
 

@@ -4,16 +4,13 @@
 /* The RESULT frame (proto/guestmsg.h). */
 
 #include "agent.h"
-#include "scheduler.h"
-#include "worker.h"
+#include "subject.h"
 
 struct report {
         const char *outcome;           /* static */
-        const char *error;             /* for "setup_failed", or NULL */
-        const struct scheduler *sched; /* NULL without one */
-        const struct crew *crew;       /* NULL when none ran */
-        const char *const *cgroups;    /* names by index */
-        unsigned n_cgroups;
+        const char *error;             /* for "setup_failed" and "body_failed", or NULL */
+        const struct subject *subject; /* NULL: none was asked for */
+        struct json_object *body;      /* its result, borrowed; NULL: none came */
         bool exec;
         int exec_status; /* a wait status */
 };

@@ -1,109 +1,42 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "run.h"
 
+#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../common/cleanup.h"
+#include "../lib/body/body.h"
+#include "../proto/bodymsg.h"
+#include "../lib/scenario/scenarios.h"
 #include "../proto/codec.h"
-#include "cgroup.h"
+#include "hierarchy.h"
 #include "report.h"
+#include "setting.h"
+#include "subject.h"
+#include "talk.h"
 
-/* A worker without progress for this long looks stuck: five rounds of those that share its CPU with
- * sched_ext's slice of 20 ms, and never less than half a second. */
-#define STUCK_NS 500000000ULL
-#define STUCK_NS_PER_WORKER 100000000ULL
 #define TICK_MS 10
-
-/* steady: two cgroups of equally spinning workers, no cpusets. */
-static const char *const steady_cgroups[] = {"cg_0", "cg_1"};
+#define NS_PER_MS 1000000ULL
+/* For those that are killed when nothing more is expected of them. */
+#define KILL_MS 2000
 
 struct run {
         struct agent *agent;
-        struct scheduler sched;
-        struct crew crew;
-        bool with_sched;
-        uint64_t duration_ns, watchdog_ns;
+        struct json_object *spec; /* the JOB's `run`, borrowed */
+        const char *test;         /* its name; borrowed */
+        const char *program;      /* its path; borrowed, NULL: a scenario of our own */
+        const char *parent;       /* of its cgroups; borrowed, NULL: the root */
+        unsigned processes_max;   /* of the body; 0: without bound */
+        int watchdog_ms;
+        struct subject subject;
+        struct hierarchy hierarchy;
+        struct body body;
+        struct talk talk;
 };
 
-static int make_workload(struct run *r, unsigned workers, struct kt_error *reterr)
-{
-        const unsigned n = KT_ARRAY_SIZE(steady_cgroups);
-        int e = 0;
-
-        for (unsigned g = 0; e >= 0 && g < n; g++)
-                e = cgroup_make(steady_cgroups[g], reterr);
-        if (e >= 0)
-                e = crew_make(&r->crew, r->agent, n * workers, reterr);
-        for (unsigned i = 0; e >= 0 && i < r->crew.n; i++) {
-                r->crew.workers[i].cgroup = (int)(i / workers);
-                e = cgroup_move(steady_cgroups[i / workers], r->crew.workers[i].pid, reterr);
-        }
-        return e;
-}
-
-static bool scheduler_is_well(struct run *r)
-{
-        return !r->with_sched || scheduler_look(&r->sched, r->agent);
-}
-
-/* So many spinning workers on so few CPUs may be waiting for their turn. */
-static uint64_t stuck_ns(const struct run *r)
-{
-        long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-        uint64_t fair = STUCK_NS_PER_WORKER * ((r->crew.n + (unsigned)cpus - 1) / (unsigned)cpus);
-
-        return fair > STUCK_NS ? fair : STUCK_NS;
-}
-
-/* Let the workload run its time. When workers stand still at its end, the scheduler has stalled and the
- * kernel's own watchdog will say so: wait for that. False: the scheduler ended meanwhile. */
-static bool watch_workload(struct run *r)
-{
-        uint64_t end = r->crew.started_ns + r->duration_ns, last = end + r->watchdog_ns;
-        const uint64_t stuck = stuck_ns(r);
-        struct agent *a = r->agent;
-        bool waiting = false;
-
-        for (;;) {
-                uint64_t now = agent_now_ns();
-
-                if (!scheduler_is_well(r))
-                        return false;
-                if (a->cancelled || a->kmsg.oom[0] || now >= last)
-                        return true;
-                if (now >= end &&
-                    (!r->with_sched || now < stuck || crew_progressed_since(&r->crew, now - stuck)))
-                        return true;
-                if (now >= end && !waiting) {
-                        waiting = true;
-                        agent_event(a, "note",
-                                    "\"text\":\"workers stand still at the workload's end: waiting for the "
-                                    "kernel's watchdog\"");
-                }
-                uint64_t left_ms = now < end ? (end - now) / 1000000 + 1 : TICK_MS;
-                agent_poll(a, left_ms < TICK_MS ? (int)left_ms : TICK_MS);
-        }
-}
-
-/* Workers that were killed need a turn to die. Under a scheduler that stalled at the end of the workload
- * they get none before the kernel's own watchdog has thrown it out: wait for either. False: the scheduler
- * ended meanwhile. */
-static bool reap_workload(struct run *r)
-{
-        uint64_t last = agent_now_ns() + r->watchdog_ns;
-
-        while (!crew_reap(&r->crew, 0)) {
-                if (!scheduler_is_well(r))
-                        return false;
-                if (r->agent->cancelled || r->agent->kmsg.oom[0] || agent_now_ns() >= last)
-                        return true;
-                agent_poll(r->agent, TICK_MS);
-        }
-        return true;
-}
+/* --- the end --- */
 
 /* A guest whose memory ran out says nothing about the scheduler, whoever was killed for it. */
 static void finish(struct run *r, const char *outcome, const char *error)
@@ -118,90 +51,228 @@ static void finish(struct run *r, const char *outcome, const char *error)
                 outcome = "setup_failed";
                 error = oom;
         }
-        struct report report = {
+        const struct report report = {
                 .outcome = r->agent->cancelled ? "cancelled" : outcome,
                 .error = error,
-                .sched = r->with_sched ? &r->sched : NULL,
-                .crew = r->crew.n ? &r->crew : NULL,
-                .cgroups = steady_cgroups,
-                .n_cgroups = KT_ARRAY_SIZE(steady_cgroups),
+                .subject = subject_is_there(&r->subject) ? &r->subject : NULL,
+                .body = r->talk.result,
         };
 
         report_send(r->agent, &report);
 }
 
-/* The scheduler ended by itself, or was ended by the kernel. */
-static void end_early(struct run *r)
+/* What ended the test, and the scheduler with it. The scheduler's own end, if it had one, comes first: a
+ * test that fails under a broken scheduler says nothing of its own. */
+static void finish_test(struct run *r, const char *outcome, const char *error)
 {
-        scheduler_settle(&r->sched, r->agent);
-        crew_reap(&r->crew, 2000);
-        finish(r,
-               !r->sched.attached ? "not_attached"
-               : r->sched.ejected ? "sched_ejected"
-                                  : "sched_exited",
-               NULL);
+        if (r->subject.state == SUBJECT_ENDED)
+                finish(r, r->subject.outcome, NULL);
+        else
+                finish(r, outcome, error);
 }
 
-static void run_workload(struct run *r, unsigned workers)
+/* --- what a test leaves --- */
+
+/* What was killed needs a turn to die. Under a scheduler that stalled at the end of the test it gets none
+ * before the kernel's own watchdog has thrown it out: wait for either. False: the scheduler ended meanwhile.
+ */
+static bool clear_away(struct run *r, uint64_t timeout_ms)
+{
+        const uint64_t last = agent_now_ns() + timeout_ms * NS_PER_MS;
+
+        hierarchy_kill(&r->hierarchy);
+        while (!body_kill(&r->body)) {
+                if (!subject_is_well(&r->subject))
+                        return false;
+                if (r->agent->cancelled || r->agent->kmsg.oom[0] || agent_now_ns() >= last)
+                        return true;
+                agent_poll(r->agent, TICK_MS);
+        }
+        hierarchy_remove(&r->hierarchy);
+        return true;
+}
+
+/* --- the test --- */
+
+static bool is_well(void *userdata)
+{
+        struct run *r = userdata;
+
+        return subject_is_well(&r->subject);
+}
+
+static bool was_ejected(void *userdata)
+{
+        struct run *r = userdata;
+
+        return r->subject.state == SUBJECT_ENDED ? strcmp(r->subject.outcome, "sched_ejected") == 0
+                                                 : subject_was_ejected(&r->subject);
+}
+
+static int on_request(void *userdata, enum talk_request what, const char *name, struct json_object *argv,
+                      pid_t *ret_pid, struct kt_error *reterr)
+{
+        struct run *r = userdata;
+        struct subject *s = &r->subject;
+        int e;
+
+        if (!subject_is_there(s))
+                return kt_error_set(reterr, -ENOENT, NULL,
+                                    "there is no scheduler under test: it runs under EEVDF");
+        e = what == TALK_SCHED_STOP      ? subject_stop(s, reterr)
+            : what == TALK_SCHED_START   ? subject_start(s, reterr)
+            : what == TALK_SCHED_RESTART ? subject_restart(s, reterr)
+                                         : subject_replace(s, name, argv, reterr);
+        *ret_pid = s->state == SUBJECT_RUNNING ? s->sched.pid : 0;
+        return e;
+}
+
+/* Of a test that is a scenario of our own: what the process that is made for it is to run. */
+static const struct ktstr_scenario_entry *scenario;
+
+static int run_scenario(int talk_fd)
+{
+        return ktstr_body_main(talk_fd, scenario->func, NULL);
+}
+
+/* The agent's first line. */
+static struct json_object *begin_line(const struct run *r)
+{
+        static const char *const same[] = {"duration_ms", "workers",  "watchdog_ms",
+                                           "seed",        "emulated", "checks"};
+        struct json_object *o = json_object_new_object();
+
+        kt_json_add_int(o, "format", KT_BODY_FORMAT);
+        kt_json_add_str(o, "test", r->test);
+        for (size_t i = 0; i < KT_ARRAY_SIZE(same); i++)
+                if (kt_json_get(r->spec, same[i]))
+                        kt_json_add(o, same[i], json_object_get(kt_json_get(r->spec, same[i])));
+        kt_json_add_str(o, "cgroup", r->parent);
+        if (subject_is_there(&r->subject)) {
+                struct json_object *sched = json_object_new_object();
+
+                kt_json_add_str(sched, "name", subject_name(&r->subject));
+                if (r->subject.sched.pid > 0)
+                        kt_json_add_int(sched, "pid", r->subject.sched.pid);
+                kt_json_add(o, "sched", sched);
+        }
+        return o;
+}
+
+/* The scheduler is told to go, and the test's outcome is what it was, unless it does not go well. */
+static void end_well(struct run *r, const char *outcome, const char *error)
 {
         struct kt_error err = KT_ERROR_INIT;
-        bool well;
 
-        if (make_workload(r, workers, &err) < 0) {
-                crew_stop(&r->crew);
-                if (!r->agent->kmsg.oom[0])
-                        scheduler_stop(&r->sched, r->agent);
-                finish(r, "setup_failed", kt_error_text(&err));
-                kt_error_done(&err);
-                return;
+        if (!clear_away(r, (uint64_t)r->watchdog_ms)) {
+                subject_settle(&r->subject);
+                clear_away(r, KILL_MS);
+        } else if (subject_stop(&r->subject, &err) < 0 && r->subject.state != SUBJECT_ENDED) {
+                outcome = "setup_failed";
+                error = kt_error_text(&err);
         }
-        crew_go(&r->crew);
-        agent_event(r->agent, "workload_started", NULL);
-        well = watch_workload(r);
-        crew_stop(&r->crew);
-        agent_event(r->agent, "workload_stopped", NULL);
-        /* Nothing more can be learnt, and each step takes its time now. */
-        if (r->agent->kmsg.oom[0]) {
+        body_done(&r->body);
+        finish_test(r, outcome, error);
+        kt_error_done(&err);
+}
+
+static void end_test(struct run *r, enum talk_end end, struct kt_error *err)
+{
+        switch (end) {
+        case TALK_DONE:
+                end_well(r, "done", NULL);
+                return;
+        case TALK_FAILED:
+                if (r->processes_max > 0 && hierarchy_cage_was_full())
+                        kt_error_set(err, err->num, NULL, "%s; it wanted more than %u processes",
+                                     kt_error_text(err), r->processes_max);
+                end_well(r, "body_failed", kt_error_text(err));
+                return;
+        case TALK_SCHED_GONE:
+                subject_settle(&r->subject);
+                clear_away(r, KILL_MS);
+                body_done(&r->body);
+                finish_test(r, "done", NULL);
+                return;
+        case TALK_CANCELLED:
+                clear_away(r, KILL_MS);
+                (void)subject_stop(&r->subject, NULL);
+                finish(r, "cancelled", NULL);
+                return;
+        case TALK_MEMORY:
+                /* Nothing more can be learnt, and each step takes its time now. */
                 finish(r, "setup_failed", NULL);
                 return;
         }
-        if (!well || !reap_workload(r)) {
-                end_early(r);
+}
+
+static void run_test(struct run *r)
+{
+        static const struct talk_ops ops = {
+                .is_well = is_well, .was_ejected = was_ejected, .request = on_request};
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        _cleanup_close_ int cage = hierarchy_open_cage(&r->processes_max);
+        const struct body_spec spec = {
+                .test = r->test,
+                .program = r->program,
+                .func = run_scenario,
+                .cgroup_fd = cage >= 0 ? cage : 0,
+        };
+        int64_t timeout_ms = kt_json_int(r->spec, "duration_ms", 5000) + r->watchdog_ms + 30000;
+
+        hierarchy_begin(&r->hierarchy, r->parent);
+        if (body_start(&r->body, r->agent, &spec, &err) < 0) {
+                (void)subject_stop(&r->subject, NULL);
+                finish_test(r, "setup_failed", kt_error_text(&err));
                 return;
         }
-        if (r->with_sched) {
-                scheduler_stop(&r->sched, r->agent);
-                /* It may have been thrown out in the very moment of its end. */
-                agent_poll(r->agent, 0);
-                if (kmsg_ejected(&r->agent->kmsg.sched)) {
-                        end_early(r);
-                        return;
-                }
-        }
-        finish(r, "done", NULL);
+        if (!r->body.realtime)
+                agent_event(r->agent, "note",
+                            "\"text\":\"this kernel gives the test no real-time priority "
+                            "(CONFIG_RT_GROUP_SCHED): a "
+                            "scheduler that stalls stops the test too\"");
+        r->talk = (struct talk){.body = &r->body,
+                                .ops = &ops,
+                                .userdata = r,
+                                .timeout_ms = (uint64_t)kt_json_int(r->spec, "timeout_ms", timeout_ms)};
+        end_test(r, talk_run(&r->talk, begin_line(r), &err), &err);
+        talk_done(&r->talk);
+}
+
+/* --- the beginning --- */
+
+static int set_up(struct run *r, struct kt_error *reterr)
+{
+        int e;
+
+        scenario = ktstr_scenario_find(r->test);
+        if (!r->program && !scenario)
+                return kt_error_set(reterr, -ENOENT, NULL, "there is no scenario '%s'", r->test);
+        e = setting_apply(kt_json_get(r->spec, "sysctls"), "/proc/sys", reterr);
+
+        if (e >= 0 && r->parent)
+                e = hierarchy_make_parent(r->parent, reterr);
+        return e < 0 ? e : subject_start(&r->subject, reterr);
 }
 
 void run_job(struct agent *a, struct json_object *job)
 {
-        struct run r = {.agent = a};
-        struct json_object *spec = kt_json_get(job, "run"), *sched = kt_json_get(spec, "sched");
-        struct kt_error err = KT_ERROR_INIT;
+        struct json_object *spec = kt_json_get(job, "run");
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        struct run r = {
+                .agent = a,
+                .spec = spec,
+                .test = kt_json_str(kt_json_get(spec, "test"), "name") ?: kt_json_str(spec, "scenario") ?: "",
+                .program = kt_json_str(kt_json_get(spec, "test"), "program"),
+                .parent = kt_json_str(spec, "cgroup_parent"),
+                .watchdog_ms = (int)kt_json_int(spec, "watchdog_ms", 40000),
+        };
 
-        r.with_sched = sched != NULL;
-        r.duration_ns = (uint64_t)kt_json_int(spec, "duration_ms", 5000) * 1000000ULL;
-        r.watchdog_ns = (uint64_t)kt_json_int(spec, "watchdog_ms", 40000) * 1000000ULL;
-        if (sched && scheduler_start(&r.sched, a, sched, (int)(r.watchdog_ns / 1000000), &err) < 0) {
-                finish(&r, "setup_failed", kt_error_text(&err));
-                kt_error_done(&err);
-                return;
-        }
-        if (sched && !scheduler_wait_attached(&r.sched, a)) {
-                if (r.sched.exited || a->kmsg.sched.disabled)
-                        scheduler_settle(&r.sched, a);
-                else
-                        scheduler_stop(&r.sched, a);
-                finish(&r, "not_attached", NULL);
-                return;
-        }
-        run_workload(&r, (unsigned)kt_json_int(spec, "workers", 2));
+        subject_init(&r.subject, a, kt_json_get(spec, "sched"), r.watchdog_ms);
+        if (set_up(&r, &err) < 0)
+                finish_test(&r, "setup_failed", kt_error_text(&err));
+        else
+                run_test(&r);
+        hierarchy_done(&r.hierarchy);
+        subject_done(&r.subject);
 }

@@ -140,7 +140,7 @@ static bool is_disabled(void)
         return strcmp(state, "disabled") == 0;
 }
 
-static void take_kernels_words(struct scheduler *s, const struct kmsg_sched *k)
+void scheduler_take_words(struct scheduler *s, const struct kmsg_sched *k)
 {
         if (!k->disabled)
                 return;
@@ -156,11 +156,11 @@ void scheduler_settle(struct scheduler *s, struct agent *a)
         while (ms_since(start) < LAST_WORDS_MS &&
                !(has_exited(s) && is_disabled() && (a->kmsg.sched.disabled || !s->attached)))
                 agent_poll(a, POLL_MS);
-        take_kernels_words(s, &a->kmsg.sched);
+        scheduler_take_words(s, &a->kmsg.sched);
         if (!s->exited)
                 scheduler_stop(s, a);
         agent_drain(a, 2000);
-        take_kernels_words(s, &a->kmsg.sched);
+        scheduler_take_words(s, &a->kmsg.sched);
         scx_state(s->state_after);
 }
 

@@ -46,5 +46,8 @@ bool scheduler_look(struct scheduler *s, struct agent *a);
  * gone. */
 void scheduler_settle(struct scheduler *s, struct agent *a);
 
+/* Take over what the kernel said of its end, if it has. */
+void scheduler_take_words(struct scheduler *s, const struct kmsg_sched *k);
+
 /* SIGINT, its time, SIGKILL; until sched_ext is disabled, bounded. */
 void scheduler_stop(struct scheduler *s, struct agent *a);

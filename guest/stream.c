@@ -69,7 +69,7 @@ static void take(struct stream *s, struct port *port, const char *data, size_t s
         s->total += size - n;
 }
 
-void stream_forward(struct stream *s, struct port *port)
+bool stream_forward(struct stream *s, struct port *port)
 {
         static char buf[CHUNK];
         ssize_t n = read(s->fd, buf, sizeof(buf));
@@ -78,6 +78,7 @@ void stream_forward(struct stream *s, struct port *port)
                 take(s, port, buf, (size_t)n);
         else if (n == 0 || (errno != EAGAIN && errno != EINTR))
                 stream_close(s, port);
+        return n > 0;
 }
 
 static void send_tail(struct stream *s, struct port *port)

@@ -33,8 +33,8 @@ struct stream {
 /* Take over fd, which becomes non-blocking. */
 void stream_open(struct stream *s, int fd, uint8_t id, uint64_t max, struct stream_line *line);
 
-/* One read's worth to the host. At its end the stream is closed (fd is -1 then). */
-void stream_forward(struct stream *s, struct port *port);
+/* One read's worth to the host. At its end the stream is closed (fd is -1 then). True: there may be more. */
+bool stream_forward(struct stream *s, struct port *port);
 
 /* Close it, if it is open, with the last words of one that had more to say than is forwarded. */
 void stream_close(struct stream *s, struct port *port);

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "subject.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "../proto/codec.h"
+#include "command.h"
+
+/* A command that sets knobs takes no time; one that starts a service may. */
+#define COMMAND_TIMEOUT_MS 60000
+
+void subject_init(struct subject *s, struct agent *a, struct json_object *spec, int watchdog_ms)
+{
+        *s = (struct subject){.agent = a, .spec = json_object_get(spec), .watchdog_ms = watchdog_ms};
+}
+
+void subject_done(struct subject *s)
+{
+        json_object_put(s->spec);
+        *s = (struct subject){};
+}
+
+const char *subject_name(const struct subject *s)
+{
+        return s->spec ? kt_json_str(s->spec, "name") ?: "the scheduler" : "EEVDF";
+}
+
+/* Is it a program? Else it is part of the kernel. */
+static bool is_program(const struct subject *s)
+{
+        return kt_json_get(s->spec, "argv") != NULL;
+}
+
+static int end(struct subject *s, const char *outcome)
+{
+        s->state = SUBJECT_ENDED;
+        s->outcome = outcome;
+        return -ECHILD;
+}
+
+/* --- one that is part of the kernel --- */
+
+/* "enable" or "disable": all its commands, in their order, up to one that fails. */
+static int run_commands(struct subject *s, const char *which, struct kt_error *reterr)
+{
+        struct json_object *list = kt_json_get(s->spec, which);
+        size_t n = list ? json_object_array_length(list) : 0;
+
+        for (size_t i = 0; i < n; i++) {
+                const char *command = json_object_get_string(json_object_array_get_idx(list, i));
+                int r = command_run(s->agent, command, COMMAND_TIMEOUT_MS, reterr);
+
+                if (r < 0) {
+                        kt_error_prefix(reterr, "cannot %s %s", which, subject_name(s));
+                        return r;
+                }
+        }
+        return 0;
+}
+
+/* Its knobs may be EEVDF's; if it is one of sched_ext, that shows. */
+static int enable(struct subject *s, struct kt_error *reterr)
+{
+        char ops[SCX_NAME_MAX];
+        int r;
+
+        kmsg_forget(&s->agent->kmsg);
+        s->sched = (struct scheduler){.attach_ms = -1, .stop_ms = -1};
+        r = run_commands(s, "enable", reterr);
+        if (r < 0)
+                return r;
+        agent_poll(s->agent, 0);
+        s->sched.attached = scx_attached(ops);
+        if (s->sched.attached)
+                snprintf(s->sched.ops, sizeof(s->sched.ops), "%s", ops);
+        s->state = SUBJECT_RUNNING;
+        return 0;
+}
+
+static int disable(struct subject *s, struct kt_error *reterr)
+{
+        int r = run_commands(s, "disable", reterr);
+
+        agent_poll(s->agent, 0);
+        if (r < 0)
+                return r;
+        scx_state(s->sched.state_after);
+        s->state = SUBJECT_DETACHED;
+        return 0;
+}
+
+/* --- one that is a program --- */
+
+static int not_attached(struct subject *s, struct kt_error *reterr)
+{
+        struct scheduler *p = &s->sched;
+
+        if (p->exited || s->agent->kmsg.sched.disabled)
+                scheduler_settle(p, s->agent);
+        else
+                scheduler_stop(p, s->agent);
+        kt_error_set(reterr, -ECHILD, NULL, "%s did not attach", subject_name(s));
+        return end(s, "not_attached");
+}
+
+static int start_program(struct subject *s, struct kt_error *reterr)
+{
+        int r = scheduler_start(&s->sched, s->agent, s->spec, s->watchdog_ms, reterr);
+
+        if (r < 0)
+                return r;
+        if (!scheduler_wait_attached(&s->sched, s->agent))
+                return not_attached(s, reterr);
+        s->state = SUBJECT_RUNNING;
+        return 0;
+}
+
+/* It went because we told it to; but how? */
+static int judge_stop(struct subject *s, struct kt_error *reterr)
+{
+        const struct scheduler *p = &s->sched;
+        const int signal = p->exited && WIFSIGNALED(p->wait_status) ? WTERMSIG(p->wait_status) : 0;
+
+        s->state = SUBJECT_DETACHED;
+        /* It may have been thrown out in the very moment of its end. */
+        agent_poll(s->agent, 0);
+        if (kmsg_ejected(&s->agent->kmsg.sched)) {
+                scheduler_settle(&s->sched, s->agent);
+                kt_error_set(reterr, -ECHILD, NULL, "the kernel threw %s out while it was being stopped",
+                             subject_name(s));
+                return end(s, s->sched.ejected ? "sched_ejected" : "sched_exited");
+        }
+        if (signal != 0 && signal != SIGINT && signal != SIGKILL) {
+                kt_error_set(reterr, -ECHILD, NULL,
+                             "%s was killed by signal %d (%s) while it was being stopped", subject_name(s),
+                             signal, strsignal(signal));
+                return end(s, "done");
+        }
+        if (strcmp(p->state_after, "disabled") != 0) {
+                kt_error_set(reterr, -ECHILD, NULL, "%s did not let go: sched_ext is '%s'", subject_name(s),
+                             p->state_after);
+                return end(s, "done");
+        }
+        return 0;
+}
+
+static int stop_program(struct subject *s, struct kt_error *reterr)
+{
+        scheduler_stop(&s->sched, s->agent);
+        return judge_stop(s, reterr);
+}
+
+/* --- either --- */
+
+int subject_start(struct subject *s, struct kt_error *reterr)
+{
+        if (!s->spec || s->state == SUBJECT_RUNNING)
+                return 0;
+        return is_program(s) ? start_program(s, reterr) : enable(s, reterr);
+}
+
+bool subject_is_well(struct subject *s)
+{
+        char ops[SCX_NAME_MAX];
+
+        if (s->state != SUBJECT_RUNNING)
+                return s->state != SUBJECT_ENDED;
+        return is_program(s) ? scheduler_look(&s->sched, s->agent) : !s->sched.attached || scx_attached(ops);
+}
+
+bool subject_was_ejected(const struct subject *s)
+{
+        return kmsg_ejected(&s->agent->kmsg.sched);
+}
+
+void subject_settle(struct subject *s)
+{
+        if (s->state != SUBJECT_RUNNING)
+                return;
+        if (is_program(s))
+                scheduler_settle(&s->sched, s->agent);
+        else
+                scheduler_take_words(&s->sched, &s->agent->kmsg.sched);
+        end(s, s->sched.ejected ? "sched_ejected" : "sched_exited");
+}
+
+int subject_stop(struct subject *s, struct kt_error *reterr)
+{
+        if (s->state != SUBJECT_RUNNING)
+                return 0;
+        return is_program(s) ? stop_program(s, reterr) : disable(s, reterr);
+}
+
+int subject_restart(struct subject *s, struct kt_error *reterr)
+{
+        int r = subject_stop(s, reterr);
+
+        return r < 0 ? r : subject_start(s, reterr);
+}
+
+/* What it does not say is as it was: how long it may take to attach and to stop. */
+static struct json_object *spec_for(const struct subject *s, const char *name, struct json_object *argv)
+{
+        struct json_object *o = json_object_new_object();
+
+        kt_json_add_str(o, "name", name);
+        kt_json_add(o, "argv", json_object_get(argv));
+        kt_json_add_int(o, "attach_timeout_ms", kt_json_int(s->spec, "attach_timeout_ms", 60000));
+        kt_json_add_int(o, "stop_timeout_ms", kt_json_int(s->spec, "stop_timeout_ms", 10000));
+        return o;
+}
+
+int subject_replace(struct subject *s, const char *name, struct json_object *argv, struct kt_error *reterr)
+{
+        int r = subject_stop(s, reterr);
+
+        if (r < 0)
+                return r;
+        struct json_object *spec = spec_for(s, name, argv);
+        json_object_put(s->spec);
+        s->spec = spec;
+        return subject_start(s, reterr);
+}
