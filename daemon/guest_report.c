@@ -6,6 +6,7 @@
 
 #include "../proto/codec.h"
 #include "../proto/errors.h"
+#include "guest_value.h"
 
 /* More than any guest can have: limits on what a lying one makes us allocate. */
 #define CGROUPS_MAX 1024U
@@ -13,81 +14,15 @@
 #define CPUS_MAX 4096U
 #define TEXT_MAX (64U * 1024U)
 
-static int bad(struct kt_error *reterr, const char *what)
-{
-        return kt_error_set(reterr, -EBADMSG, KT_E_GUEST_PROTOCOL, "the guest's report is unusable: %s",
-                            what);
-}
-
-/* A string without control characters but newline and tab; NULL when absent or no string. Malloced. */
-static char *clean_string(struct json_object *o, const char *key)
-{
-        struct json_object *v = kt_json_get(o, key);
-        char *text;
-
-        if (!v || !json_object_is_type(v, json_type_string) || json_object_get_string_len(v) > (int)TEXT_MAX)
-                return NULL;
-        text = strdup(json_object_get_string(v));
-        for (char *p = text; p && *p; p++)
-                if ((unsigned char)*p < 0x20 && *p != '\n' && *p != '\t')
-                        *p = '?';
-        return text;
-}
-
-static void copy_string(struct json_object *o, const char *key, char *ret, size_t size)
-{
-        _cleanup_free_ char *s = clean_string(o, key);
-
-        if (!s) {
-                ret[0] = '\0';
-                return;
-        }
-        /* Cut at a whole character: what is sent on must stay UTF-8. */
-        size_t len = strlen(s);
-        if (len >= size) {
-                len = size - 1;
-                while (len > 0 && ((unsigned char)s[len] & 0xc0) == 0x80)
-                        len--;
-        }
-        memcpy(ret, s, len);
-        ret[len] = '\0';
-}
-
-/* A non-negative number, or -1 when absent or something else. */
-static int64_t number(struct json_object *o, const char *key)
-{
-        struct json_object *v = kt_json_get(o, key);
-        int64_t n;
-
-        if (!v || !json_object_is_type(v, json_type_int))
-                return -1;
-        n = json_object_get_int64(v);
-        return n < 0 ? -1 : n;
-}
-
-static uint64_t count(struct json_object *o, const char *key)
-{
-        int64_t n = number(o, key);
-
-        return n < 0 ? 0 : (uint64_t)n;
-}
-
-static struct json_object *member(struct json_object *o, const char *key, enum json_type type)
-{
-        struct json_object *v = kt_json_get(o, key);
-
-        return v && json_object_is_type(v, type) ? v : NULL;
-}
-
 static int parse_payload(const struct kt_frame *frame, struct json_object **ret, struct kt_error *reterr)
 {
         _cleanup_json_ struct json_object *o = NULL;
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
 
         if (kt_json_parse((const char *)frame->payload, frame->size, &o, &err) < 0)
-                return bad(reterr, kt_error_text(&err));
+                return guest_value_bad(reterr, kt_error_text(&err));
         if (!json_object_is_type(o, json_type_object))
-                return bad(reterr, "it is no JSON object");
+                return guest_value_bad(reterr, "it is no JSON object");
         *ret = TAKE_PTR(o);
         return 0;
 }
@@ -102,17 +37,17 @@ static int parse_cpus(struct json_object *array, unsigned **ret, size_t *ret_n, 
         if (!array)
                 return 0;
         if (n > CPUS_MAX)
-                return bad(reterr, "too many CPUs in a list");
+                return guest_value_bad(reterr, "too many CPUs in a list");
         cpus = calloc(n ? n : 1, sizeof(*cpus));
         if (!cpus)
-                return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+                return guest_value_oom(reterr);
         for (size_t i = 0; i < n; i++) {
                 struct json_object *v = json_object_array_get_idx(array, i);
                 int64_t cpu = json_object_is_type(v, json_type_int) ? json_object_get_int64(v) : -1;
 
                 if (cpu < 0 || cpu >= (int64_t)CPUS_MAX) {
                         free(cpus);
-                        return bad(reterr, "a CPU number makes no sense");
+                        return guest_value_bad(reterr, "a CPU number makes no sense");
                 }
                 cpus[i] = (unsigned)cpu;
         }
@@ -124,22 +59,23 @@ static int parse_cpus(struct json_object *array, unsigned **ret, size_t *ret_n, 
 static int parse_worker(struct json_object *o, struct kt_worker *w, struct kt_error *reterr)
 {
         if (!json_object_is_type(o, json_type_object))
-                return bad(reterr, "a worker is no object");
-        w->tid = number(o, "tid");
-        w->work_units = count(o, "work_units");
-        w->iterations = count(o, "iterations");
-        w->cpu_ns = count(o, "cpu_ns");
-        w->wall_ns = count(o, "wall_ns");
-        w->off_cpu_ns = count(o, "off_cpu_ns");
-        w->migrations = count(o, "migrations");
-        w->max_gap_ns = count(o, "max_gap_ns");
-        w->max_gap_cpu = number(o, "max_gap_cpu");
-        w->max_gap_at_ns = count(o, "max_gap_at_ns");
-        w->run_delay_ns = count(o, "run_delay_ns");
-        w->run_count = count(o, "run_count");
-        w->started_ns = count(o, "started_ns");
-        w->exit = clean_string(o, "exit");
-        return parse_cpus(member(o, "cpus_used", json_type_array), &w->cpus_used, &w->n_cpus_used, reterr);
+                return guest_value_bad(reterr, "a worker is no object");
+        w->tid = guest_value_number(o, "tid");
+        w->work_units = guest_value_count(o, "work_units");
+        w->iterations = guest_value_count(o, "iterations");
+        w->cpu_ns = guest_value_count(o, "cpu_ns");
+        w->wall_ns = guest_value_count(o, "wall_ns");
+        w->off_cpu_ns = guest_value_count(o, "off_cpu_ns");
+        w->migrations = guest_value_count(o, "migrations");
+        w->max_gap_ns = guest_value_count(o, "max_gap_ns");
+        w->max_gap_cpu = guest_value_number(o, "max_gap_cpu");
+        w->max_gap_at_ns = guest_value_count(o, "max_gap_at_ns");
+        w->run_delay_ns = guest_value_count(o, "run_delay_ns");
+        w->run_count = guest_value_count(o, "run_count");
+        w->started_ns = guest_value_count(o, "started_ns");
+        w->exit = guest_value_text(o, "exit", TEXT_MAX);
+        return parse_cpus(guest_value_member(o, "cpus_used", json_type_array), &w->cpus_used,
+                          &w->n_cpus_used, reterr);
 }
 
 static int parse_cgroup(struct json_object *o, struct kt_cgroup *g, struct kt_error *reterr)
@@ -148,20 +84,20 @@ static int parse_cgroup(struct json_object *o, struct kt_cgroup *g, struct kt_er
         int r;
 
         if (!json_object_is_type(o, json_type_object))
-                return bad(reterr, "a cgroup is no object");
-        workers = member(o, "workers", json_type_array);
-        g->name = clean_string(o, "name");
+                return guest_value_bad(reterr, "a cgroup is no object");
+        workers = guest_value_member(o, "workers", json_type_array);
+        g->name = guest_value_text(o, "name", TEXT_MAX);
         if (!g->name || !workers)
-                return bad(reterr, "a cgroup has no name or no workers");
-        r = parse_cpus(member(o, "cpus", json_type_array), &g->cpus, &g->n_cpus, reterr);
+                return guest_value_bad(reterr, "a cgroup has no name or no workers");
+        r = parse_cpus(guest_value_member(o, "cpus", json_type_array), &g->cpus, &g->n_cpus, reterr);
         if (r < 0)
                 return r;
         size_t n = json_object_array_length(workers);
         if (n > WORKERS_MAX)
-                return bad(reterr, "too many workers");
+                return guest_value_bad(reterr, "too many workers");
         g->workers = calloc(n ? n : 1, sizeof(*g->workers));
         if (!g->workers)
-                return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+                return guest_value_oom(reterr);
         for (size_t i = 0; i < n; i++) {
                 g->n_workers = i + 1;
                 r = parse_worker(json_object_array_get_idx(workers, i), &g->workers[i], reterr);
@@ -173,21 +109,21 @@ static int parse_cgroup(struct json_object *o, struct kt_cgroup *g, struct kt_er
 
 static int parse_workload(struct json_object *o, struct kt_workload *w, struct kt_error *reterr)
 {
-        struct json_object *cgroups = member(o, "cgroups", json_type_array);
+        struct json_object *cgroups = guest_value_member(o, "cgroups", json_type_array);
         size_t n;
 
         if (!cgroups)
-                return bad(reterr, "the workload has no cgroups");
+                return guest_value_bad(reterr, "the workload has no cgroups");
         n = json_object_array_length(cgroups);
         if (n > CGROUPS_MAX)
-                return bad(reterr, "too many cgroups");
-        w->started_ns = count(o, "started_ns");
-        w->stopped_ns = count(o, "stopped_ns");
+                return guest_value_bad(reterr, "too many cgroups");
+        w->started_ns = guest_value_count(o, "started_ns");
+        w->stopped_ns = guest_value_count(o, "stopped_ns");
         if (w->stopped_ns < w->started_ns)
-                return bad(reterr, "the workload stopped before it started");
+                return guest_value_bad(reterr, "the workload stopped before it started");
         w->cgroups = calloc(n ? n : 1, sizeof(*w->cgroups));
         if (!w->cgroups)
-                return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+                return guest_value_oom(reterr);
         for (size_t i = 0; i < n; i++) {
                 w->n_cgroups = i + 1;
                 int r = parse_cgroup(json_object_array_get_idx(cgroups, i), &w->cgroups[i], reterr);
@@ -208,14 +144,14 @@ static int parse_outcome(struct json_object *o, enum report_outcome *ret, struct
                 [REPORT_CANCELLED] = "cancelled",
                 [REPORT_SETUP_FAILED] = "setup_failed",
         };
-        struct json_object *v = member(o, "outcome", json_type_string);
+        struct json_object *v = guest_value_member(o, "outcome", json_type_string);
 
         for (size_t i = 0; v && i < KT_ARRAY_SIZE(names); i++)
                 if (strcmp(json_object_get_string(v), names[i]) == 0) {
                         *ret = (enum report_outcome)i;
                         return 0;
                 }
-        return bad(reterr, "its outcome is none that is known");
+        return guest_value_bad(reterr, "its outcome is none that is known");
 }
 
 int guest_report_parse(const struct kt_frame *frame, struct guest_report *ret, struct kt_error *reterr)
@@ -231,28 +167,27 @@ int guest_report_parse(const struct kt_frame *frame, struct guest_report *ret, s
         r = parse_outcome(o, &report.outcome, reterr);
         if (r < 0)
                 return r;
-        workload = member(o, "workload", json_type_object);
+        workload = guest_value_member(o, "workload", json_type_object);
         r = workload ? parse_workload(workload, &report.workload, reterr) : 0;
         if (r < 0) {
                 guest_report_done(&report);
                 return r;
         }
-        report.error = clean_string(o, "error");
-        sched = member(o, "sched", json_type_object);
+        report.error = guest_value_text(o, "error", TEXT_MAX);
+        sched = guest_value_member(o, "sched", json_type_object);
         report.sched.present = sched != NULL;
-        report.sched.attached = sched && kt_json_get(sched, "attached") &&
-                                json_object_get_boolean(kt_json_get(sched, "attached"));
-        report.sched.ops = sched ? clean_string(sched, "ops") : NULL;
-        report.sched.state_after = sched ? clean_string(sched, "state_after") : NULL;
-        report.sched.disabled_reason = sched ? clean_string(sched, "disabled_reason") : NULL;
-        report.sched.disabled_message = sched ? clean_string(sched, "disabled_message") : NULL;
-        report.sched.attach_ms = sched ? number(sched, "attach_ms") : -1;
-        report.sched.exit_code = sched ? number(sched, "exit_code") : -1;
-        report.sched.exit_signal = sched ? number(sched, "exit_signal") : -1;
-        report.sched.stop_signal = sched ? number(sched, "stop_signal") : -1;
-        exec = member(o, "exec", json_type_object);
-        report.exec_code = exec ? number(exec, "exit_code") : -1;
-        report.exec_signal = exec ? number(exec, "exit_signal") : -1;
+        report.sched.attached = sched && guest_value_is_true(sched, "attached");
+        report.sched.ops = sched ? guest_value_text(sched, "ops", TEXT_MAX) : NULL;
+        report.sched.state_after = sched ? guest_value_text(sched, "state_after", TEXT_MAX) : NULL;
+        report.sched.disabled_reason = sched ? guest_value_text(sched, "disabled_reason", TEXT_MAX) : NULL;
+        report.sched.disabled_message = sched ? guest_value_text(sched, "disabled_message", TEXT_MAX) : NULL;
+        report.sched.attach_ms = sched ? guest_value_number(sched, "attach_ms") : -1;
+        report.sched.exit_code = sched ? guest_value_number(sched, "exit_code") : -1;
+        report.sched.exit_signal = sched ? guest_value_number(sched, "exit_signal") : -1;
+        report.sched.stop_signal = sched ? guest_value_number(sched, "stop_signal") : -1;
+        exec = guest_value_member(o, "exec", json_type_object);
+        report.exec_code = exec ? guest_value_number(exec, "exit_code") : -1;
+        report.exec_signal = exec ? guest_value_number(exec, "exit_signal") : -1;
         *ret = report;
         return 0;
 }
@@ -275,11 +210,12 @@ int guest_event_parse(const struct kt_frame *frame, struct guest_event *ret, str
 
         if (r < 0)
                 return r;
-        *ret = (struct guest_event){.t_ns = number(o, "t_ns"), .took_ms = number(o, "took_ms")};
-        copy_string(o, "kind", ret->kind, sizeof(ret->kind));
-        copy_string(o, "ops", ret->ops, sizeof(ret->ops));
-        copy_string(o, "text", ret->text, sizeof(ret->text));
-        return ret->kind[0] ? 0 : bad(reterr, "an event has no kind");
+        *ret = (struct guest_event){.t_ns = guest_value_number(o, "t_ns"),
+                                    .took_ms = guest_value_number(o, "took_ms")};
+        guest_value_copy(o, "kind", ret->kind, sizeof(ret->kind));
+        guest_value_copy(o, "ops", ret->ops, sizeof(ret->ops));
+        guest_value_copy(o, "text", ret->text, sizeof(ret->text));
+        return ret->kind[0] ? 0 : guest_value_bad(reterr, "an event has no kind");
 }
 
 int guest_hello_parse(const struct kt_frame *frame, struct guest_hello *ret, struct kt_error *reterr)
@@ -289,11 +225,10 @@ int guest_hello_parse(const struct kt_frame *frame, struct guest_hello *ret, str
 
         if (r < 0)
                 return r;
-        *ret = (struct guest_hello){.t_ns = number(o, "t_ns")};
-        copy_string(o, "agent", ret->agent, sizeof(ret->agent));
-        copy_string(o, "kernel", ret->kernel, sizeof(ret->kernel));
-        copy_string(o, "mailbox_error", ret->mailbox_error, sizeof(ret->mailbox_error));
-        struct json_object *mailbox = member(o, "mailbox", json_type_boolean);
-        ret->mailbox = mailbox && json_object_get_boolean(mailbox);
+        *ret = (struct guest_hello){.t_ns = guest_value_number(o, "t_ns")};
+        guest_value_copy(o, "agent", ret->agent, sizeof(ret->agent));
+        guest_value_copy(o, "kernel", ret->kernel, sizeof(ret->kernel));
+        guest_value_copy(o, "mailbox_error", ret->mailbox_error, sizeof(ret->mailbox_error));
+        ret->mailbox = guest_value_is_true(o, "mailbox");
         return 0;
 }
