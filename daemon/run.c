@@ -3,32 +3,24 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "../common/fsutil.h"
 #include "../common/log.h"
-#include "../lib/thresholds.h"
 #include "../proto/errors.h"
 #include "../proto/guestmsg.h"
-#include "delay_log.h"
 #include "guest.h"
-#include "guest_report.h"
 #include "job.h"
 #include "job_message.h"
+#include "judge.h"
 #include "kernel_boot.h"
 #include "kernel_resolve.h"
 #include "prepare.h"
 #include "results.h"
-#include "sched_log.h"
 #include "server.h"
 #include "worker.h"
-
-/* What of a scheduler's output is searched for the error; the whole is on disk. The first part, since that
- * is where the error is. */
-#define SCHED_TEXT_MAX (16U * 1024U * 1024U)
 
 struct run {
         struct server *server;
@@ -41,18 +33,9 @@ struct run {
         uv_timer_t timeout, sample;
         int n_handles; /* timers not yet closed */
 
-        bool awake;    /* it has said HELLO */
-        bool attached; /* the agent said so */
-        bool have_report;
-        struct guest_report report;
-        bool timed_out;
-        uint64_t start_ns;       /* uv_hrtime when QEMU was started */
-        uint64_t workload_ms;    /* uv_now when it started; 0: it did not */
-        struct kt_error failure; /* why we ended the guest, when it was not its job's end */
-        struct delay_log delays;
-
-        char *sched_text;
-        size_t sched_text_size;
+        bool awake;        /* it has said HELLO */
+        uint64_t start_ns; /* uv_hrtime when QEMU was started */
+        struct evidence seen;
 };
 
 static uint64_t host_ns(void)
@@ -72,10 +55,7 @@ static void free_if_over(struct run *run)
         if (run->job || run->guest || run->n_handles > 0)
                 return;
         prepared_done(&run->prep);
-        guest_report_done(&run->report);
-        kt_error_done(&run->failure);
-        delay_log_done(&run->delays);
-        free(run->sched_text);
+        evidence_done(&run->seen);
         free(run);
         s->n_runs--;
         server_changed(s);
@@ -114,179 +94,6 @@ static void fail(struct run *run, const struct kt_error *err)
         finish(run);
 }
 
-/* --- judging --- */
-
-static void take_string(char **to, char **from)
-{
-        free(*to);
-        *to = TAKE_PTR(*from);
-}
-
-static enum sched_outcome sched_outcome_of(const struct guest_report *r)
-{
-        switch (r->outcome) {
-        case REPORT_NOT_ATTACHED:
-                return SCHED_NOT_ATTACHED;
-        case REPORT_SCHED_EJECTED:
-                return SCHED_EJECTED;
-        case REPORT_SCHED_EXITED:
-                /* Told to go because it had let go, and it was still there. */
-                if (r->sched.stop_signal > 0)
-                        return SCHED_RELEASED;
-                if (r->sched.exit_signal >= 0)
-                        return SCHED_KILLED;
-                return r->sched.exit_code == 0 ? SCHED_EXITED : SCHED_FAILED;
-        case REPORT_DONE:
-                /* To die of the signal by which it was told to go is fine, to crash on the way
-                 * out is not. */
-                if (r->sched.exit_signal >= 0 && r->sched.exit_signal != SIGINT &&
-                    r->sched.exit_signal != SIGKILL)
-                        return SCHED_KILLED;
-                return r->sched.state_after && strcmp(r->sched.state_after, "disabled") == 0 ? SCHED_STOPPED
-                                                                                             : SCHED_STUCK;
-        default:
-                return SCHED_UNKNOWN;
-        }
-}
-
-static void fill_scheduler(struct run *run)
-{
-        struct guest_report *r = &run->report;
-        struct sched_result *s = &run->job->verdict.sched;
-        struct sched_log log;
-
-        run->job->verdict.has_sched = run->job->spec.sched_name != NULL;
-        if (!run->job->verdict.has_sched)
-                return;
-        s->attached = run->have_report ? r->sched.attached : run->attached;
-        if (run->have_report) {
-                s->outcome = sched_outcome_of(r);
-                s->stopping = r->outcome == REPORT_DONE;
-                s->attach_ms = r->sched.attach_ms;
-                s->exit_code = r->sched.exit_code;
-                s->exit_signal = r->sched.exit_signal;
-                take_string(&s->ops, &r->sched.ops);
-                take_string(&s->exit_reason, &r->sched.disabled_reason);
-                take_string(&s->exit_message, &r->sched.disabled_message);
-                if (s->exit_reason)
-                        s->exit_kind = strdup(sched_exit_kind(s->exit_reason));
-        }
-        sched_log_extract(run->sched_text, run->sched_text_size, &log);
-        if (s->outcome != SCHED_STOPPED)
-                take_string(&s->error_text, &log.error_text);
-        take_string(&s->verifier_log, &log.verifier_log);
-        take_string(&s->dump, &log.dump);
-        sched_log_done(&log);
-}
-
-static void fill_workload(struct run *run)
-{
-        struct verdict *v = &run->job->verdict;
-        struct ktstr_checks t =
-                kt_checks_default(run->job->guest.accel && strcmp(run->job->guest.accel, "tcg") == 0);
-
-        v->workload = run->report.workload;
-        memset(&run->report.workload, 0, sizeof(run->report.workload));
-        if (v->workload.n_cgroups == 0)
-                return;
-        v->workload.scenarios = calloc(1, sizeof(*v->workload.scenarios));
-        if (!v->workload.scenarios)
-                return;
-        v->workload.n_scenarios = 1;
-        v->workload.scenarios[0].checks = t;
-        for (size_t i = 0; i < v->workload.n_cgroups; i++) {
-                v->workload.cgroups[i].started_ns = v->workload.started_ns;
-                v->workload.cgroups[i].stopped_ns = v->workload.stopped_ns;
-                v->workload.cgroups[i].isolated = true;
-        }
-        if (kt_check_all(&v->workload, delay_log_between, &run->delays, &v->checks, &v->n_checks) < 0)
-                verdict_add_detail(v, "out of memory while checking");
-        v->host = (struct host_delay){
-                .known = run->delays.tied && run->delays.n > 0,
-                .window_ms = (v->workload.stopped_ns - v->workload.started_ns) / 1000000,
-                .run_delay_ms =
-                        delay_log_between(&run->delays, v->workload.started_ns, v->workload.stopped_ns) /
-                        1000000,
-                .samples = (unsigned)run->delays.n,
-        };
-        if (strcmp(run->job->guest.accel, "tcg") == 0)
-                verdict_add_detail(
-                        v, "software emulation (tcg): gap and spread are held to %.0f ms and %.0f %%",
-                        t.max_gap_ms, t.max_spread_pct);
-}
-
-static void judge_exec(struct run *run)
-{
-        struct verdict *v = &run->job->verdict;
-
-        v->exit_code = run->report.exec_code;
-        v->exit_signal = run->report.exec_signal;
-        if (v->exit_signal >= 0)
-                verdict_set(v, VERDICT_FAIL, "the command was killed by signal %lld",
-                            (long long)v->exit_signal);
-        else
-                verdict_set(v, v->exit_code == 0 ? VERDICT_PASS : VERDICT_FAIL,
-                            "the command exited with status %lld", (long long)v->exit_code);
-}
-
-static void judge_report(struct run *run)
-{
-        struct kt_error err = KT_ERROR_INIT;
-        struct verdict *v = &run->job->verdict;
-
-        if (run->report.outcome == REPORT_SETUP_FAILED) {
-                kt_error_set(&err, -EIO, KT_E_GUEST_DIED, "the agent in the guest could not do its part: %s",
-                             run->report.error ? run->report.error : "it does not say why");
-                verdict_set_error(v, &err);
-                kt_error_done(&err);
-        } else if (run->report.outcome == REPORT_CANCELLED)
-                verdict_set(v, VERDICT_CANCELLED, "cancelled");
-        else if (run->job->spec.kind == JOB_EXEC)
-                judge_exec(run);
-        else {
-                fill_workload(run);
-                verdict_judge(v, run->job->spec.sched_name);
-        }
-}
-
-/* Has the agent had the workload's time and that of the kernel's watchdog, and said nothing? Before that it
- * is only we who did not wait. */
-static bool overdue(const struct run *run)
-{
-        return run->workload_ms > 0 && uv_now(&run->job->server->loop) - run->workload_ms >=
-                                               run->job->spec.duration_ms + JOB_WATCHDOG_MS;
-}
-
-/* The guest is gone without a word. With a scheduler attached that is the scheduler's doing until shown
- * otherwise. */
-static void judge_silence(struct run *run, enum guest_end end, const struct kt_error *err)
-{
-        struct verdict *v = &run->job->verdict;
-        struct kt_error late = KT_ERROR_INIT;
-
-        if (run->timed_out && run->attached && overdue(run))
-                verdict_set(v, VERDICT_FAIL, "with %s attached the guest came to no end within %llu ms",
-                            run->job->spec.sched_name, (unsigned long long)run->job->spec.timeout_ms);
-        else if (run->timed_out) {
-                kt_error_set(&late, -ETIMEDOUT, KT_E_TIMEOUT,
-                             "the job came to no end within %llu ms; give it more with --timeout",
-                             (unsigned long long)run->job->spec.timeout_ms);
-                verdict_set_error(v, &late);
-                kt_error_done(&late);
-        } else if (kt_error_isset(&run->failure))
-                verdict_set_error(v, &run->failure);
-        else if (end == GUEST_END_CRASHED && run->attached)
-                verdict_set(v, VERDICT_FAIL, "with %s attached %s", run->job->spec.sched_name,
-                            kt_error_text(err));
-        else if (err && kt_error_isset(err))
-                verdict_set_error(v, err);
-        else {
-                kt_error_set(&late, -EIO, KT_E_GUEST_DIED, "the guest powered off without a result");
-                verdict_set_error(v, &late);
-                kt_error_done(&late);
-        }
-}
-
 /* --- the guest --- */
 
 static void start_guest(struct run *run);
@@ -297,8 +104,8 @@ static bool try_another_way(struct run *run, enum guest_end end, const struct kt
         static const char *const failed[] = {
                 [METRICS_POOL] = "a guest of the pool", [METRICS_CLONE] = "a clone"};
 
-        if (run->awake || run->source == METRICS_COLD || run->job->cancelled || run->timed_out ||
-            kt_error_isset(&run->failure) || !err || strcmp(err->name, KT_E_BAD_FILE) == 0)
+        if (run->awake || run->source == METRICS_COLD || run->job->cancelled || run->seen.timed_out ||
+            kt_error_isset(&run->seen.failure) || !err || strcmp(err->name, KT_E_BAD_FILE) == 0)
                 return false;
         verdict_add_detail(&run->job->verdict,
                            "%s failed before it had the job, which got another guest: %s",
@@ -312,17 +119,7 @@ static bool try_another_way(struct run *run, enum guest_end end, const struct kt
 static void conclude(struct run *run, enum guest_end end, const struct kt_error *err, const char *console)
 {
         job_say(run->job, EVENT_GUEST, "gone", "guest gone");
-        fill_scheduler(run);
-        if (run->job->cancelled)
-                verdict_set(&run->job->verdict, VERDICT_CANCELLED, "cancelled");
-        else if (run->have_report)
-                judge_report(run);
-        else {
-                judge_silence(run, end, err);
-                if (console && *console)
-                        verdict_add_detail(&run->job->verdict, "last lines of the guest's console:\n%s",
-                                           console);
-        }
+        judge(run->job, &run->seen, end, err, console);
         finish(run);
 }
 
@@ -349,7 +146,7 @@ static void on_sample(uv_timer_t *timer)
         uint64_t delay;
 
         if (run->guest && guest_run_delay(run->guest, &delay) == 0)
-                delay_log_add(&run->delays, host_ns(), delay);
+                delay_log_add(&run->seen.delays, host_ns(), delay);
 }
 
 static void on_timeout(uv_timer_t *timer)
@@ -357,7 +154,7 @@ static void on_timeout(uv_timer_t *timer)
         struct run *run = timer->data;
         kt_log_scope(job_log_context(run->job));
 
-        run->timed_out = true;
+        run->seen.timed_out = true;
         if (run->guest)
                 guest_stop(run->guest);
 }
@@ -365,8 +162,8 @@ static void on_timeout(uv_timer_t *timer)
 /* End the guest because of this; the first cause counts. */
 static void give_up(struct run *run, struct kt_error *err)
 {
-        if (!kt_error_isset(&run->failure))
-                kt_error_move(&run->failure, err);
+        if (!kt_error_isset(&run->seen.failure))
+                kt_error_move(&run->seen.failure, err);
         guest_stop(run->guest);
 }
 
@@ -466,7 +263,7 @@ static void on_agent_event(struct run *run, const struct kt_frame *frame)
         if (strcmp(e.kind, "sched_started") == 0)
                 job_say(run->job, EVENT_SCHEDULER, "starting", "%s starts", name);
         else if (strcmp(e.kind, "sched_attached") == 0) {
-                run->attached = true;
+                run->seen.attached = true;
                 struct event *ev = job_event_new(run->job, EVENT_SCHEDULER);
                 if (ev) {
                         ev->state = "attached";
@@ -479,9 +276,9 @@ static void on_agent_event(struct run *run, const struct kt_frame *frame)
                 bool begin = strcmp(e.kind, "workload_started") == 0;
 
                 if (begin)
-                        run->workload_ms = uv_now(&run->job->server->loop);
+                        run->seen.workload_ms = uv_now(&run->job->server->loop);
                 if (begin && e.t_ns > 0)
-                        delay_log_tie(&run->delays, host_ns(), (uint64_t)e.t_ns);
+                        delay_log_tie(&run->seen.delays, host_ns(), (uint64_t)e.t_ns);
                 on_sample(&run->sample);
                 struct event *ev = job_event_new(run->job, EVENT_STEP);
                 if (ev) {
@@ -496,20 +293,6 @@ static void on_agent_event(struct run *run, const struct kt_frame *frame)
                 job_say(run->job, EVENT_SCHEDULER, "stopping", "%s is told to stop", name);
         else if (strcmp(e.kind, "note") == 0)
                 verdict_add_detail(&run->job->verdict, "%s", e.text);
-}
-
-static void keep_sched_text(struct run *run, const char *data, size_t size)
-{
-        char *grown;
-
-        if (size > SCHED_TEXT_MAX - run->sched_text_size)
-                size = SCHED_TEXT_MAX - run->sched_text_size;
-        grown = size > 0 ? realloc(run->sched_text, run->sched_text_size + size) : NULL;
-        if (!grown)
-                return;
-        memcpy(grown + run->sched_text_size, data, size);
-        run->sched_text = grown;
-        run->sched_text_size += size;
 }
 
 static void on_output(struct run *run, const struct kt_frame *frame)
@@ -528,7 +311,7 @@ static void on_output(struct run *run, const struct kt_frame *frame)
         if (size == 0 || id < KT_OUTPUT_SCHED_STDOUT || id > KT_OUTPUT_KERNEL)
                 return;
         if (id == KT_OUTPUT_SCHED_STDOUT || id == KT_OUTPUT_SCHED_STDERR)
-                keep_sched_text(run, data, size);
+                evidence_add_output(&run->seen, data, size);
         results_append(run->job, streams[id], data, size);
 
         struct event *e = job_event_new(run->job, EVENT_LOG);
@@ -549,11 +332,11 @@ static void on_result(struct run *run, const struct kt_frame *frame)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
 
-        if (guest_report_parse(frame, &run->report, &err) < 0) {
+        if (guest_report_parse(frame, &run->seen.report, &err) < 0) {
                 give_up(run, &err);
                 return;
         }
-        run->have_report = true;
+        run->seen.have_report = true;
         on_sample(&run->sample);
         guest_stop(run->guest);
         conclude(run, GUEST_END_STOPPED, NULL, NULL);
@@ -675,7 +458,7 @@ static void on_prepared(void *data, int status)
                 verdict_set(&run->job->verdict, VERDICT_CANCELLED, "cancelled"), finish(run);
         else if (run->prep.result < 0)
                 fail(run, &run->prep.error);
-        else if (run->timed_out) {
+        else if (run->seen.timed_out) {
                 kt_error_set(&err, -ETIMEDOUT, KT_E_TIMEOUT,
                              "preparing the job alone took more than %llu ms",
                              (unsigned long long)run->job->spec.timeout_ms);

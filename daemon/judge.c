@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "judge.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "../lib/thresholds.h"
+#include "../proto/errors.h"
+#include "job.h"
+#include "sched_log.h"
+#include "server.h"
+
+#define SCHED_TEXT_MAX (16U * 1024U * 1024U)
+
+void evidence_done(struct evidence *e)
+{
+        guest_report_done(&e->report);
+        kt_error_done(&e->failure);
+        delay_log_done(&e->delays);
+        free(e->sched_text);
+}
+
+void evidence_add_output(struct evidence *e, const char *data, size_t size)
+{
+        char *grown;
+
+        if (size > SCHED_TEXT_MAX - e->sched_text_size)
+                size = SCHED_TEXT_MAX - e->sched_text_size;
+        grown = size > 0 ? realloc(e->sched_text, e->sched_text_size + size) : NULL;
+        if (!grown)
+                return;
+        memcpy(grown + e->sched_text_size, data, size);
+        e->sched_text = grown;
+        e->sched_text_size += size;
+}
+
+static void take_string(char **to, char **from)
+{
+        free(*to);
+        *to = TAKE_PTR(*from);
+}
+
+static enum sched_outcome sched_outcome_of(const struct guest_report *r)
+{
+        switch (r->outcome) {
+        case REPORT_NOT_ATTACHED:
+                return SCHED_NOT_ATTACHED;
+        case REPORT_SCHED_EJECTED:
+                return SCHED_EJECTED;
+        case REPORT_SCHED_EXITED:
+                /* Told to go because it had let go, and it was still there. */
+                if (r->sched.stop_signal > 0)
+                        return SCHED_RELEASED;
+                if (r->sched.exit_signal >= 0)
+                        return SCHED_KILLED;
+                return r->sched.exit_code == 0 ? SCHED_EXITED : SCHED_FAILED;
+        case REPORT_DONE:
+                /* To die of the signal by which it was told to go is fine, to crash on the way
+                 * out is not. */
+                if (r->sched.exit_signal >= 0 && r->sched.exit_signal != SIGINT &&
+                    r->sched.exit_signal != SIGKILL)
+                        return SCHED_KILLED;
+                return r->sched.state_after && strcmp(r->sched.state_after, "disabled") == 0 ? SCHED_STOPPED
+                                                                                             : SCHED_STUCK;
+        default:
+                return SCHED_UNKNOWN;
+        }
+}
+
+static void fill_scheduler(struct job *job, struct evidence *e)
+{
+        struct guest_report *r = &e->report;
+        struct sched_result *s = &job->verdict.sched;
+        struct sched_log log;
+
+        job->verdict.has_sched = job->spec.sched_name != NULL;
+        if (!job->verdict.has_sched)
+                return;
+        s->attached = e->have_report ? r->sched.attached : e->attached;
+        if (e->have_report) {
+                s->outcome = sched_outcome_of(r);
+                s->stopping = r->outcome == REPORT_DONE;
+                s->attach_ms = r->sched.attach_ms;
+                s->exit_code = r->sched.exit_code;
+                s->exit_signal = r->sched.exit_signal;
+                take_string(&s->ops, &r->sched.ops);
+                take_string(&s->exit_reason, &r->sched.disabled_reason);
+                take_string(&s->exit_message, &r->sched.disabled_message);
+                if (s->exit_reason)
+                        s->exit_kind = strdup(sched_exit_kind(s->exit_reason));
+        }
+        sched_log_extract(e->sched_text, e->sched_text_size, &log);
+        if (s->outcome != SCHED_STOPPED)
+                take_string(&s->error_text, &log.error_text);
+        take_string(&s->verifier_log, &log.verifier_log);
+        take_string(&s->dump, &log.dump);
+        sched_log_done(&log);
+}
+
+static void fill_workload(struct job *job, struct evidence *e)
+{
+        struct verdict *v = &job->verdict;
+        struct ktstr_checks t = kt_checks_default(job->guest.accel && strcmp(job->guest.accel, "tcg") == 0);
+
+        v->workload = e->report.workload;
+        memset(&e->report.workload, 0, sizeof(e->report.workload));
+        if (v->workload.n_cgroups == 0)
+                return;
+        v->workload.scenarios = calloc(1, sizeof(*v->workload.scenarios));
+        if (!v->workload.scenarios)
+                return;
+        v->workload.n_scenarios = 1;
+        v->workload.scenarios[0].checks = t;
+        for (size_t i = 0; i < v->workload.n_cgroups; i++) {
+                v->workload.cgroups[i].started_ns = v->workload.started_ns;
+                v->workload.cgroups[i].stopped_ns = v->workload.stopped_ns;
+                v->workload.cgroups[i].isolated = true;
+        }
+        if (kt_check_all(&v->workload, delay_log_between, &e->delays, &v->checks, &v->n_checks) < 0)
+                verdict_add_detail(v, "out of memory while checking");
+        v->host = (struct host_delay){
+                .known = e->delays.tied && e->delays.n > 0,
+                .window_ms = (v->workload.stopped_ns - v->workload.started_ns) / 1000000,
+                .run_delay_ms =
+                        delay_log_between(&e->delays, v->workload.started_ns, v->workload.stopped_ns) /
+                        1000000,
+                .samples = (unsigned)e->delays.n,
+        };
+        if (strcmp(job->guest.accel, "tcg") == 0)
+                verdict_add_detail(
+                        v, "software emulation (tcg): gap and spread are held to %.0f ms and %.0f %%",
+                        t.max_gap_ms, t.max_spread_pct);
+}
+
+static void judge_exec(struct job *job, struct evidence *e)
+{
+        struct verdict *v = &job->verdict;
+
+        v->exit_code = e->report.exec_code;
+        v->exit_signal = e->report.exec_signal;
+        if (v->exit_signal >= 0)
+                verdict_set(v, VERDICT_FAIL, "the command was killed by signal %lld",
+                            (long long)v->exit_signal);
+        else
+                verdict_set(v, v->exit_code == 0 ? VERDICT_PASS : VERDICT_FAIL,
+                            "the command exited with status %lld", (long long)v->exit_code);
+}
+
+static void judge_report(struct job *job, struct evidence *e)
+{
+        struct kt_error err = KT_ERROR_INIT;
+        struct verdict *v = &job->verdict;
+
+        if (e->report.outcome == REPORT_SETUP_FAILED) {
+                kt_error_set(&err, -EIO, KT_E_GUEST_DIED, "the agent in the guest could not do its part: %s",
+                             e->report.error ? e->report.error : "it does not say why");
+                verdict_set_error(v, &err);
+                kt_error_done(&err);
+        } else if (e->report.outcome == REPORT_CANCELLED)
+                verdict_set(v, VERDICT_CANCELLED, "cancelled");
+        else if (job->spec.kind == JOB_EXEC)
+                judge_exec(job, e);
+        else {
+                fill_workload(job, e);
+                verdict_judge(v, job->spec.sched_name);
+        }
+}
+
+/* Has the agent had the workload's time and that of the kernel's watchdog, and said nothing? Before that it
+ * is only we who did not wait. */
+static bool overdue(const struct job *job, const struct evidence *e)
+{
+        return e->workload_ms > 0 &&
+               uv_now(&job->server->loop) - e->workload_ms >= job->spec.duration_ms + JOB_WATCHDOG_MS;
+}
+
+/* The guest is gone without a word. With a scheduler attached that is the scheduler's doing until shown
+ * otherwise. */
+static void judge_silence(struct job *job, struct evidence *e, enum guest_end end,
+                          const struct kt_error *err)
+{
+        struct verdict *v = &job->verdict;
+        struct kt_error late = KT_ERROR_INIT;
+
+        if (e->timed_out && e->attached && overdue(job, e))
+                verdict_set(v, VERDICT_FAIL, "with %s attached the guest came to no end within %llu ms",
+                            job->spec.sched_name, (unsigned long long)job->spec.timeout_ms);
+        else if (e->timed_out) {
+                kt_error_set(&late, -ETIMEDOUT, KT_E_TIMEOUT,
+                             "the job came to no end within %llu ms; give it more with --timeout",
+                             (unsigned long long)job->spec.timeout_ms);
+                verdict_set_error(v, &late);
+                kt_error_done(&late);
+        } else if (kt_error_isset(&e->failure))
+                verdict_set_error(v, &e->failure);
+        else if (end == GUEST_END_CRASHED && e->attached)
+                verdict_set(v, VERDICT_FAIL, "with %s attached %s", job->spec.sched_name,
+                            kt_error_text(err));
+        else if (err && kt_error_isset(err))
+                verdict_set_error(v, err);
+        else {
+                kt_error_set(&late, -EIO, KT_E_GUEST_DIED, "the guest powered off without a result");
+                verdict_set_error(v, &late);
+                kt_error_done(&late);
+        }
+}
+
+void judge(struct job *job, struct evidence *e, enum guest_end end, const struct kt_error *err,
+           const char *console)
+{
+        fill_scheduler(job, e);
+        if (job->cancelled)
+                verdict_set(&job->verdict, VERDICT_CANCELLED, "cancelled");
+        else if (e->have_report)
+                judge_report(job, e);
+        else {
+                judge_silence(job, e, end, err);
+                if (console && *console)
+                        verdict_add_detail(&job->verdict, "last lines of the guest's console:\n%s", console);
+        }
+}
