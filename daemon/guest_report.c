@@ -8,10 +8,6 @@
 #include "../proto/errors.h"
 #include "guest_value.h"
 
-/* More than any guest can have: limits on what a lying one makes us allocate. */
-#define CGROUPS_MAX 1024U
-#define WORKERS_MAX 65536U
-#define CPUS_MAX 4096U
 #define TEXT_MAX (64U * 1024U)
 
 static int parse_payload(const struct kt_frame *frame, struct json_object **ret, struct kt_error *reterr)
@@ -27,116 +23,11 @@ static int parse_payload(const struct kt_frame *frame, struct json_object **ret,
         return 0;
 }
 
-static int parse_cpus(struct json_object *array, unsigned **ret, size_t *ret_n, struct kt_error *reterr)
-{
-        size_t n = array ? json_object_array_length(array) : 0;
-        unsigned *cpus;
-
-        *ret = NULL;
-        *ret_n = 0;
-        if (!array)
-                return 0;
-        if (n > CPUS_MAX)
-                return guest_value_bad(reterr, "too many CPUs in a list");
-        cpus = calloc(n ? n : 1, sizeof(*cpus));
-        if (!cpus)
-                return guest_value_oom(reterr);
-        for (size_t i = 0; i < n; i++) {
-                struct json_object *v = json_object_array_get_idx(array, i);
-                int64_t cpu = json_object_is_type(v, json_type_int) ? json_object_get_int64(v) : -1;
-
-                if (cpu < 0 || cpu >= (int64_t)CPUS_MAX) {
-                        free(cpus);
-                        return guest_value_bad(reterr, "a CPU number makes no sense");
-                }
-                cpus[i] = (unsigned)cpu;
-        }
-        *ret = cpus;
-        *ret_n = n;
-        return 0;
-}
-
-static int parse_worker(struct json_object *o, struct kt_worker *w, struct kt_error *reterr)
-{
-        if (!json_object_is_type(o, json_type_object))
-                return guest_value_bad(reterr, "a worker is no object");
-        w->tid = guest_value_number(o, "tid");
-        w->work_units = guest_value_count(o, "work_units");
-        w->iterations = guest_value_count(o, "iterations");
-        w->cpu_ns = guest_value_count(o, "cpu_ns");
-        w->wall_ns = guest_value_count(o, "wall_ns");
-        w->off_cpu_ns = guest_value_count(o, "off_cpu_ns");
-        w->migrations = guest_value_count(o, "migrations");
-        w->max_gap_ns = guest_value_count(o, "max_gap_ns");
-        w->max_gap_cpu = guest_value_number(o, "max_gap_cpu");
-        w->max_gap_at_ns = guest_value_count(o, "max_gap_at_ns");
-        w->run_delay_ns = guest_value_count(o, "run_delay_ns");
-        w->run_count = guest_value_count(o, "run_count");
-        w->started_ns = guest_value_count(o, "started_ns");
-        w->exit = guest_value_text(o, "exit", TEXT_MAX);
-        return parse_cpus(guest_value_member(o, "cpus_used", json_type_array), &w->cpus_used,
-                          &w->n_cpus_used, reterr);
-}
-
-static int parse_cgroup(struct json_object *o, struct kt_cgroup *g, struct kt_error *reterr)
-{
-        struct json_object *workers;
-        int r;
-
-        if (!json_object_is_type(o, json_type_object))
-                return guest_value_bad(reterr, "a cgroup is no object");
-        workers = guest_value_member(o, "workers", json_type_array);
-        g->name = guest_value_text(o, "name", TEXT_MAX);
-        if (!g->name || !workers)
-                return guest_value_bad(reterr, "a cgroup has no name or no workers");
-        r = parse_cpus(guest_value_member(o, "cpus", json_type_array), &g->cpus, &g->n_cpus, reterr);
-        if (r < 0)
-                return r;
-        size_t n = json_object_array_length(workers);
-        if (n > WORKERS_MAX)
-                return guest_value_bad(reterr, "too many workers");
-        g->workers = calloc(n ? n : 1, sizeof(*g->workers));
-        if (!g->workers)
-                return guest_value_oom(reterr);
-        for (size_t i = 0; i < n; i++) {
-                g->n_workers = i + 1;
-                r = parse_worker(json_object_array_get_idx(workers, i), &g->workers[i], reterr);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int parse_workload(struct json_object *o, struct kt_workload *w, struct kt_error *reterr)
-{
-        struct json_object *cgroups = guest_value_member(o, "cgroups", json_type_array);
-        size_t n;
-
-        if (!cgroups)
-                return guest_value_bad(reterr, "the workload has no cgroups");
-        n = json_object_array_length(cgroups);
-        if (n > CGROUPS_MAX)
-                return guest_value_bad(reterr, "too many cgroups");
-        w->started_ns = guest_value_count(o, "started_ns");
-        w->stopped_ns = guest_value_count(o, "stopped_ns");
-        if (w->stopped_ns < w->started_ns)
-                return guest_value_bad(reterr, "the workload stopped before it started");
-        w->cgroups = calloc(n ? n : 1, sizeof(*w->cgroups));
-        if (!w->cgroups)
-                return guest_value_oom(reterr);
-        for (size_t i = 0; i < n; i++) {
-                w->n_cgroups = i + 1;
-                int r = parse_cgroup(json_object_array_get_idx(cgroups, i), &w->cgroups[i], reterr);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 static int parse_outcome(struct json_object *o, enum report_outcome *ret, struct kt_error *reterr)
 {
         static const char *const names[] = {
                 [REPORT_DONE] = "done",
+                [REPORT_BODY_FAILED] = "body_failed",
                 [REPORT_NOT_ATTACHED] = "not_attached",
                 [REPORT_SCHED_EXITED] = "sched_exited",
                 [REPORT_SCHED_EJECTED] = "sched_ejected",
@@ -158,7 +49,7 @@ int guest_report_parse(const struct kt_frame *frame, struct guest_report *ret, s
 {
         _cleanup_json_ struct json_object *o = NULL;
         struct guest_report report = {.exec_code = -1, .exec_signal = -1};
-        struct json_object *sched, *exec, *workload;
+        struct json_object *sched, *exec, *body;
         int r;
 
         r = parse_payload(frame, &o, reterr);
@@ -167,12 +58,11 @@ int guest_report_parse(const struct kt_frame *frame, struct guest_report *ret, s
         r = parse_outcome(o, &report.outcome, reterr);
         if (r < 0)
                 return r;
-        workload = guest_value_member(o, "workload", json_type_object);
-        r = workload ? parse_workload(workload, &report.workload, reterr) : 0;
-        if (r < 0) {
-                guest_report_done(&report);
+        body = guest_value_member(o, "body", json_type_object);
+        report.has_body = body != NULL;
+        r = body ? body_report_parse(body, &report.body, reterr) : 0;
+        if (r < 0)
                 return r;
-        }
         report.error = guest_value_text(o, "error", TEXT_MAX);
         sched = guest_value_member(o, "sched", json_type_object);
         report.sched.present = sched != NULL;
@@ -199,7 +89,7 @@ void guest_report_done(struct guest_report *r)
         free(r->sched.state_after);
         free(r->sched.disabled_reason);
         free(r->sched.disabled_message);
-        kt_workload_done(&r->workload);
+        body_report_done(&r->body);
         memset(r, 0, sizeof(*r));
 }
 
@@ -213,6 +103,8 @@ int guest_event_parse(const struct kt_frame *frame, struct guest_event *ret, str
         *ret = (struct guest_event){.t_ns = guest_value_number(o, "t_ns"),
                                     .took_ms = guest_value_number(o, "took_ms")};
         guest_value_copy(o, "kind", ret->kind, sizeof(ret->kind));
+        guest_value_copy(o, "state", ret->state, sizeof(ret->state));
+        guest_value_copy(o, "step", ret->step, sizeof(ret->step));
         guest_value_copy(o, "ops", ret->ops, sizeof(ret->ops));
         guest_value_copy(o, "text", ret->text, sizeof(ret->text));
         return ret->kind[0] ? 0 : guest_value_bad(reterr, "an event has no kind");

@@ -7,11 +7,12 @@
  */
 
 #include "../common/error.h"
-#include "../lib/telemetry.h"
 #include "../proto/frame.h"
+#include "body_report.h"
 
 enum report_outcome {
         REPORT_DONE,
+        REPORT_BODY_FAILED,
         REPORT_NOT_ATTACHED,
         REPORT_SCHED_EXITED,
         REPORT_SCHED_EJECTED,
@@ -28,7 +29,8 @@ struct guest_report {
                 char *ops, *state_after, *disabled_reason, *disabled_message;
                 int64_t attach_ms, exit_code, exit_signal, stop_signal; /* -1: absent */
         } sched;
-        struct kt_workload workload;
+        bool has_body;
+        struct body_report body;
         int64_t exec_code, exec_signal; /* -1: absent */
 };
 
@@ -36,7 +38,7 @@ int guest_report_parse(const struct kt_frame *frame, struct guest_report *ret, s
 void guest_report_done(struct guest_report *r);
 
 struct guest_event {
-        char kind[32];
+        char kind[32], state[16], step[128]; /* the latter two of a step; "" otherwise */
         int64_t t_ns;
         char ops[128];   /* sched_attached; "" otherwise */
         char text[512];  /* note */

@@ -225,8 +225,8 @@ struct json_object *job_verdict_json(const struct job *job)
         struct json_object *o = json_object_new_object(), *cgroups = json_object_new_array(),
                            *workers = json_object_new_array();
 
-        for (size_t i = 0; i < v->workload.n_cgroups; i++) {
-                const struct kt_cgroup *g = &v->workload.cgroups[i];
+        for (size_t i = 0; i < v->body.workload.n_cgroups; i++) {
+                const struct kt_cgroup *g = &v->body.workload.cgroups[i];
 
                 json_object_array_add(cgroups, cgroup_json(g));
                 for (size_t j = 0; j < g->n_workers; j++)

@@ -56,6 +56,7 @@ static enum sched_outcome sched_outcome_of(const struct guest_report *r)
                         return SCHED_KILLED;
                 return r->sched.exit_code == 0 ? SCHED_EXITED : SCHED_FAILED;
         case REPORT_DONE:
+        case REPORT_BODY_FAILED:
                 /* To die of the signal by which it was told to go is fine, to crash on the way
                  * out is not. */
                 if (r->sched.exit_signal >= 0 && r->sched.exit_signal != SIGINT &&
@@ -80,7 +81,7 @@ static void fill_scheduler(struct job *job, struct evidence *e)
         s->attached = e->have_report ? r->sched.attached : e->attached;
         if (e->have_report) {
                 s->outcome = sched_outcome_of(r);
-                s->stopping = r->outcome == REPORT_DONE;
+                s->stopping = r->outcome == REPORT_DONE || r->outcome == REPORT_BODY_FAILED;
                 s->attach_ms = r->sched.attach_ms;
                 s->exit_code = r->sched.exit_code;
                 s->exit_signal = r->sched.exit_signal;
@@ -98,39 +99,38 @@ static void fill_scheduler(struct job *job, struct evidence *e)
         sched_log_done(&log);
 }
 
-static void fill_workload(struct job *job, struct evidence *e)
+static void fill_checks(struct job *job, struct evidence *e)
 {
         struct verdict *v = &job->verdict;
-        struct ktstr_checks t = kt_checks_default(job->guest.accel && strcmp(job->guest.accel, "tcg") == 0);
+        const struct kt_workload *w = &v->body.workload;
 
-        v->workload = e->report.workload;
-        memset(&e->report.workload, 0, sizeof(e->report.workload));
-        if (v->workload.n_cgroups == 0)
+        if (w->n_cgroups == 0)
                 return;
-        v->workload.scenarios = calloc(1, sizeof(*v->workload.scenarios));
-        if (!v->workload.scenarios)
-                return;
-        v->workload.n_scenarios = 1;
-        v->workload.scenarios[0].checks = t;
-        for (size_t i = 0; i < v->workload.n_cgroups; i++) {
-                v->workload.cgroups[i].started_ns = v->workload.started_ns;
-                v->workload.cgroups[i].stopped_ns = v->workload.stopped_ns;
-                v->workload.cgroups[i].isolated = true;
-        }
-        if (kt_check_all(&v->workload, delay_log_between, &e->delays, &v->checks, &v->n_checks) < 0)
+        if (kt_check_all(w, delay_log_between, &e->delays, &v->checks, &v->n_checks) < 0)
                 verdict_add_detail(v, "out of memory while checking");
         v->host = (struct host_delay){
                 .known = e->delays.tied && e->delays.n > 0,
-                .window_ms = (v->workload.stopped_ns - v->workload.started_ns) / 1000000,
-                .run_delay_ms =
-                        delay_log_between(&e->delays, v->workload.started_ns, v->workload.stopped_ns) /
-                        1000000,
+                .window_ms = (w->stopped_ns - w->started_ns) / 1000000,
+                .run_delay_ms = delay_log_between(&e->delays, w->started_ns, w->stopped_ns) / 1000000,
                 .samples = (unsigned)e->delays.n,
         };
-        if (strcmp(job->guest.accel, "tcg") == 0)
-                verdict_add_detail(
-                        v, "software emulation (tcg): gap and spread are held to %.0f ms and %.0f %%",
-                        t.max_gap_ms, t.max_spread_pct);
+}
+
+/* What the body measured is judged once more, with what we know of the host. */
+static void fill_body(struct job *job, struct evidence *e)
+{
+        struct verdict *v = &job->verdict;
+        const struct ktstr_checks wide = kt_checks_default(true);
+
+        v->has_body = e->report.has_body;
+        v->body = e->report.body;
+        memset(&e->report.body, 0, sizeof(e->report.body));
+        fill_checks(job, e);
+        if (v->n_checks > 0 && strcmp(job->guest.accel, "tcg") == 0)
+                verdict_add_detail(v,
+                                   "software emulation (tcg): by default gap and spread are held to %.0f ms "
+                                   "and %.0f %%",
+                                   wide.max_gap_ms, wide.max_spread_pct);
 }
 
 static void judge_exec(struct job *job, struct evidence *e)
@@ -162,8 +162,8 @@ static void judge_report(struct job *job, struct evidence *e)
         else if (job->spec.kind == JOB_EXEC)
                 judge_exec(job, e);
         else {
-                fill_workload(job, e);
-                verdict_judge(v, job->spec.sched_name);
+                fill_body(job, e);
+                verdict_judge(v, job->spec.sched_name, false);
         }
 }
 

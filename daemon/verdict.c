@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "verdict.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -61,7 +62,7 @@ void verdict_done(struct verdict *v)
         free(v->sched.verifier_log);
         free(v->sched.dump);
         free(v->checks);
-        kt_workload_done(&v->workload);
+        body_report_done(&v->body);
         verdict_init(v);
 }
 
@@ -104,8 +105,7 @@ void verdict_add_detail(struct verdict *v, const char *fmt, ...)
         v->details[v->n_details++] = text;
 }
 
-/* How the scheduler's life ended, when it did not end as it should. */
-static bool judge_scheduler(struct verdict *v, const char *name)
+bool verdict_judge_scheduler(struct verdict *v, const char *name)
 {
         const struct sched_result *s = &v->sched;
         const char *why = s->error_text ? s->error_text : "";
@@ -166,26 +166,96 @@ static bool judge_scheduler(struct verdict *v, const char *name)
         return false;
 }
 
-void verdict_judge(struct verdict *v, const char *sched_name)
-{
-        const struct kt_check_result *worst = NULL;
+/* What counts most of what was said and found, and its words. */
+struct worst {
+        enum ktstr_outcome outcome;
+        const char *text;
+};
 
-        if (v->has_sched && judge_scheduler(v, sched_name))
-                return;
+static void worse(struct worst *w, enum ktstr_outcome outcome, const char *text)
+{
+        if (outcome > w->outcome)
+                *w = (struct worst){outcome, text};
+}
+
+static struct worst worst_said(const struct body_report *b)
+{
+        struct worst w = {KTSTR_PASS, NULL};
+
+        for (size_t i = 0; i < b->n_messages; i++)
+                worse(&w, b->messages[i].outcome, b->messages[i].text);
+        return w;
+}
+
+static struct worst worst_found(const struct verdict *v)
+{
+        static const enum ktstr_outcome outcomes[] = {[KT_PASS] = KTSTR_PASS,
+                                                      [KT_SKIP] = KTSTR_PASS,
+                                                      [KT_INCONCLUSIVE] = KTSTR_INCONCLUSIVE,
+                                                      [KT_FAIL] = KTSTR_FAIL};
+        struct worst w = {KTSTR_PASS, NULL};
+
         for (size_t i = 0; i < v->n_checks; i++)
-                if (!worst || v->checks[i].outcome > worst->outcome)
-                        worst = &v->checks[i];
-        if (!worst) {
+                worse(&w, outcomes[v->checks[i].outcome], v->checks[i].text);
+        return w;
+}
+
+static struct worst find_worst(const struct verdict *v)
+{
+        struct worst said = worst_said(&v->body), found = worst_found(v);
+
+        /* A test that returns what ktstr_run() found has nothing to add to it. */
+        if (found.outcome == KTSTR_PASS || v->body.outcome == KTSTR_ERROR)
+                worse(&said, v->body.outcome,
+                      "the test returned this without a word; ktstr_fail() and its "
+                      "like say why");
+        worse(&said, found.outcome, found.text);
+        return said;
+}
+
+static void judge_pass(struct verdict *v, const char *sched_name)
+{
+        const char *under = sched_name ? "" : " under EEVDF";
+
+        if (v->body.workload.n_cgroups == 0)
+                verdict_set(v, VERDICT_PASS, "%s%sthe test passed%s, no worker ran",
+                            sched_name ? sched_name : "", sched_name ? " attached, " : "", under);
+        else
+                verdict_set(v, VERDICT_PASS, "%s%sthe workload was served%s, %s",
+                            sched_name ? sched_name : "", sched_name ? " attached, " : "", under,
+                            v->n_checks > 0 ? "all checks passed" : "nothing was checked");
+}
+
+void verdict_judge(struct verdict *v, const char *sched_name, bool is_test)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        struct worst w;
+        int line; /* of what was said, the first */
+
+        if (v->has_sched && verdict_judge_scheduler(v, sched_name))
+                return;
+        if (!v->has_body || (!is_test && v->body.outcome <= KTSTR_SKIP && v->body.workload.n_cgroups == 0)) {
                 verdict_set(v, VERDICT_ERROR, "the guest reported no workload");
                 return;
         }
-        if (worst->outcome == KT_FAIL)
-                verdict_set(v, VERDICT_FAIL, "%s", worst->text);
-        else if (worst->outcome == KT_INCONCLUSIVE)
-                verdict_set(v, VERDICT_INCONCLUSIVE, "%s", worst->text);
-        else
-                verdict_set(v, VERDICT_PASS, "%s attached, the workload was served, all checks passed",
-                            v->has_sched ? sched_name : "EEVDF");
-        if (v->kind == VERDICT_PASS && !v->has_sched)
-                verdict_set(v, VERDICT_PASS, "the workload was served under EEVDF, all checks passed");
+        w = find_worst(v);
+        line = w.text ? (int)strcspn(w.text, "\n") : 0;
+        switch (w.outcome) {
+        case KTSTR_ERROR:
+                kt_error_set(&err, -EINVAL, KT_E_TEST_PROGRAM, "%.*s", line, w.text);
+                verdict_set_error(v, &err);
+                break;
+        case KTSTR_FAIL:
+                verdict_set(v, VERDICT_FAIL, "%.*s", line, w.text);
+                break;
+        case KTSTR_INCONCLUSIVE:
+                verdict_set(v, VERDICT_INCONCLUSIVE, "%.*s", line, w.text);
+                break;
+        case KTSTR_SKIP:
+                verdict_set(v, VERDICT_SKIP, "%.*s", line, w.text);
+                break;
+        case KTSTR_PASS:
+                judge_pass(v, sched_name);
+                break;
+        }
 }

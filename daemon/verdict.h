@@ -10,6 +10,7 @@
 
 #include "../common/error.h"
 #include "../lib/check.h"
+#include "body_report.h"
 
 enum verdict_kind {
         VERDICT_PASS,
@@ -60,7 +61,8 @@ struct verdict {
         struct sched_result sched;
         struct kt_check_result *checks;
         size_t n_checks;
-        struct kt_workload workload;
+        bool has_body; /* the test's body came to an end of its own and reported */
+        struct body_report body;
         struct host_delay host;
         int64_t exit_code, exit_signal; /* of a command; -1: none */
         uint64_t elapsed_ms;
@@ -80,6 +82,13 @@ void verdict_set(struct verdict *v, enum verdict_kind kind, const char *fmt, ...
 void verdict_set_error(struct verdict *v, const struct kt_error *err);
 void verdict_add_detail(struct verdict *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* From all that is known about the scheduler and the checks to kind and reason. The scheduler's end weighs
- * before the checks; among the checks fail > inconclusive > pass. */
-void verdict_judge(struct verdict *v, const char *sched_name);
+/*
+ * From all that is known about the scheduler, the test and the checks to kind and reason. The scheduler's
+ * end weighs before all else; of what the test said and the checks found the worst counts, as in enum
+ * ktstr_outcome. sched_name NULL: EEVDF. is_test: a test's own function ran, which need not have had any
+ * workload.
+ */
+void verdict_judge(struct verdict *v, const char *sched_name, bool is_test);
+
+/* How the scheduler's life ended, when it did not end as it should: kind and reason are set, true. */
+bool verdict_judge_scheduler(struct verdict *v, const char *sched_name);

@@ -8,8 +8,7 @@
 
 #define NS_PER_MS 1000000ULL
 
-/* More than any guest has. */
-#define CHECK_CPUS_MAX 4096U
+#define CHECK_CPUS_MAX KTSTR_CPUS_MAX
 
 struct cpu_bits {
         uint64_t words[CHECK_CPUS_MAX / 64];

@@ -15,7 +15,7 @@
  * Times ending in _ns are the guest's CLOCK_MONOTONIC.
  *
  * The agent's first line
- *   format       int     KT_BODY_FORMAT; a body that knows another says so in its result's `error`
+ *   format       int     KT_BODY_FORMAT; a body that knows another says so in a message of outcome "error"
  *   test         string  the test's name; of a canned scenario its name
  *   duration_ms  int
  *   workers      int     per cgroup
@@ -43,7 +43,7 @@
  *
  * The result
  *   outcome      "pass" | "skip" | "inconclusive" | "fail" | "error"   the worst of what was said and returned, checks apart
- *   messages     [{"outcome": …, "text": string}]                      what was said, in order (at most 256)
+ *   messages     [{"outcome": …, "text": string}]                      what was said, in order (KT_BODY_MESSAGES_MAX)
  *   metrics      [{"name": string, "value": number, "unit": string, "better": "lower" | "higher" | absent}]
  *   workload     object  absent: no worker ran
  *     started_ns, stopped_ns   int    of the first and the last scenario
@@ -69,6 +69,14 @@
 #define KT_BODY_FORMAT 1
 #define KT_BODY_FD_ENV "KTSTR_BODY_FD"
 #define KT_BODY_LINE_MAX (8U * 1024 * 1024)
+
+/* How many a result may have; with more, or with more JSON values in all than KT_JSON_VALUES_MAX (json_scan.h; a worker has about
+ * twenty), the daemon refuses it. Who makes one says in a message of outcome "error" what there was too much of. */
+#define KT_BODY_MESSAGES_MAX 256U
+#define KT_BODY_METRICS_MAX 1024U
+#define KT_BODY_SCENARIOS_MAX 256U
+#define KT_BODY_CGROUPS_MAX 2048U
+#define KT_BODY_WORKERS_MAX 4096U /* in all cgroups */
 
 /* How the program is started. */
 #define KT_BODY_OPTION "--ktstr-body"

@@ -24,7 +24,8 @@
 
 #define KT_FRAME_MAGIC 0x3146544bU /* "KTF1" read as little-endian */
 #define KT_FRAME_HEADER_SIZE 16U
-#define KT_FRAME_PAYLOAD_MAX (1024U * 1024U)
+/* A body's result (KT_BODY_LINE_MAX) and what the agent says besides. */
+#define KT_FRAME_PAYLOAD_MAX (9U * 1024U * 1024U)
 
 enum kt_frame_type {
         /* guest to host */

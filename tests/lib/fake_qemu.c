@@ -751,7 +751,29 @@ static struct json_object *healthy_worker(int64_t tid, int64_t duration_ns)
         kt_json_add_int(json, "run_delay_ns", duration_ns / 2);
         kt_json_add_int(json, "run_count", 500);
         kt_json_add_int(json, "started_ns", now_ns() - duration_ns);
+        kt_json_add_int(json, "stopped_ns", now_ns());
+        kt_json_add_int(json, "paused_ns", 0);
+        kt_json_add_str(json, "work", "CpuSpin");
         return json;
+}
+
+/* One scenario with the defaults of emulated CPUs, and on top of them what the job has. */
+static struct json_object *scenarios(struct json_object *run)
+{
+        struct json_object *list = json_object_new_array(), *scenario = json_object_new_object(),
+                           *checks = json_object_new_object(), *asked = kt_json_get(run, "checks");
+
+        kt_json_add_bool(checks, "not_starved", true);
+        kt_json_add_bool(checks, "isolation", true);
+        kt_json_add_double(checks, "max_gap_ms", 3000);
+        kt_json_add_double(checks, "max_spread_pct", 35);
+        if (asked) {
+                json_object_object_foreach (asked, key, value)
+                        kt_json_add(checks, key, json_object_get(value));
+        }
+        kt_json_add(scenario, "checks", checks);
+        json_object_array_add(list, scenario);
+        return list;
 }
 
 static struct json_object *healthy_workload(struct json_object *run)
@@ -766,6 +788,9 @@ static struct json_object *healthy_workload(struct json_object *run)
 
                 snprintf(name, sizeof(name), "cg_%d", (int)i);
                 kt_json_add_str(cgroup, "name", name);
+                kt_json_add_int(cgroup, "scenario", 0);
+                kt_json_add_int(cgroup, "started_ns", now_ns() - duration_ns);
+                kt_json_add_int(cgroup, "stopped_ns", now_ns());
                 for (int64_t j = 0; j < workers; j++)
                         json_object_array_add(list, healthy_worker(100 + i * workers + j, duration_ns));
                 kt_json_add(cgroup, "workers", list);
@@ -773,7 +798,19 @@ static struct json_object *healthy_workload(struct json_object *run)
         }
         kt_json_add_int(json, "started_ns", now_ns() - duration_ns);
         kt_json_add_int(json, "stopped_ns", now_ns());
+        kt_json_add(json, "scenarios", scenarios(run));
         kt_json_add(json, "cgroups", cgroups);
+        return json;
+}
+
+static struct json_object *healthy_body(struct json_object *run)
+{
+        struct json_object *json = json_object_new_object();
+
+        kt_json_add_str(json, "outcome", "pass");
+        kt_json_add(json, "messages", json_object_new_array());
+        kt_json_add(json, "metrics", json_object_new_array());
+        kt_json_add(json, "workload", healthy_workload(run));
         return json;
 }
 
@@ -803,7 +840,7 @@ static struct json_object *made_up_result(const char *outcome)
         if (run && kt_json_get(run, "sched"))
                 kt_json_add(json, "sched", healthy_sched());
         if (run)
-                kt_json_add(json, "workload", healthy_workload(run));
+                kt_json_add(json, "body", healthy_body(run));
         if (command && !outcome) {
                 exec = json_object_new_object();
                 (void)sscanf(command, "exit %d", &code);

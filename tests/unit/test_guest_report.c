@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../../daemon/guest_report.h"
+#include "../../proto/bodymsg.h"
 #include "../../proto/errors.h"
 #include "unit.h"
 
@@ -23,16 +24,25 @@ START_TEST(a_whole_report_is_read)
 {
         struct guest_report r;
 
-        ck_assert_int_eq(parse("{\"outcome\":\"sched_ejected\",\"sched\":{\"attached\":true,\"ops\":"
-                               "\"mine\",\"attach_ms\":12,"
-                               "\"exit_code\":1,\"stop_signal\":2,\"state_after\":\"disabled\","
-                               "\"disabled_reason\":\"scx_bpf_error\",\"disabled_message\":\"no luck\"},"
-                               "\"workload\":{\"started_ns\":5,\"stopped_ns\":9,\"cgroups\":[{\"name\":\"cg_"
-                               "0\",\"cpus\":[0,1],"
-                               "\"workers\":[{\"tid\":7,\"work_units\":1024,\"cpus_used\":[1],\"max_gap_"
-                               "ns\":3,\"exit\":\"signal 9\"}]}]}}",
-                               &r, NULL),
-                         0);
+        ck_assert_int_eq(
+                parse("{\"outcome\":\"sched_ejected\",\"sched\":{\"attached\":true,\"ops\":"
+                      "\"mine\",\"attach_ms\":12,"
+                      "\"exit_code\":1,\"stop_signal\":2,\"state_after\":\"disabled\","
+                      "\"disabled_reason\":\"scx_bpf_error\",\"disabled_message\":\"no luck\"},"
+                      "\"body\":{\"outcome\":\"fail\",\"messages\":[{\"outcome\":\"fail\",\"text\":\"lost\"}"
+                      "],"
+                      "\"metrics\":[{\"name\":\"rps\",\"value\":3,\"unit\":\"/s\",\"better\":\"higher\"}],"
+                      "\"workload\":{\"started_ns\":5,\"stopped_ns\":9,\"scenarios\":[{\"checks\":{\"max_"
+                      "gap_ms\":7,\"isolation\":false}}],"
+                      "\"cgroups\":[{\"name\":\"cg_0\",\"scenario\":0,\"cpus\":[0,1],\"isolated\":true,"
+                      "\"started_ns\":6,\"stopped_ns\":8,"
+                      "\"wakes\":{\"count\":4,\"p50_ns\":1,\"p99_ns\":2,\"max_ns\":3,\"cv\":0.5},\"pages\":{"
+                      "\"total\":9,\"local\":8},"
+                      "\"workers\":[{\"tid\":7,\"work\":\"CpuSpin\",\"work_units\":1024,\"cpus_used\":[1],"
+                      "\"max_gap_ns\":3,"
+                      "\"stopped_ns\":8,\"paused_ns\":2,\"exit\":\"signal 9\"}]}]}}}",
+                      &r, NULL),
+                0);
         ck_assert_int_eq(r.outcome, REPORT_SCHED_EJECTED);
         ck_assert(r.sched.present && r.sched.attached);
         ck_assert_str_eq(r.sched.ops, "mine");
@@ -41,12 +51,31 @@ START_TEST(a_whole_report_is_read)
         ck_assert_int_eq(r.sched.exit_signal, -1);
         ck_assert_str_eq(r.sched.disabled_reason, "scx_bpf_error");
         ck_assert_str_eq(r.sched.disabled_message, "no luck");
-        ck_assert_uint_eq(r.workload.n_cgroups, 1);
-        ck_assert_uint_eq(r.workload.cgroups[0].n_cpus, 2);
-        ck_assert_int_eq(r.workload.cgroups[0].workers[0].tid, 7);
-        ck_assert_uint_eq(r.workload.cgroups[0].workers[0].work_units, 1024);
-        ck_assert_uint_eq(r.workload.cgroups[0].workers[0].cpus_used[0], 1);
-        ck_assert_str_eq(r.workload.cgroups[0].workers[0].exit, "signal 9");
+        ck_assert(r.has_body);
+        ck_assert_int_eq(r.body.outcome, KTSTR_FAIL);
+        ck_assert_uint_eq(r.body.n_messages, 1);
+        ck_assert_int_eq(r.body.messages[0].outcome, KTSTR_FAIL);
+        ck_assert_str_eq(r.body.messages[0].text, "lost");
+        ck_assert_uint_eq(r.body.n_metrics, 1);
+        ck_assert_str_eq(r.body.metrics[0].name, "rps");
+        ck_assert_str_eq(r.body.metrics[0].unit, "/s");
+        ck_assert(r.body.metrics[0].value == 3 && r.body.metrics[0].better == KTSTR_HIGHER);
+        ck_assert_uint_eq(r.body.workload.n_scenarios, 1);
+        ck_assert(r.body.workload.scenarios[0].checks.max_gap_ms == 7);
+        ck_assert_int_eq(r.body.workload.scenarios[0].checks.isolation, KTSTR_OFF);
+        ck_assert_uint_eq(r.body.workload.n_cgroups, 1);
+        ck_assert(r.body.workload.cgroups[0].isolated);
+        ck_assert_uint_eq(r.body.workload.cgroups[0].started_ns, 6);
+        ck_assert_uint_eq(r.body.workload.cgroups[0].wakes.p99_ns, 2);
+        ck_assert(r.body.workload.cgroups[0].wakes.cv == 0.5);
+        ck_assert_uint_eq(r.body.workload.cgroups[0].pages.local, 8);
+        ck_assert_str_eq(r.body.workload.cgroups[0].workers[0].work, "CpuSpin");
+        ck_assert_uint_eq(r.body.workload.cgroups[0].workers[0].paused_ns, 2);
+        ck_assert_uint_eq(r.body.workload.cgroups[0].n_cpus, 2);
+        ck_assert_int_eq(r.body.workload.cgroups[0].workers[0].tid, 7);
+        ck_assert_uint_eq(r.body.workload.cgroups[0].workers[0].work_units, 1024);
+        ck_assert_uint_eq(r.body.workload.cgroups[0].workers[0].cpus_used[0], 1);
+        ck_assert_str_eq(r.body.workload.cgroups[0].workers[0].exit, "signal 9");
         guest_report_done(&r);
 }
 END_TEST
@@ -61,20 +90,50 @@ START_TEST(what_makes_no_sense_is_refused_and_nothing_kept)
                 {"{}", "outcome"},
                 {"{\"outcome\":\"victory\"}", "outcome"},
                 {"{\"outcome\":1}", "outcome"},
-                {"{\"outcome\":\"done\",\"workload\":{}}", "no cgroups"},
-                {"{\"outcome\":\"done\",\"workload\":{\"cgroups\":[1]}}", "a cgroup is no object"},
-                {"{\"outcome\":\"done\",\"workload\":{\"cgroups\":[{\"name\":\"x\"}]}}", "no workers"},
-                {"{\"outcome\":\"done\",\"workload\":{\"cgroups\":[{\"workers\":[]}]}}", "no name"},
-                {"{\"outcome\":\"done\",\"workload\":{\"cgroups\":[{\"name\":\"x\",\"workers\":[7]}]}}",
-                 "a worker is no object"},
-                {"{\"outcome\":\"done\",\"workload\":{\"cgroups\":[{\"name\":\"x\",\"cpus\":[-1],"
-                 "\"workers\":[]}]}}",
-                 "CPU number"},
-                {"{\"outcome\":\"done\",\"workload\":{\"cgroups\":[{\"name\":\"x\",\"cpus\":[99999],"
-                 "\"workers\":[]}]}}",
-                 "CPU number"},
-                {"{\"outcome\":\"done\",\"workload\":{\"started_ns\":2,\"stopped_ns\":1,\"cgroups\":[]}}",
+                {"{\"outcome\":\"done\",\"body\":{}}", "the body's outcome"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"victory\"}}", "the body's outcome"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"fail\",\"messages\":[7]}}", "is no object"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"fail\",\"messages\":[{\"outcome\":\"fail\"}]"
+                 "}}",
+                 "no text"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"fail\",\"messages\":[{\"outcome\":\"odd\","
+                 "\"text\":\"x\"}]}}",
+                 "the body's outcome"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"metrics\":[{\"value\":1}]}}",
+                 "metric has no name"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"started_ns\":2,"
+                 "\"stopped_ns\":1}}}",
                  "before it started"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{"
+                 "\"checks\":{\"max_gap_ms\":-7}}]}}}",
+                 "max_gap_ms must be"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{"
+                 "\"checks\":{\"grace\":1}}]}}}",
+                 "no check 'grace'"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{}],"
+                 "\"cgroups\":[{\"scenario\":0,\"workers\":[]}]}}}",
+                 "no name"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{}],"
+                 "\"cgroups\":[{\"name\":\"x\",\"scenario\":0}]}}}",
+                 "no workers"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{}],"
+                 "\"cgroups\":[{\"name\":\"x\",\"scenario\":1,\"workers\":[]}]}}}",
+                 "of no scenario"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"cgroups\":[{\"name\":"
+                 "\"x\",\"scenario\":0,\"workers\":[]}]}}}",
+                 "of no scenario"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{}],"
+                 "\"cgroups\":[{\"name\":\"x\",\"started_ns\":3,\"stopped_ns\":2,\"workers\":[]}]}}}",
+                 "cgroup stopped before"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{}],"
+                 "\"cgroups\":[{\"name\":\"x\",\"workers\":[7]}]}}}",
+                 "is no object"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{}],"
+                 "\"cgroups\":[{\"name\":\"x\",\"cpus\":[-1],\"workers\":[]}]}}}",
+                 "CPU number"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{}],"
+                 "\"cgroups\":[{\"name\":\"x\",\"workers\":[{\"cpus_used\":[1024]}]}]}}}",
+                 "CPU number"},
         };
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(cases); i++) {
@@ -86,6 +145,59 @@ START_TEST(what_makes_no_sense_is_refused_and_nothing_kept)
                 ck_assert_msg(strstr(kt_error_text(&err), cases[i].words), "%s: %s", cases[i].text,
                               kt_error_text(&err));
         }
+}
+END_TEST
+
+/* `n` elements, each the same, as a list of the body's. */
+static int parse_list(const char *before, const char *element, unsigned n, const char *behind)
+{
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+        struct guest_report r;
+        int result;
+
+        fprintf(f, "{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",%s", before);
+        for (unsigned i = 0; i < n; i++)
+                fprintf(f, "%s%s", i ? "," : "", element);
+        fprintf(f, "%s}}", behind);
+        fclose(f);
+        result = parse(text, &r, NULL);
+        if (result >= 0)
+                guest_report_done(&r);
+        return result;
+}
+
+START_TEST(lists_have_an_end)
+{
+        static const char message[] = "{\"outcome\":\"pass\",\"text\":\"x\"}", metric[] = "{\"name\":\"x\"}",
+                          cgroup[] = "{\"name\":\"x\",\"workers\":[{},{},{}]}";
+        const char *workload = "\"workload\":{\"scenarios\":[{}],\"cgroups\":[";
+
+        ck_assert_int_eq(parse_list("\"messages\":[", message, KT_BODY_MESSAGES_MAX, "]"), 0);
+        ck_assert_int_eq(parse_list("\"messages\":[", message, KT_BODY_MESSAGES_MAX + 1, "]"), -EBADMSG);
+        ck_assert_int_eq(parse_list("\"metrics\":[", metric, KT_BODY_METRICS_MAX, "]"), 0);
+        ck_assert_int_eq(parse_list("\"metrics\":[", metric, KT_BODY_METRICS_MAX + 1, "]"), -EBADMSG);
+        /* Workers count over all cgroups. */
+        ck_assert_int_eq(parse_list(workload, cgroup, KT_BODY_WORKERS_MAX / 3, "]}"), 0);
+        ck_assert_int_eq(parse_list(workload, cgroup, KT_BODY_WORKERS_MAX / 3 + 1, "]}"), -EBADMSG);
+        ck_assert_int_eq(
+                parse_list(workload, "{\"name\":\"x\",\"workers\":[]}", KT_BODY_CGROUPS_MAX + 1, "]}"),
+                -EBADMSG);
+}
+END_TEST
+
+START_TEST(names_are_one_plain_line)
+{
+        struct guest_report r;
+
+        ck_assert_int_eq(parse("{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{"
+                               "\"scenarios\":[{}],\"cgroups\":["
+                               "{\"name\":\"a\\nb\\u007f\xc3\xa9\",\"workers\":[]}]}}}",
+                               &r, NULL),
+                         0);
+        ck_assert_str_eq(r.body.workload.cgroups[0].name, "a?b???");
+        guest_report_done(&r);
 }
 END_TEST
 
@@ -116,4 +228,5 @@ START_TEST(texts_cannot_steer_a_terminal)
 END_TEST
 
 UNIT_MAIN("guest_report", a_whole_report_is_read, what_makes_no_sense_is_refused_and_nothing_kept,
-          wrong_types_and_signs_count_as_absent, texts_cannot_steer_a_terminal)
+          wrong_types_and_signs_count_as_absent, texts_cannot_steer_a_terminal, lists_have_an_end,
+          names_are_one_plain_line)

@@ -7,12 +7,17 @@
 
 static struct verdict v;
 static struct kt_check_result checks[3];
+static bool is_test;
 
 /* A healthy run of a scheduler, of which the cases spoil one thing. */
 static void healthy(void)
 {
         verdict_done(&v);
+        is_test = false;
         v.has_sched = true;
+        v.has_body = true;
+        v.body.workload.cgroups = calloc(1, sizeof(struct kt_cgroup));
+        v.body.workload.n_cgroups = 1;
         v.sched.attached = true;
         v.sched.outcome = SCHED_STOPPED;
         for (int i = 0; i < 3; i++)
@@ -24,7 +29,7 @@ static void healthy(void)
 
 static void judged(enum verdict_kind kind, const char *reason)
 {
-        verdict_judge(&v, "scx_x");
+        verdict_judge(&v, v.has_sched ? "scx_x" : NULL, is_test);
         ck_assert_str_eq(verdict_kind_name(v.kind), verdict_kind_name(kind));
         ck_assert_str_eq(v.reason, reason);
 }
@@ -112,10 +117,68 @@ START_TEST(the_schedulers_end_weighs_before_the_checks)
 }
 END_TEST
 
+/* A test that says so; the array is the verdict's. */
+static void say(enum ktstr_outcome outcome, const char *text)
+{
+        v.body.messages = realloc(v.body.messages, (v.body.n_messages + 1) * sizeof(*v.body.messages));
+        v.body.messages[v.body.n_messages++] = (struct body_message){outcome, strdup(text)};
+        v.body.outcome = outcome > v.body.outcome ? outcome : v.body.outcome;
+}
+
+START_TEST(what_a_test_says_weighs_before_the_checks)
+{
+        healthy();
+        say(KTSTR_PASS, "a word");
+        judged(VERDICT_PASS, "scx_x attached, the workload was served, all checks passed");
+        say(KTSTR_SKIP, "no second node");
+        judged(VERDICT_SKIP, "no second node");
+        v.checks[1] = (struct kt_check_result){.outcome = KT_INCONCLUSIVE, .text = "the host"};
+        judged(VERDICT_INCONCLUSIVE, "the host");
+        say(KTSTR_INCONCLUSIVE, "too short");
+        judged(VERDICT_INCONCLUSIVE, "too short");
+        v.checks[2] = (struct kt_check_result){.outcome = KT_FAIL, .text = "tid 7 stuck"};
+        judged(VERDICT_FAIL, "tid 7 stuck");
+        say(KTSTR_FAIL, "lost 3 wake-ups\nof 5");
+        judged(VERDICT_FAIL, "lost 3 wake-ups");
+        say(KTSTR_ERROR, "cgroup 'a/b': there is no 'a'");
+        judged(VERDICT_ERROR, "cgroup 'a/b': there is no 'a'");
+        ck_assert_str_eq(v.error, KT_E_TEST_PROGRAM);
+        v.sched.outcome = SCHED_EXITED;
+        judged(VERDICT_FAIL, "scx_x exited cleanly (status 0) before the workload ended");
+}
+END_TEST
+
+/* `return ktstr_run(…)` returns what the checks look like from within the guest. */
+START_TEST(what_a_test_returns_of_its_checks_is_judged_here)
+{
+        healthy();
+        v.body.outcome = KTSTR_FAIL;
+        v.checks[1] = (struct kt_check_result){.outcome = KT_INCONCLUSIVE, .text = "the host"};
+        judged(VERDICT_INCONCLUSIVE, "the host");
+        v.checks[1].outcome = KT_PASS;
+        judged(VERDICT_FAIL, "the test returned this without a word; ktstr_fail() and its like say why");
+}
+END_TEST
+
+START_TEST(a_test_need_not_have_a_workload)
+{
+        healthy();
+        v.n_checks = 0;
+        judged(VERDICT_PASS, "scx_x attached, the workload was served, nothing was checked");
+        v.body.workload.n_cgroups = 0;
+        judged(VERDICT_ERROR, "the guest reported no workload");
+        is_test = true;
+        judged(VERDICT_PASS, "scx_x attached, the test passed, no worker ran");
+        v.has_sched = false;
+        judged(VERDICT_PASS, "the test passed under EEVDF, no worker ran");
+}
+END_TEST
+
 START_TEST(no_report_is_the_harnesss_fault)
 {
         healthy();
         v.n_checks = 0;
+        v.has_body = false;
         judged(VERDICT_ERROR, "the guest reported no workload");
         v.sched.outcome = SCHED_UNKNOWN;
         judged(VERDICT_ERROR, "the guest did not say how scx_x ended");
@@ -140,5 +203,6 @@ END_TEST
 
 UNIT_MAIN("verdict", all_well_is_a_pass, the_worst_check_decides, each_end_of_a_scheduler_has_its_words,
           a_crash_on_the_way_out_is_a_fail, how_it_left_is_noted,
-          the_schedulers_end_weighs_before_the_checks, no_report_is_the_harnesss_fault,
-          an_error_keeps_its_name)
+          the_schedulers_end_weighs_before_the_checks, what_a_test_says_weighs_before_the_checks,
+          what_a_test_returns_of_its_checks_is_judged_here, a_test_need_not_have_a_workload,
+          no_report_is_the_harnesss_fault, an_error_keeps_its_name)
