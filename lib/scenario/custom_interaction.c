@@ -29,6 +29,7 @@ enum ktstr_outcome ktstr_custom_interaction_imbalance_mixed_workload(struct ktst
                    THROUGHOUT, .checks = &scenario_unlike);
 }
 
+/* Unlike: of a load that is there for a quarter of a short test, chance decides who has more turns. */
 enum ktstr_outcome ktstr_custom_interaction_load_oscillation(struct ktstr_ctx *ctx)
 {
         const struct ktstr_cgroup left = {.name = "left/load", .workers = scenario_workers(ctx, 2)},
@@ -40,7 +41,8 @@ enum ktstr_outcome ktstr_custom_interaction_load_oscillation(struct ktstr_ctx *c
                    KTSTR_STEPS({.hold = KTSTR_HOLD_FRAC(0.25), KTSTR_CGROUPS(left)},
                                {.hold = KTSTR_HOLD_FRAC(0.25), KTSTR_CGROUPS(right)},
                                {.hold = KTSTR_HOLD_FRAC(0.25), KTSTR_CGROUPS(left)},
-                               {.hold = KTSTR_HOLD_FRAC(0.25), KTSTR_CGROUPS(right)}));
+                               {.hold = KTSTR_HOLD_FRAC(0.25), KTSTR_CGROUPS(right)}),
+                   .checks = &scenario_unlike);
 }
 
 enum ktstr_outcome ktstr_custom_interaction_4way_load_imbalance(struct ktstr_ctx *ctx)
