@@ -10,20 +10,38 @@
 #include "../../common/fsutil.h"
 #include "../../proto/bodymsg.h"
 #include "../../proto/codec.h"
+#include "../thresholds.h"
 #include "cgroup.h"
 #include "result.h"
 #include "topo.h"
 
 #define WATCHDOG_MS 40000
+#define DURATION_MS 5000
+#define WORKERS 2
 
-void body_event(struct ktstr_body *b, const char *event, const char *key, const char *value)
+void body_event(struct ktstr_body *b, const char *event, const char *key, const char *value,
+                const char *key2, const char *value2)
 {
         struct json_object *o = json_object_new_object();
 
         kt_json_add_str(o, "event", event);
         if (key)
                 kt_json_add_str(o, key, value);
+        if (key2)
+                kt_json_add_str(o, key2, value2);
         (void)conversation_say(&b->talk, o);
+}
+
+/* From the defaults up to what the agent says, which is what the command line says. */
+static int merge_checks(struct ktstr_body *b, const struct ktstr_test *test, struct json_object *first,
+                        struct kt_error *reterr)
+{
+        b->checks = kt_checks_default(kt_json_bool(first, "emulated", false));
+        if (test && test->scheduler)
+                kt_checks_merge(&b->checks, &test->scheduler->checks);
+        if (test)
+                kt_checks_merge(&b->checks, &test->checks);
+        return kt_checks_parse(kt_json_get(first, "checks"), &b->checks, reterr);
 }
 
 static int take_first_line(struct ktstr_body *b, struct json_object *first, const struct ktstr_test *test,
@@ -39,25 +57,22 @@ static int take_first_line(struct ktstr_body *b, struct json_object *first, cons
                         "%d, the agent's %lld): build it again",
                         KT_BODY_FORMAT, (long long)format);
         b->cgroup_parent = kt_format("%s%s", CGROUP_ROOT, kt_json_str(first, "cgroup") ?: "");
+        b->scheduler = sched ? strdup(kt_json_str(sched, "name") ?: "") : NULL;
+        if (!b->cgroup_parent || (sched && !b->scheduler))
+                return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
         b->watchdog_ms = (uint64_t)kt_json_int(first, "watchdog_ms", WATCHDOG_MS);
-        b->emulated = kt_json_bool(first, "emulated", false);
-        b->agent_checks = json_object_get(kt_json_get(first, "checks"));
         b->ctx = (struct ktstr_ctx){
                 .test = test,
                 .topo = &b->topo,
+                .scheduler = b->scheduler,
                 .sched_pid = (pid_t)kt_json_int(sched, "pid", 0),
-                .duration_ms = (uint64_t)kt_json_int(first, "duration_ms", 5000),
-                .workers = (unsigned)kt_json_int(first, "workers", 2),
+                .duration_ms = (uint64_t)kt_json_int(first, "duration_ms", DURATION_MS),
+                .workers = (unsigned)kt_json_int(first, "workers", WORKERS),
                 .seed = (uint64_t)kt_json_int(first, "seed", 0),
                 .body = b,
         };
-        if (sched) {
-                b->scheduler = strdup(kt_json_str(sched, "name") ?: "");
-                b->ctx.scheduler = b->scheduler;
-        }
-        return b->cgroup_parent && (!sched || b->scheduler)
-                       ? 0
-                       : kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
+        b->random = b->ctx.seed;
+        return merge_checks(b, test, first, reterr);
 }
 
 /* The workers must not be what the body is: the one that looks after them whatever the scheduler does. */
@@ -70,6 +85,23 @@ static void let_workers_be_ordinary(void)
                 sched_setscheduler(0, policy | SCHED_RESET_ON_FORK, &param);
 }
 
+/* What it needs to run scenarios. */
+static int make_tools(struct ktstr_body *b, struct kt_error *reterr)
+{
+        int r = topo_read("/sys", &b->topo, reterr);
+
+        if (r < 0)
+                return r;
+        for (unsigned node = 0; node < b->topo.n_nodes; node++)
+                ktstr_cpus_add(&b->all_nodes, node);
+        b->scribe = scribe_new(&b->talk);
+        if (!b->scribe || gate_init(&b->gate) < 0)
+                return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
+        if (b->ctx.scheduler)
+                scribe_set_patience(b->scribe, b->watchdog_ms);
+        return 0;
+}
+
 static int prepare(struct ktstr_body *b, int fd, const struct ktstr_test *test, struct kt_error *reterr)
 {
         _cleanup_json_ struct json_object *first = NULL;
@@ -78,27 +110,24 @@ static int prepare(struct ktstr_body *b, int fd, const struct ktstr_test *test, 
         kt_list_init(&b->groups);
         b->messages = json_object_new_array();
         b->metrics = json_object_new_array();
-        b->scenarios = json_object_new_array();
         r = conversation_begin(&b->talk, fd, &first, reterr);
         if (r >= 0)
                 r = take_first_line(b, first, test, reterr);
         if (r >= 0)
-                r = topo_read("/sys", &b->topo, reterr);
-        if (r >= 0 && (!b->messages || !b->metrics || !b->scenarios || gate_init(&b->gate) < 0))
+                r = make_tools(b, reterr);
+        if (r >= 0 && (!b->messages || !b->metrics))
                 r = kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
         return r;
 }
 
 static void release(struct ktstr_body *b)
 {
-        kt_list_for_each_safe (it, &b->groups)
-                group_free(kt_list_entry(it, struct group, link));
+        kt_workload_done(&b->workload);
+        scribe_free(b->scribe);
         gate_done(&b->gate);
         topo_done(&b->topo);
         json_object_put(b->messages);
         json_object_put(b->metrics);
-        json_object_put(b->scenarios);
-        json_object_put(b->agent_checks);
         free(b->cgroup_parent);
         free(b->scheduler);
         conversation_done(&b->talk);

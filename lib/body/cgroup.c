@@ -5,28 +5,39 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "../../common/fsutil.h"
 
+#define WRITE_MS 2000
 #define BUSY_TRIES 3
 #define BUSY_PAUSE_NS 100000000L
 #define DEPTH_MAX 32
+#define FILE_MAX_BYTES (1U << 20)
+/* Who forks while its cgroup is emptied is met again. */
+#define MOVE_ROUNDS 20
 
-/* As people call it: without where all are. */
-static const char *name_of(const char *dir)
+const char *cgroup_name(const char *dir)
 {
         const size_t root = strlen(CGROUP_ROOT);
 
-        return strncmp(dir, CGROUP_ROOT, root) == 0 && dir[root] == '/' ? dir + root + 1 : dir;
+        if (strncmp(dir, CGROUP_ROOT, root) != 0)
+                return dir;
+        return dir[root] == '/' ? dir + root + 1 : "/";
 }
 
-int cgroup_make(const char *dir, struct kt_error *reterr)
+static const char *why(int r)
 {
-        if (mkdir(dir, 0755) < 0)
-                return kt_error_set(reterr, -errno, NULL, "cannot make cgroup %s: %s", name_of(dir),
-                                    errno == EEXIST ? "it is there already" : strerror(errno));
+        return r == -ETIMEDOUT ? "the kernel does not come to it" : strerror(-r);
+}
+
+int cgroup_make(struct scribe *s, const char *dir, struct kt_error *reterr)
+{
+        int r = scribe_mkdir(s, dir, WRITE_MS);
+
+        if (r < 0)
+                return kt_error_set(reterr, r, NULL, "cannot make cgroup %s: %s", cgroup_name(dir),
+                                    r == -EEXIST ? "it is there already" : why(r));
         return 0;
 }
 
@@ -35,68 +46,165 @@ bool cgroup_exists(const char *dir)
         return access(dir, F_OK) == 0;
 }
 
-static int write_file(const char *dir, const char *file, const char *text)
+static int write_file(struct scribe *s, const char *dir, const char *file, const char *text)
 {
         _cleanup_free_ char *path = kt_path_join(dir, file);
-        _cleanup_close_ int fd = path ? open(path, O_WRONLY | O_CLOEXEC) : -1;
 
-        if (!path)
-                return -ENOMEM;
-        return fd < 0 ? -errno : kt_write_all(fd, text, strlen(text));
+        return path ? scribe_write(s, path, text, WRITE_MS) : -ENOMEM;
 }
 
-int cgroup_write(const char *dir, const char *file, const char *text, struct kt_error *reterr)
+static char *read_file(const char *dir, const char *file)
 {
-        int r = write_file(dir, file, text);
+        _cleanup_free_ char *path = kt_path_join(dir, file);
+        char *text;
+        size_t size;
+
+        return path && kt_read_file(AT_FDCWD, path, FILE_MAX_BYTES, &text, &size) >= 0 ? text : NULL;
+}
+
+int cgroup_write(struct scribe *s, const char *dir, const char *file, const char *text,
+                 struct kt_error *reterr)
+{
+        int r = write_file(s, dir, file, text);
 
         if (r == -ENOENT)
-                return kt_error_set(reterr, r, NULL, "cgroup %s has no %s", name_of(dir), file);
+                return kt_error_set(reterr, r, NULL, "this kernel has no %s in cgroup %s", file,
+                                    cgroup_name(dir));
         if (r < 0)
                 return kt_error_set(reterr, r, NULL, "cannot write '%s' to %s of cgroup %s: %s", text, file,
-                                    name_of(dir), strerror(-r));
+                                    cgroup_name(dir), why(r));
         return 0;
 }
 
-int cgroup_move(const char *dir, pid_t pid, struct kt_error *reterr)
+/* Is it one of the words in a file of words? */
+static bool lists(const char *dir, const char *file, const char *word)
+{
+        _cleanup_free_ char *text = read_file(dir, file);
+        char *save = NULL;
+
+        for (char *w = text ? strtok_r(text, " \n", &save) : NULL; w; w = strtok_r(NULL, " \n", &save))
+                if (strcmp(w, word) == 0)
+                        return true;
+        return false;
+}
+
+bool cgroup_has_controller(const char *dir, const char *controller)
+{
+        return lists(dir, "cgroup.controllers", controller);
+}
+
+/* In what is in dir. */
+static int enable_below(struct scribe *s, const char *dir, const char *controller, struct kt_error *reterr)
+{
+        _cleanup_free_ char *text = kt_format("+%s", controller);
+        int r;
+
+        if (lists(dir, "cgroup.subtree_control", controller))
+                return 0;
+        r = text ? write_file(s, dir, "cgroup.subtree_control", text) : -ENOMEM;
+        if (r == -ENOENT)
+                return kt_error_set(reterr, r, NULL, "this kernel has no %s controller for cgroups",
+                                    controller);
+        if (r == -EBUSY)
+                return kt_error_set(
+                        reterr, r, NULL,
+                        "cgroup %s has workers of its own, so that those in it cannot have the %s "
+                        "controller: give its workers a cgroup beside them",
+                        cgroup_name(dir), controller);
+        if (r < 0)
+                return kt_error_set(reterr, r, NULL, "cannot enable the %s controller in cgroup %s: %s",
+                                    controller, cgroup_name(dir), why(r));
+        return 0;
+}
+
+int cgroup_enable(struct scribe *s, const char *dir, const char *controller, struct kt_error *reterr)
+{
+        _cleanup_free_ char *above = strdup(dir);
+        int r = above ? 0 : kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
+
+        if (r < 0 || cgroup_has_controller(dir, controller))
+                return r;
+        /* From the root down. */
+        for (char *slash = above + strlen(CGROUP_ROOT); r >= 0 && (slash = strchr(slash, '/')); slash++) {
+                *slash = '\0';
+                r = enable_below(s, above, controller, reterr);
+                *slash = '/';
+        }
+        return r;
+}
+
+/* A worker that is busy in a system call of another cgroup's may be moved a moment later. */
+static int write_patiently(struct scribe *s, const char *dir, const char *file, const char *text)
+{
+        int r = write_file(s, dir, file, text);
+
+        for (int i = 0; i < BUSY_TRIES && r == -EBUSY; i++) {
+                nanosleep(&(struct timespec){.tv_nsec = BUSY_PAUSE_NS}, NULL);
+                r = write_file(s, dir, file, text);
+        }
+        return r;
+}
+
+int cgroup_move(struct scribe *s, const char *dir, pid_t pid, struct kt_error *reterr)
 {
         char text[16];
         int r;
 
         snprintf(text, sizeof(text), "%d", (int)pid);
-        r = write_file(dir, "cgroup.procs", text);
-        for (int i = 0; i < BUSY_TRIES && r == -EBUSY; i++) {
-                nanosleep(&(struct timespec){.tv_nsec = BUSY_PAUSE_NS}, NULL);
-                r = write_file(dir, "cgroup.procs", text);
+        r = write_patiently(s, dir, "cgroup.procs", text);
+        if (r >= 0 || r == -ESRCH)
+                return 0;
+        if (r == -EBUSY)
+                return kt_error_set(reterr, r, NULL,
+                                    "cgroup %s has cgroups with controllers in it, so that it cannot have "
+                                    "workers of its own: give these a cgroup beside them",
+                                    cgroup_name(dir));
+        return kt_error_set(reterr, r, NULL, "cannot move a worker to cgroup %s: %s", cgroup_name(dir),
+                            why(r));
+}
+
+int cgroup_move_all(struct scribe *s, const char *from, const char *to, unsigned *ret_n,
+                    struct kt_error *reterr)
+{
+        unsigned n = 0;
+        int r = 0;
+
+        for (int round = 0; r >= 0 && round < MOVE_ROUNDS; round++) {
+                _cleanup_free_ char *text = read_file(from, "cgroup.procs");
+                char *save = NULL, *pid = text ? strtok_r(text, "\n", &save) : NULL;
+
+                if (!pid)
+                        break;
+                for (; r >= 0 && pid; pid = strtok_r(NULL, "\n", &save), n++)
+                        r = cgroup_move(s, to, atoi(pid), reterr);
         }
-        if (r < 0 && r != -ESRCH)
-                return kt_error_set(reterr, r, NULL, "cannot move a worker to cgroup %s: %s", name_of(dir),
-                                    strerror(-r));
-        return 0;
+        *ret_n = n;
+        return r;
 }
 
-void cgroup_kill(const char *dir)
+void cgroup_kill(struct scribe *s, const char *dir)
 {
-        (void)write_file(dir, "cgroup.kill", "1");
+        (void)write_file(s, dir, "cgroup.kill", "1");
 }
 
-bool cgroup_populated(const char *dir)
+bool cgroup_event(const char *dir, const char *what)
 {
-        _cleanup_free_ char *path = kt_path_join(dir, "cgroup.events"), *text = NULL;
-        size_t size;
+        _cleanup_free_ char *text = read_file(dir, "cgroup.events"), *wanted = kt_format("%s 1", what);
 
-        return path && kt_read_file(AT_FDCWD, path, 4096, &text, &size) >= 0 && strstr(text, "populated 1");
+        return text && wanted && strstr(text, wanted);
 }
 
-static int remove_tree(const char *dir, unsigned depth)
+static int remove_tree(struct scribe *s, const char *dir, unsigned depth)
 {
         _cleanup_closedir_ DIR *d = NULL;
         struct dirent *de;
+        int r = scribe_rmdir(s, dir, WRITE_MS);
 
-        if (rmdir(dir) >= 0 || errno == ENOENT)
+        if (r >= 0 || r == -ENOENT)
                 return 0;
         /* It says so too when there are cgroups in it. */
-        if (errno != EBUSY || depth == 0)
-                return -errno;
+        if (r != -EBUSY || depth == 0)
+                return r;
         d = opendir(dir);
         while (d && (de = readdir(d))) {
                 _cleanup_free_ char *below = NULL;
@@ -105,17 +213,18 @@ static int remove_tree(const char *dir, unsigned depth)
                         continue;
                 below = kt_path_join(dir, de->d_name);
                 if (below)
-                        (void)remove_tree(below, depth - 1);
+                        (void)remove_tree(s, below, depth - 1);
         }
-        return rmdir(dir) < 0 && errno != ENOENT ? -errno : 0;
+        r = scribe_rmdir(s, dir, WRITE_MS);
+        return r == -ENOENT ? 0 : r;
 }
 
-int cgroup_remove(const char *dir, struct kt_error *reterr)
+int cgroup_remove(struct scribe *s, const char *dir, struct kt_error *reterr)
 {
-        int r = remove_tree(dir, DEPTH_MAX);
+        int r = remove_tree(s, dir, DEPTH_MAX);
 
         if (r < 0)
-                return kt_error_set(reterr, r, NULL, "cannot remove cgroup %s: %s", name_of(dir),
-                                    strerror(-r));
+                return kt_error_set(reterr, r, NULL, "cannot remove cgroup %s: %s", cgroup_name(dir),
+                                    why(r));
         return 0;
 }

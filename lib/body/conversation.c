@@ -171,7 +171,7 @@ int conversation_ask(struct conversation *c, struct json_object *question, struc
         if (!answer)
                 return kt_error_set(reterr, -ECANCELED, NULL, "it was over before the agent answered");
         if (strcmp(kt_json_str(answer, "answer"), "ok") != 0)
-                return kt_error_set(reterr, -EIO, NULL, "%s",
+                return kt_error_set(reterr, -EPROTO, NULL, "%s",
                                     kt_json_str(answer, "error") ?: "the agent does not say why");
         if (ret)
                 *ret = TAKE_PTR(answer);

@@ -41,7 +41,7 @@ static inline bool conversation_over(const struct conversation *c)
 /* Say something (taken over, also on failure; NULL is -ENOMEM). Waits until the agent has taken it. */
 int conversation_say(struct conversation *c, struct json_object *line);
 
-/* Ask, and wait for the answer: {"answer": "ok", …}. -ECANCELED when it is over before; -EIO and the agent's
- * words where it failed. *ret may be NULL. */
+/* Ask, and wait for the answer: {"answer": "ok", …}. -ECANCELED when it is over before; -EPROTO and the
+ * agent's words where it failed. *ret may be NULL. */
 int conversation_ask(struct conversation *c, struct json_object *question, struct json_object **ret,
                      struct kt_error *reterr);

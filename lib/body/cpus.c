@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Sets of CPUs, and the kernel's notation for them: "0-3,5,7-9". */
+#include "cpus.h"
+
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "../include/ktstr.h"
 
 bool ktstr_cpus_has(const struct ktstr_cpus *set, unsigned cpu)
 {
@@ -99,4 +98,36 @@ char *ktstr_cpus_format(const struct ktstr_cpus *set, char *text, size_t size)
                 len += n;
         }
         return text;
+}
+
+struct ktstr_cpus cpus_and(const struct ktstr_cpus *a, const struct ktstr_cpus *b)
+{
+        struct ktstr_cpus both;
+
+        for (unsigned i = 0; i < KTSTR_CPUS_MAX / 64; i++)
+                both.bits[i] = a->bits[i] & b->bits[i];
+        return both;
+}
+
+bool cpus_within(const struct ktstr_cpus *set, const struct ktstr_cpus *of)
+{
+        struct ktstr_cpus both = cpus_and(set, of);
+
+        return memcmp(&both, set, sizeof(both)) == 0;
+}
+
+unsigned cpus_nth(const struct ktstr_cpus *set, unsigned i)
+{
+        unsigned cpu = 0;
+
+        i %= ktstr_cpus_count(set);
+        for (;; cpu++)
+                if (ktstr_cpus_has(set, cpu) && i-- == 0)
+                        return cpu;
+}
+
+void cpus_remove(struct ktstr_cpus *set, unsigned cpu)
+{
+        if (cpu < KTSTR_CPUS_MAX)
+                set->bits[cpu / 64] &= ~(1ULL << (cpu % 64));
 }

@@ -36,13 +36,18 @@ struct birth {
         int talk_fd;
 };
 
+/* A body that is killed leaves nobody behind. */
+static void die_with_parent(pid_t parent)
+{
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+                _exit(1);
+}
+
 static void worker_main(struct crew *c, struct ktstr_worker *w, const struct birth *b)
 {
         setpgid(0, 0);
-        /* A body that is killed leaves nobody behind. */
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != b->parent)
-                _exit(1);
+        die_with_parent(b->parent);
         /* The agent takes the end of the body's conversation for the body's end. */
         if (b->talk_fd >= 0)
                 close(b->talk_fd);
@@ -52,6 +57,8 @@ static void worker_main(struct crew *c, struct ktstr_worker *w, const struct bir
         gate_wait(b->gate, b->ticket);
         if (b->plan->settle)
                 b->plan->settle(w, b->plan->data);
+        /* Another user's process has lost it. */
+        die_with_parent(b->parent);
         worker_begin(w);
         c->type->run(w);
         worker_die(w, "the work of %s ended", c->type->name);

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "../../common/list.h"
+#include "../telemetry.h"
 #include "../work/work_type.h"
 #include "conversation.h"
 #include "gate.h"
@@ -23,6 +24,7 @@ struct crew_worker {
 
         /* what the kernel says when it is stopped */
         uint64_t cpu_ns, run_delay_ns, run_count;
+        struct kt_pages pages; /* where that was asked for */
 };
 
 /* What it is made of; borrowed until crew_make() returns, but for the work's own pointers and topo. */

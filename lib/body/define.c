@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Cgroups by their definition: made with their workers, and removed. */
+#include "define.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "../../common/fsutil.h"
 #include "cgroup.h"
+#include "cpus.h"
+#include "cpuset.h"
+#include "limits.h"
 #include "spawn.h"
+#include "topo.h"
+
+static int out_of_memory(struct kt_error *reterr)
+{
+        return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
+}
 
 /* cg_0, cg_1, …: the first that is free. */
 static char *free_name(struct run *r)
@@ -19,25 +29,158 @@ static char *free_name(struct run *r)
         }
 }
 
-static int make_group(struct run *r, const struct ktstr_cgroup *def, struct group **ret,
+static struct group *add_group(struct run *r, const char *name)
+{
+        _cleanup_free_ char *dir = kt_path_join(r->b->cgroup_parent, name);
+        struct group *g = dir ? group_new(&r->b->groups, name, dir) : NULL;
+
+        if (g)
+                g->backdrop = !r->in_step;
+        return g;
+}
+
+/* Take a name. */
+static int name_group(struct run *r, const struct ktstr_cgroup *def, struct group **ret,
                       struct kt_error *reterr)
 {
         _cleanup_free_ char *name = def->name ? strdup(def->name) : free_name(r);
-        _cleanup_free_ char *dir = name ? kt_path_join(r->b->cgroup_parent, name) : NULL;
-        struct group *g = dir ? group_new(&r->b->groups, name, dir, r->number) : NULL;
+        struct group *g;
         int e;
 
-        if (!g)
-                return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
-        e = cgroup_make(dir, reterr);
-        if (e < 0) {
-                group_free(g);
+        if (!name)
+                return out_of_memory(reterr);
+        e = group_check_name(name, reterr);
+        if (e < 0)
                 return e;
-        }
-        g->live = true;
-        g->backdrop = !r->in_step;
+        g = group_find(&r->b->groups, name);
+        if (g && !g->implied)
+                return kt_error_set(reterr, -EEXIST, NULL, "there is a cgroup '%s' already", name);
+        if (!g)
+                g = add_group(r, name);
+        if (!g)
+                return out_of_memory(reterr);
+        g->implied = false;
         *ret = g;
         return 0;
+}
+
+/* Those above it that nobody has defined. They have no workers, so those in them can have the controller by
+ * which a scheduler knows of cgroups. */
+static int make_above(struct run *r, const struct group *g, struct kt_error *reterr)
+{
+        _cleanup_free_ char *name = strdup(g->name);
+        int e = name ? 0 : out_of_memory(reterr);
+
+        for (char *slash = name; e >= 0 && (slash = strchr(slash, '/')); slash++) {
+                struct group *above;
+
+                *slash = '\0';
+                above = group_find(&r->b->groups, name);
+                if (!above) {
+                        above = add_group(r, name);
+                        e = above ? cgroup_make(r->b->scribe, above->dir, reterr) : out_of_memory(reterr);
+                        if (above)
+                                above->implied = true;
+                        if (e >= 0)
+                                above->made = true;
+                }
+                *slash = '/';
+        }
+        return e;
+}
+
+/* Is the one right above it there for its sake alone, or the parent of all? */
+static bool has_no_neighbours_above(struct run *r, const struct group *g)
+{
+        const char *slash = strrchr(g->name, '/');
+        _cleanup_free_ char *name = slash ? strndup(g->name, (size_t)(slash - g->name)) : NULL;
+        const struct group *above = name ? group_find(&r->b->groups, name) : NULL;
+
+        return !slash || (above && above->implied);
+}
+
+int define_cpus(struct run *r, struct group *g, const struct ktstr_cpus *cpus, struct kt_error *reterr)
+{
+        char text[4096];
+        int e = cgroup_enable(r->b->scribe, g->dir, "cpuset", reterr);
+
+        if (e >= 0)
+                e = cgroup_write(r->b->scribe, g->dir, "cpuset.cpus",
+                                 ktstr_cpus_format(cpus, text, sizeof(text)), reterr);
+        if (e < 0)
+                return e;
+        g->cpus = *cpus;
+        g->has_cpus = true;
+        g->isolated = !g->started_ns;
+        if (!g->has_mems)
+                g->nodes = topo_nodes_of(&r->b->topo, cpus);
+        g->has_nodes = true;
+        return 0;
+}
+
+static int clear_cpuset(struct run *r, struct group *g, struct kt_error *reterr)
+{
+        int e = g->has_cpus ? cgroup_write(r->b->scribe, g->dir, "cpuset.cpus", "\n", reterr) : 0;
+
+        if (e < 0)
+                return e;
+        g->has_cpus = g->isolated = false;
+        g->has_nodes = g->has_mems;
+        return 0;
+}
+
+int define_cpuset(struct run *r, struct group *g, const struct ktstr_cpuset *spec, struct kt_error *reterr)
+{
+        struct ktstr_cpus cpus;
+
+        if (spec->kind == KTSTR_CPUSET_UNSET)
+                return clear_cpuset(r, g, reterr);
+        if (cpuset_resolve(spec, &r->b->topo, &cpus, reterr) < 0) {
+                kt_error_prefix(reterr, "CpusetSpec validation failed");
+                return kt_error_prefix(reterr, "cgroup '%s'", g->name);
+        }
+        return define_cpus(r, g, &cpus, reterr);
+}
+
+static int set_mems(struct run *r, struct group *g, const char *mems, struct kt_error *reterr)
+{
+        int e;
+
+        if (!mems)
+                return 0;
+        if (!ktstr_cpus_parse(mems, &g->nodes) || ktstr_cpus_count(&g->nodes) == 0 ||
+            !cpus_within(&g->nodes, &r->b->all_nodes))
+                return kt_error_set(reterr, -EINVAL, NULL,
+                                    "cgroup '%s': cpuset_mems '%s' is no list of this machine's %u nodes",
+                                    g->name, mems, r->b->topo.n_nodes);
+        e = cgroup_enable(r->b->scribe, g->dir, "cpuset", reterr);
+        if (e >= 0)
+                e = cgroup_write(r->b->scribe, g->dir, "cpuset.mems", mems, reterr);
+        g->has_mems = g->has_nodes = e >= 0;
+        return e;
+}
+
+static int make_group(struct run *r, struct group *g, const struct ktstr_cgroup *def,
+                      struct kt_error *reterr)
+{
+        int e = limits_check(def, reterr);
+
+        if (e < 0)
+                return kt_error_prefix(reterr, "cgroup '%s'", g->name);
+        e = make_above(r, g, reterr);
+        if (e >= 0 && !g->made)
+                e = cgroup_make(r->b->scribe, g->dir, reterr);
+        if (e < 0)
+                return e;
+        g->made = true;
+        /* Nobody has asked for it: where it cannot be had there is a scheduler that does not see this one.
+         */
+        if (has_no_neighbours_above(r, g))
+                (void)cgroup_enable(r->b->scribe, g->dir, "cpu", NULL);
+        e = set_mems(r, g, def->cpuset_mems, reterr);
+        if (e >= 0 && def->cpuset.kind != KTSTR_CPUSET_UNSET)
+                e = define_cpuset(r, g, &def->cpuset, reterr);
+        return e < 0 ? e : limits_apply(r->b->scribe, g->dir, def, reterr);
 }
 
 /* The workers that its own fields describe. */
@@ -67,67 +210,40 @@ static int spawn_workers(struct run *r, struct group *g, const struct ktstr_cgro
                 e = spawn(r, g, &own, reterr);
         for (unsigned i = 0; e >= 0 && i < def->n_works; i++)
                 e = spawn(r, g, &def->works[i], reterr);
-        if (e < 0)
-                kt_error_prefix(reterr, "cgroup '%s'", g->name);
+        return e;
+}
+
+/* Those of one depth; deeper ones want them. *ret_more: there are deeper ones. */
+static int make_groups(struct run *r, const struct ktstr_cgroup *defs, struct group **groups, unsigned n,
+                       unsigned depth, bool *ret_more, struct kt_error *reterr)
+{
+        int e = 0;
+
+        *ret_more = false;
+        for (unsigned i = 0; e >= 0 && i < n; i++) {
+                if (group_depth(groups[i]) > depth)
+                        *ret_more = true;
+                if (group_depth(groups[i]) != depth)
+                        continue;
+                e = make_group(r, groups[i], &defs[i], reterr);
+        }
         return e;
 }
 
 int define_cgroups(struct run *r, const struct ktstr_cgroup *defs, unsigned n, struct kt_error *reterr)
 {
-        _cleanup_free_ struct group **made = calloc(n, sizeof(struct group *));
-        int e = made || n == 0 ? 0 : kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
+        _cleanup_free_ struct group **groups = calloc(n ?: 1, sizeof(struct group *));
+        int e = groups ? 0 : out_of_memory(reterr);
+        bool more = true;
 
         for (unsigned i = 0; e >= 0 && i < n; i++)
-                e = make_group(r, &defs[i], &made[i], reterr);
-        for (unsigned i = 0; e >= 0 && i < n; i++)
-                e = spawn_workers(r, made[i], &defs[i], reterr);
-        return e;
-}
-
-static bool is_empty(struct run *r, void *data)
-{
-        return !cgroup_populated(data);
-}
-
-/* Dying takes a turn on a CPU. */
-static int do_not_die(struct run *r, struct kt_error *reterr)
-{
-        r->blame_scheduler = r->b->ctx.scheduler;
-        return kt_error_set(reterr, -ETIMEDOUT, NULL,
-                            "workers that were killed %llu s ago are not dead: nobody lets them run",
-                            (unsigned long long)r->b->watchdog_ms / 1000);
-}
-
-static int remove_group(struct run *r, struct group *g, struct kt_error *reterr)
-{
-        int e = 0;
-
-        if (g->dir) {
-                cgroup_kill(g->dir);
-                e = wait_for(r, is_empty, g->dir);
+                e = name_group(r, &defs[i], &groups[i], reterr);
+        for (unsigned depth = 0; e >= 0 && more; depth++)
+                e = make_groups(r, defs, groups, n, depth, &more, reterr);
+        for (unsigned i = 0; e >= 0 && i < n; i++) {
+                e = spawn_workers(r, groups[i], &defs[i], reterr);
+                if (e < 0)
+                        kt_error_prefix(reterr, "cgroup '%s'", groups[i]->name);
         }
-        if (e == -ETIMEDOUT)
-                return do_not_die(r, reterr);
-        if (e >= 0 && g->dir)
-                e = cgroup_remove(g->dir, reterr);
-        if (e >= 0)
-                g->live = g->going = false;
         return e;
-}
-
-int remove_groups(struct run *r, struct kt_error *reterr)
-{
-        int first = workload_stop(r);
-
-        if (first == -ETIMEDOUT)
-                do_not_die(r, reterr);
-        /* The last first: a cgroup is made after the one that it is in. */
-        for (struct kt_list *it = r->b->groups.prev, *prev = it->prev; it != &r->b->groups;
-             it = prev, prev = it->prev) {
-                struct group *g = kt_list_entry(it, struct group, link);
-                int e = g->going ? remove_group(r, g, first ? NULL : reterr) : 0;
-
-                first = first ?: e;
-        }
-        return first;
 }

@@ -2,26 +2,32 @@
 #pragma once
 
 /*
- * A cgroup of a scenario: what the kernel has, who works in it, and what is reported of it when it is gone.
- * It lives as long as the body: one that was removed is a record.
+ * A cgroup of a scenario: what the kernel has, and who works in it. It lives as long as the scenario; one
+ * that was removed is kept for what its workers measured.
  */
 
 #include "../../common/list.h"
 #include "crew.h"
 
 struct group {
-        struct kt_list link; /* in the body's groups, in the order in which they were made */
+        struct kt_list link; /* in the body's groups, in the order of their definition */
         char *name;          /* owned: "a/b" */
-        char *dir;           /* owned; NULL: these workers are outside all cgroups */
-        unsigned scenario;   /* number of the scenario that made it */
+        char *dir;           /* owned; NULL: these workers are outside the scenario's cgroups */
         bool backdrop;       /* it lives as long as the scenario, and not only to the end of the step */
-        bool live;           /* it is there */
+        bool live;           /* its name is taken */
+        bool made;           /* the kernel has it */
+        bool implied;        /* only another one's name has it: "a" of "a/b" */
         bool going;          /* its workers are to be stopped now */
         bool has_cpus;       /* it has a cpuset: */
         struct ktstr_cpus cpus;
-        bool isolated;                   /* and has had that one since its first worker started */
-        uint64_t started_ns, stopped_ns; /* 0: no worker was let go yet, is stopped yet */
-        struct kt_list crews;            /* struct group_crew, that were made for it */
+        bool isolated;                     /* and has had that one since its first worker was let go */
+        bool has_mems;                     /* cpuset.mems was set */
+        bool has_nodes;                    /* it has nodes of its own: */
+        struct ktstr_cpus nodes;           /* cpuset.mems, or those of its CPUs */
+        uint64_t frozen_ns;                /* since when; 0: it is not */
+        uint64_t started_ns, stopped_ns;   /* 0: no worker was let go yet, is stopped yet */
+        uint64_t migrated_begin, migrated; /* pages that moved to another node: before, and since */
+        struct kt_list crews;              /* struct group_crew, that were made for it */
 };
 
 struct group_crew {
@@ -31,10 +37,19 @@ struct group_crew {
         struct group *where; /* in which it is now; NULL: stopped */
 };
 
-/* One that is not in the kernel yet, at the end of `groups`. NULL when memory is out. */
-struct group *group_new(struct kt_list *groups, const char *name, const char *dir, unsigned scenario);
+/* One that the kernel does not have yet, at the end of `groups`. NULL when memory is out. */
+struct group *group_new(struct kt_list *groups, const char *name, const char *dir);
 /* Forget it; its crews must have been stopped. */
 void group_free(struct group *g);
 
 /* That is there, by name; NULL: none. */
 struct group *group_find(struct kt_list *groups, const char *name);
+
+/* Is that a name for one? */
+int group_check_name(const char *name, struct kt_error *reterr);
+
+/* How deep it lies: 0, of "a/b" 1. */
+unsigned group_depth(const struct group *g);
+
+/* Is a below b? */
+bool group_is_below(const struct group *a, const struct group *b);

@@ -1,18 +1,77 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "judge.h"
 
-#include "../../proto/codec.h"
+#include <errno.h>
+#include <stdlib.h>
 
-void judge_begin(struct ktstr_body *b, const struct ktstr_scenario *scenario)
+#include "../check.h"
+#include "../thresholds.h"
+
+int judge_begin(struct ktstr_body *b, const struct ktstr_scenario *scenario)
 {
-        struct json_object *o = json_object_new_object();
+        struct kt_workload *w = &b->workload;
+        struct kt_scenario *grown = reallocarray(w->scenarios, w->n_scenarios + 1, sizeof(*grown));
 
-        kt_json_add(o, "checks", json_object_new_object());
-        json_object_array_add(b->scenarios, o);
-        b->n_scenarios++;
+        if (!grown)
+                return -ENOMEM;
+        w->scenarios = grown;
+        grown[w->n_scenarios] = (struct kt_scenario){.checks = b->checks};
+        if (scenario->checks)
+                kt_checks_merge(&grown[w->n_scenarios].checks, scenario->checks);
+        return (int)w->n_scenarios++;
+}
+
+bool judge_wants_pages(const struct ktstr_body *b, unsigned scenario)
+{
+        const struct ktstr_checks *c = &b->workload.scenarios[scenario].checks;
+
+        return kt_threshold_is_on(c->min_page_locality) || kt_threshold_is_on(c->max_slow_tier_ratio) ||
+               kt_threshold_is_on(c->max_cross_node_migration_ratio);
+}
+
+/* A workload of this scenario alone; borrowed from the whole, but for the array of cgroups. */
+static int extract(const struct kt_workload *all, unsigned scenario, struct kt_workload *ret)
+{
+        *ret = (struct kt_workload){
+                .started_ns = all->started_ns,
+                .stopped_ns = all->stopped_ns,
+                .scenarios = &all->scenarios[scenario],
+                .n_scenarios = 1,
+                .cgroups = calloc(all->n_cgroups ?: 1, sizeof(*all->cgroups)),
+        };
+        if (!ret->cgroups)
+                return -ENOMEM;
+        for (size_t i = 0; i < all->n_cgroups; i++)
+                if (all->cgroups[i].scenario == scenario) {
+                        ret->cgroups[ret->n_cgroups] = all->cgroups[i];
+                        ret->cgroups[ret->n_cgroups++].scenario = 0;
+                }
+        return 0;
 }
 
 enum ktstr_outcome judge_end(struct ktstr_body *b, unsigned scenario)
 {
-        return KTSTR_PASS;
+        static const enum ktstr_outcome outcomes[] = {
+                [KT_PASS] = KTSTR_PASS,
+                [KT_SKIP] = KTSTR_PASS, /* of a check: nothing was there to look at */
+                [KT_INCONCLUSIVE] = KTSTR_INCONCLUSIVE,
+                [KT_FAIL] = KTSTR_FAIL,
+        };
+        struct kt_check_result *results = NULL;
+        enum ktstr_outcome worst = KTSTR_PASS;
+        struct kt_workload only;
+        size_t n = 0;
+        int r;
+
+        r = extract(&b->workload, scenario, &only);
+        if (r >= 0)
+                r = kt_check_all(&only, NULL, NULL, &results, &n);
+        free(only.cgroups);
+        if (r < 0)
+                return ktstr_error(&b->ctx, "there is no memory for the checks");
+        for (size_t i = 0; i < n; i++)
+                worst = ktstr_worse(worst, outcomes[results[i].outcome]);
+        free(results);
+        b->checked = ktstr_worse(b->checked, worst);
+        return worst;
 }

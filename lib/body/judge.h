@@ -2,12 +2,15 @@
 #pragma once
 
 /* What is checked in a scenario, and what the checks say to the test's function. The daemon runs the same
- * ones over the same numbers; it knows besides what the host did meanwhile. */
+ * ones over the same numbers; it knows besides what the host did meanwhile, and has the last word. */
 
 #include "state.h"
 
-/* Note what is checked in the scenario that begins. */
-void judge_begin(struct ktstr_body *b, const struct ktstr_scenario *scenario);
+/* A scenario begins: note what is checked in it. Its number, or -ENOMEM. */
+int judge_begin(struct ktstr_body *b, const struct ktstr_scenario *scenario);
 
-/* Check what its workers measured; misses become notes. */
+/* Do its checks want to know where the workers' pages are? */
+bool judge_wants_pages(const struct ktstr_body *b, unsigned scenario);
+
+/* Check what its workers measured. */
 enum ktstr_outcome judge_end(struct ktstr_body *b, unsigned scenario);

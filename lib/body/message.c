@@ -70,7 +70,7 @@ void ktstr_note(struct ktstr_ctx *ctx, const char *fmt, ...)
         va_start(ap, fmt);
         vsnprintf(text, sizeof(text), fmt, ap);
         va_end(ap);
-        body_event(body_of(ctx), "note", "text", text);
+        body_event(body_of(ctx), "note", "text", text, NULL, NULL);
 }
 
 /* The metric of that name, which is made when there is none. */

@@ -1,107 +1,105 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "result.h"
 
-#include <stdio.h>
-#include <sys/wait.h>
-
 #include "../../proto/codec.h"
+#include "../thresholds.h"
 #include "message.h"
 
-static struct json_object *cpus_json(const struct ktstr_cpus *set)
+static struct json_object *cpus_json(const unsigned *cpus, size_t n)
 {
         struct json_object *a = json_object_new_array();
 
-        for (unsigned cpu = 0; cpu < KTSTR_CPUS_MAX; cpu++)
-                if (ktstr_cpus_has(set, cpu))
-                        json_object_array_add(a, json_object_new_int64(cpu));
+        for (size_t i = 0; i < n; i++)
+                json_object_array_add(a, json_object_new_int64(cpus[i]));
         return a;
 }
 
-static struct ktstr_cpus cpus_used(const struct worker_counters *k)
+static struct json_object *worker_json(const struct kt_worker *w)
 {
-        struct ktstr_cpus set;
-
-        for (unsigned i = 0; i < KTSTR_CPUS_MAX / 64; i++)
-                set.bits[i] = k->cpus_used[i];
-        return set;
-}
-
-/* How one that ended by itself did. */
-static void add_exit(struct json_object *o, const struct crew_worker *w)
-{
-        char how[192];
-
-        if (!w->ended)
-                return;
-        if (w->counters->died[0])
-                snprintf(how, sizeof(how), "%.*s", (int)sizeof(w->counters->died), w->counters->died);
-        else if (WIFSIGNALED(w->wait_status))
-                snprintf(how, sizeof(how), "signal %d", WTERMSIG(w->wait_status));
-        else
-                snprintf(how, sizeof(how), "exit %d", WEXITSTATUS(w->wait_status));
-        kt_json_add_str(o, "exit", how);
-}
-
-static struct json_object *worker_json(const struct crew *c, const struct crew_worker *w)
-{
-        const struct worker_counters *k = w->counters;
         struct json_object *o = json_object_new_object();
-        struct ktstr_cpus used = cpus_used(k);
-        uint64_t started = k->started_ns ? k->started_ns : c->started_ns;
-        uint64_t wall = c->stopped_ns > started ? c->stopped_ns - started : 0;
 
-        kt_json_add_str(o, "work", c->type->name);
+        kt_json_add_str(o, "work", w->work);
         kt_json_add_int(o, "tid", w->tid);
-        kt_json_add_int(o, "work_units", (int64_t)k->work_units);
-        kt_json_add_int(o, "iterations", (int64_t)k->iterations);
+        kt_json_add_int(o, "work_units", (int64_t)w->work_units);
+        kt_json_add_int(o, "iterations", (int64_t)w->iterations);
         kt_json_add_int(o, "cpu_ns", (int64_t)w->cpu_ns);
-        kt_json_add_int(o, "wall_ns", (int64_t)wall);
-        kt_json_add_int(o, "off_cpu_ns", (int64_t)(wall > w->cpu_ns ? wall - w->cpu_ns : 0));
-        kt_json_add_int(o, "migrations", (int64_t)k->migrations);
-        kt_json_add(o, "cpus_used", cpus_json(&used));
-        kt_json_add_int(o, "max_gap_ns", (int64_t)k->max_gap_ns);
-        kt_json_add_int(o, "max_gap_cpu", k->max_gap_cpu);
-        kt_json_add_int(o, "max_gap_at_ns", (int64_t)k->max_gap_at_ns);
+        kt_json_add_int(o, "wall_ns", (int64_t)w->wall_ns);
+        kt_json_add_int(o, "off_cpu_ns", (int64_t)w->off_cpu_ns);
+        kt_json_add_int(o, "migrations", (int64_t)w->migrations);
+        kt_json_add(o, "cpus_used", cpus_json(w->cpus_used, w->n_cpus_used));
+        kt_json_add_int(o, "max_gap_ns", (int64_t)w->max_gap_ns);
+        kt_json_add_int(o, "max_gap_cpu", w->max_gap_cpu);
+        kt_json_add_int(o, "max_gap_at_ns", (int64_t)w->max_gap_at_ns);
         kt_json_add_int(o, "run_delay_ns", (int64_t)w->run_delay_ns);
         kt_json_add_int(o, "run_count", (int64_t)w->run_count);
-        kt_json_add_int(o, "started_ns", (int64_t)started);
-        kt_json_add_int(o, "stopped_ns", (int64_t)c->stopped_ns);
-        kt_json_add_int(o, "paused_ns", (int64_t)c->paused_ns);
-        add_exit(o, w);
+        kt_json_add_int(o, "started_ns", (int64_t)w->started_ns);
+        kt_json_add_int(o, "stopped_ns", (int64_t)w->stopped_ns);
+        kt_json_add_int(o, "paused_ns", (int64_t)w->paused_ns);
+        kt_json_add_str(o, "exit", w->exit);
         return o;
 }
 
-static struct json_object *group_json(const struct group *g)
+static struct json_object *wakes_json(const struct kt_wakes *w)
+{
+        struct json_object *o = json_object_new_object();
+
+        kt_json_add_int(o, "count", (int64_t)w->count);
+        kt_json_add_int(o, "p50_ns", (int64_t)w->p50_ns);
+        kt_json_add_int(o, "p99_ns", (int64_t)w->p99_ns);
+        kt_json_add_int(o, "max_ns", (int64_t)w->max_ns);
+        kt_json_add_double(o, "cv", w->cv);
+        return o;
+}
+
+static struct json_object *pages_json(const struct kt_pages *p)
+{
+        struct json_object *o = json_object_new_object();
+
+        kt_json_add_int(o, "total", (int64_t)p->total);
+        kt_json_add_int(o, "local", (int64_t)p->local);
+        kt_json_add_int(o, "slow", (int64_t)p->slow);
+        kt_json_add_int(o, "migrated", (int64_t)p->migrated);
+        return o;
+}
+
+static struct json_object *cgroup_json(const struct kt_cgroup *c)
 {
         struct json_object *o = json_object_new_object(), *workers = json_object_new_array();
 
-        kt_json_add_str(o, "name", g->name);
-        kt_json_add_int(o, "scenario", g->scenario);
-        kt_json_add_int(o, "started_ns", (int64_t)g->started_ns);
-        kt_json_add_int(o, "stopped_ns", (int64_t)g->stopped_ns);
-        if (g->has_cpus)
-                kt_json_add(o, "cpus", cpus_json(&g->cpus));
-        kt_json_add_bool(o, "isolated", g->has_cpus && g->isolated);
-        kt_list_for_each (it, &g->crews) {
-                const struct crew *c = &kt_list_entry(it, struct group_crew, link)->crew;
-
-                for (unsigned i = 0; c->stopped_ns && i < c->n; i++)
-                        json_object_array_add(workers, worker_json(c, &c->workers[i]));
-        }
+        kt_json_add_str(o, "name", c->name);
+        kt_json_add_int(o, "scenario", c->scenario);
+        kt_json_add_int(o, "started_ns", (int64_t)c->started_ns);
+        kt_json_add_int(o, "stopped_ns", (int64_t)c->stopped_ns);
+        if (c->cpus)
+                kt_json_add(o, "cpus", cpus_json(c->cpus, c->n_cpus));
+        kt_json_add_bool(o, "isolated", c->isolated);
+        if (c->wakes.count)
+                kt_json_add(o, "wakes", wakes_json(&c->wakes));
+        if (c->pages.total)
+                kt_json_add(o, "pages", pages_json(&c->pages));
+        for (size_t i = 0; i < c->n_workers; i++)
+                json_object_array_add(workers, worker_json(&c->workers[i]));
         kt_json_add(o, "workers", workers);
         return o;
 }
 
-static struct json_object *workload_json(struct ktstr_body *b)
+static struct json_object *workload_json(const struct kt_workload *w)
 {
-        struct json_object *o = json_object_new_object(), *groups = json_object_new_array();
+        struct json_object *o = json_object_new_object(), *scenarios = json_object_new_array(),
+                           *cgroups = json_object_new_array();
 
-        kt_json_add_int(o, "started_ns", (int64_t)b->started_ns);
-        kt_json_add_int(o, "stopped_ns", (int64_t)b->stopped_ns);
-        kt_json_add(o, "scenarios", json_object_get(b->scenarios));
-        kt_list_for_each (it, &b->groups)
-                json_object_array_add(groups, group_json(kt_list_entry(it, struct group, link)));
-        kt_json_add(o, "cgroups", groups);
+        kt_json_add_int(o, "started_ns", (int64_t)w->started_ns);
+        kt_json_add_int(o, "stopped_ns", (int64_t)w->stopped_ns);
+        for (size_t i = 0; i < w->n_scenarios; i++) {
+                struct json_object *scenario = json_object_new_object();
+
+                kt_json_add(scenario, "checks", kt_checks_json(&w->scenarios[i].checks));
+                json_object_array_add(scenarios, scenario);
+        }
+        kt_json_add(o, "scenarios", scenarios);
+        for (size_t i = 0; i < w->n_cgroups; i++)
+                json_object_array_add(cgroups, cgroup_json(&w->cgroups[i]));
+        kt_json_add(o, "cgroups", cgroups);
         return o;
 }
 
@@ -117,11 +115,11 @@ static struct json_object *wrap(struct json_object *result)
  */
 static enum ktstr_outcome outcome_of(struct ktstr_body *b, enum ktstr_outcome returned)
 {
-        if (conversation_over(&b->talk) || returned <= ktstr_worse(b->said, b->checked))
-                return b->said;
         if ((unsigned)returned > KTSTR_ERROR)
                 return ktstr_error(&b->ctx, "the test's function returned %d, which is no outcome",
                                    (int)returned);
+        if (conversation_over(&b->talk) || returned <= ktstr_worse(b->said, b->checked))
+                return b->said;
         switch (returned) {
         case KTSTR_SKIP:
                 return ktstr_skip(&b->ctx, "the test's function says skip, and not why");
@@ -141,8 +139,8 @@ struct json_object *result_json(struct ktstr_body *b, enum ktstr_outcome returne
         kt_json_add_str(o, "outcome", outcome_name(outcome_of(b, returned)));
         kt_json_add(o, "messages", json_object_get(b->messages));
         kt_json_add(o, "metrics", json_object_get(b->metrics));
-        if (b->started_ns)
-                kt_json_add(o, "workload", workload_json(b));
+        if (b->workload.started_ns)
+                kt_json_add(o, "workload", workload_json(&b->workload));
         return wrap(o);
 }
 

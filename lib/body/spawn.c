@@ -5,14 +5,19 @@
 #include <math.h>
 #include <string.h>
 
+#include "affinity.h"
 #include "cgroup.h"
+#include "identity.h"
+#include "mem_policy.h"
+#include "policy.h"
 
 /* More than any guest has memory for. */
 #define WORKERS_MAX 65536
+#define COMM_MAX 15U
 
-static const struct ktstr_cpus *cpus_of(const struct run *r, const struct group *g)
+static const struct ktstr_cpus *cpuset_of(const struct group *g)
 {
-        return g->has_cpus ? &g->cpus : &r->b->topo.all;
+        return g->has_cpus ? &g->cpus : NULL;
 }
 
 static int count(const struct run *r, const struct group *home, const struct ktstr_work_group *wg,
@@ -25,7 +30,7 @@ static int count(const struct run *r, const struct group *home, const struct kts
         else if (wg->workers_pct != 0 && wg->workers != 0)
                 return kt_error_set(reterr, -EINVAL, NULL, "workers and workers_pct: one of them, not both");
         else if (wg->workers_pct != 0)
-                n = ceil(ktstr_cpus_count(cpus_of(r, home)) * wg->workers_pct / 100.0);
+                n = ceil(ktstr_cpus_count(cpuset_of(home) ?: &r->b->topo.all) * wg->workers_pct / 100.0);
         else if (wg->workers == 0)
                 n = r->b->ctx.workers;
         if (!(n >= 0 && n <= WORKERS_MAX))
@@ -35,17 +40,63 @@ static int count(const struct run *r, const struct group *home, const struct kts
         return 0;
 }
 
-static int place(struct run *r, struct group *home, struct crew *c, struct kt_error *reterr)
+static int check(const struct run *r, const struct group *home, const struct ktstr_work_group *wg,
+                 unsigned n, struct kt_error *reterr)
+{
+        const struct work_type *type;
+        int e = work_check(&wg->work, n, &r->b->topo, reterr);
+
+        if (e < 0)
+                return e;
+        type = work_type_of(wg->work.type);
+        if (type->sets_policy && wg->policy.class != KTSTR_POLICY_UNSET)
+                return kt_error_set(reterr, -EINVAL, NULL,
+                                    "%s sets the policy of its workers itself: it cannot be given one",
+                                    type->name);
+        if (wg->comm && strlen(wg->comm) > COMM_MAX)
+                return kt_error_set(reterr, -EINVAL, NULL,
+                                    "comm '%s' is longer than the kernel's %u characters", wg->comm,
+                                    COMM_MAX);
+        e = policy_check(&wg->policy, wg->nice, reterr);
+        return e < 0 ? e
+                     : mem_policy_check(&wg->mem_policy, &r->b->topo, home->has_nodes ? &home->nodes : NULL,
+                                        reterr);
+}
+
+/* In the worker, which is in its cgroup: what no other process can do for it. */
+static void settle(struct ktstr_worker *w, const void *data)
+{
+        const struct ktstr_work_group *wg = data;
+        int r = mem_policy_apply(&wg->mem_policy);
+
+        if (r < 0)
+                worker_die(w, "cannot set its memory policy: %s", strerror(-r));
+        r = identity_become(wg->uid, wg->gid);
+        if (r < 0)
+                worker_die(w, "cannot become user %d, group %d: %s", (int)wg->uid, (int)wg->gid,
+                           strerror(-r));
+}
+
+/* From outside, while it waits at the gate: what goes wrong is known before anything runs. */
+static int place(struct run *r, struct group *home, struct crew *c, const struct ktstr_work_group *wg,
+                 const struct ktstr_cpus *cpus, struct kt_error *reterr)
 {
         int e = 0;
 
-        for (unsigned i = 0; e >= 0 && home->dir && i < c->n; i++)
-                e = cgroup_move(home->dir, c->workers[i].pid, reterr);
+        for (unsigned i = 0; e >= 0 && i < c->n; i++) {
+                pid_t pid = c->workers[i].pid;
+
+                e = cgroup_move(r->b->scribe, home->dir ?: CGROUP_ROOT, pid, reterr);
+                if (e >= 0 && wg->affinity.kind != KTSTR_AFFINITY_UNSET)
+                        e = affinity_apply(pid, &cpus[i], reterr);
+                if (e >= 0)
+                        e = policy_apply(pid, &wg->policy, wg->nice, reterr);
+        }
         return e;
 }
 
-static int fork_crew(struct run *r, struct group *home, struct group_crew *c,
-                     const struct ktstr_work_group *wg, unsigned n, struct kt_error *reterr)
+static int fork_crew(struct run *r, struct group *home, struct crew *c, const struct ktstr_work_group *wg,
+                     unsigned n, struct kt_error *reterr)
 {
         _cleanup_free_ struct ktstr_cpus *cpus = calloc(n, sizeof(*cpus));
         const struct crew_plan plan = {
@@ -56,16 +107,19 @@ static int fork_crew(struct run *r, struct group *home, struct group_crew *c,
                 .cgroup_dir = home->dir,
                 .comm = wg->comm,
                 .seed = r->b->ctx.seed + r->b->n_workers,
+                .settle = settle,
+                .data = wg,
         };
         int e;
 
         if (!cpus)
                 return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
-        for (unsigned i = 0; i < n; i++)
-                cpus[i] = *cpus_of(r, home);
+        e = affinity_resolve(&wg->affinity, &r->b->topo, cpuset_of(home), n, &r->b->random, cpus, reterr);
+        if (e < 0)
+                return e;
         r->b->n_workers += n;
-        e = crew_make(&c->crew, &plan, &r->b->gate, &r->b->talk, reterr);
-        return e < 0 ? e : place(r, home, &c->crew, reterr);
+        e = crew_make(c, &plan, &r->b->gate, &r->b->talk, reterr);
+        return e < 0 ? e : place(r, home, c, wg, cpus, reterr);
 }
 
 int spawn(struct run *r, struct group *home, const struct ktstr_work_group *wg, struct kt_error *reterr)
@@ -76,7 +130,7 @@ int spawn(struct run *r, struct group *home, const struct ktstr_work_group *wg, 
 
         e = count(r, home, wg, &n, reterr);
         if (e >= 0)
-                e = work_check(&wg->work, n, &r->b->topo, reterr);
+                e = check(r, home, wg, n, reterr);
         if (e < 0 || n == 0)
                 return e;
         c = calloc(1, sizeof(*c));
@@ -84,5 +138,5 @@ int spawn(struct run *r, struct group *home, const struct ktstr_work_group *wg, 
                 return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
         c->home = c->where = home;
         kt_list_append(&home->crews, &c->link);
-        return fork_crew(r, home, c, wg, n, reterr);
+        return fork_crew(r, home, &c->crew, wg, n, reterr);
 }

@@ -5,27 +5,28 @@
 
 #include <json-c/json.h>
 
-#include "conversation.h"
+#include "../telemetry.h"
 #include "gate.h"
 #include "group.h"
+#include "scribe.h"
 
 struct ktstr_body {
         struct ktstr_ctx ctx; /* what the test's function sees */
         struct ktstr_topo topo;
+        struct ktstr_cpus all_nodes; /* of memory */
         struct conversation talk;
+        struct scribe *scribe;
         struct gate gate;
         char *scheduler;     /* owned; its name or NULL */
         char *cgroup_parent; /* owned: the folder in which the test's cgroups are made */
         uint64_t watchdog_ms;
-        bool emulated;
-        struct json_object *agent_checks; /* owned; as the agent gave them, or NULL */
+        struct ktstr_checks checks; /* of each scenario that has none of its own */
+        uint64_t random;            /* state; what the body itself draws */
 
-        struct kt_list groups;         /* of all scenarios, struct group */
-        struct json_object *scenarios; /* owned: the result's `scenarios` */
-        unsigned n_scenarios;
         bool in_scenario;
-        uint64_t started_ns, stopped_ns; /* of the first and the last scenario */
-        unsigned n_workers;              /* forked so far, for their seeds */
+        struct kt_list groups;       /* of the scenario under way, struct group */
+        struct kt_workload workload; /* what those that have ended measured */
+        unsigned n_workers;          /* forked so far, for their seeds */
 
         struct json_object *messages, *metrics; /* owned: the result's */
         enum ktstr_outcome said;                /* the worst of what was said */
@@ -37,5 +38,6 @@ static inline struct ktstr_body *body_of(struct ktstr_ctx *ctx)
         return ctx->body;
 }
 
-/* What the agent forwards: {"event": …} with one more field, both static or borrowed. */
-void body_event(struct ktstr_body *b, const char *event, const char *key, const char *value);
+/* What the agent forwards: {"event": event}, with up to two more fields (keys NULL: none). */
+void body_event(struct ktstr_body *b, const char *event, const char *key, const char *value,
+                const char *key2, const char *value2);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../../common/fsutil.h"
+#include "cpus.h"
 
 #define FILE_MAX_BYTES 65536
 
@@ -75,16 +76,6 @@ static bool in_one_of(const struct ktstr_cpus *sets, unsigned n, unsigned cpu)
         return false;
 }
 
-/* Those of a set that are online. */
-static struct ktstr_cpus within(const struct ktstr_cpus *set, const struct ktstr_cpus *all)
-{
-        struct ktstr_cpus both;
-
-        for (unsigned i = 0; i < KTSTR_CPUS_MAX / 64; i++)
-                both.bits[i] = set->bits[i] & all->bits[i];
-        return both;
-}
-
 static int read_nodes(const char *sys, const struct ktstr_cpus *all, struct ktstr_cpus **ret,
                       unsigned *ret_n)
 {
@@ -100,7 +91,7 @@ static int read_nodes(const char *sys, const struct ktstr_cpus *all, struct ktst
                 if (!ktstr_cpus_has(&online, node))
                         continue;
                 if (name && read_cpus(sys, name, &cpus))
-                        cpus = within(&cpus, all);
+                        cpus = cpus_and(&cpus, all);
                 r = append(ret, ret_n, &cpus);
         }
         return r;
@@ -129,20 +120,10 @@ static int read_llcs(const char *sys, const struct ktstr_topo *t, struct ktstr_c
                         continue;
                 if (!last_cache(sys, cpu, &cpus))
                         cpus = node_of(t->nodes, t->n_nodes, cpu);
-                cpus = within(&cpus, &t->all);
+                cpus = cpus_and(&cpus, &t->all);
                 r = append(ret, ret_n, &cpus);
         }
         return r;
-}
-
-static unsigned last_of(const struct ktstr_cpus *set)
-{
-        unsigned last = 0;
-
-        for (unsigned cpu = 0; cpu < KTSTR_CPUS_MAX; cpu++)
-                if (ktstr_cpus_has(set, cpu))
-                        last = cpu;
-        return last;
 }
 
 static unsigned read_threads(const char *sys, const struct ktstr_cpus *all)
@@ -172,7 +153,7 @@ int topo_read(const char *sys, struct ktstr_topo *ret, struct kt_error *reterr)
                                     "%s/devices/system/cpu/online has no list of CPUs", sys);
         t.usable = t.all;
         if (ktstr_cpus_count(&t.all) > 2)
-                t.usable.bits[last_of(&t.all) / 64] &= ~(1ULL << (last_of(&t.all) % 64));
+                cpus_remove(&t.usable, cpus_nth(&t.all, ktstr_cpus_count(&t.all) - 1));
         t.threads = read_threads(sys, &t.all);
         r = read_nodes(sys, &t.all, &nodes, &t.n_nodes);
         t.nodes = nodes;
@@ -199,7 +180,7 @@ struct ktstr_cpus topo_nodes_of(const struct ktstr_topo *t, const struct ktstr_c
         struct ktstr_cpus nodes = {};
 
         for (unsigned node = 0; node < t->n_nodes; node++) {
-                struct ktstr_cpus both = within(&t->nodes[node], cpus);
+                struct ktstr_cpus both = cpus_and(&t->nodes[node], cpus);
 
                 if (ktstr_cpus_count(&both) > 0)
                         ktstr_cpus_add(&nodes, node);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What is waited for: a time, or what only the kernel or a scheduler can bring about. */
+#include "wait.h"
+
 #include <errno.h>
 
-#include "run.h"
+#include "workload.h"
 
 #define NS_PER_MS 1000000ULL
 #define TICK_MS 10
 #define LONG_MS 3600000ULL
+/* The agent kills a body that does not end within two seconds. */
+#define GRACE_MS 1500ULL
 
 int wait_until(struct run *r, uint64_t until_ns)
 {
@@ -14,7 +17,7 @@ int wait_until(struct run *r, uint64_t until_ns)
                 uint64_t now = worker_now_ns(), left_ms;
 
                 if (conversation_over(&r->b->talk))
-                        return -ECANCELED;
+                        return RUN_OVER;
                 if (now >= until_ns)
                         return 0;
                 left_ms = (until_ns - now) / NS_PER_MS + 1;
@@ -31,11 +34,30 @@ int wait_for(struct run *r, bool (*done)(struct run *r, void *data), void *data)
                 if (done(r, data))
                         return 0;
                 if (conversation_over(&r->b->talk))
-                        return -ECANCELED;
+                        return RUN_OVER;
                 if (worker_now_ns() >= last)
                         return -ETIMEDOUT;
                 conversation_poll(&r->b->talk, pause_ms);
         }
+}
+
+int wait_for_end(struct run *r, bool (*done)(struct run *r, void *data), void *data)
+{
+        uint64_t last = worker_now_ns() + r->b->watchdog_ms * NS_PER_MS;
+        bool over = false;
+
+        for (int pause_ms = 1; !done(r, data); pause_ms = pause_ms < TICK_MS ? pause_ms + 1 : TICK_MS) {
+                uint64_t now = worker_now_ns();
+
+                if (now >= last)
+                        return over ? RUN_OVER : -ETIMEDOUT;
+                if (!over && conversation_over(&r->b->talk)) {
+                        over = true;
+                        last = now + GRACE_MS * NS_PER_MS;
+                }
+                conversation_poll(&r->b->talk, pause_ms);
+        }
+        return 0;
 }
 
 static bool goes_on(struct run *r, void *data)
@@ -46,7 +68,8 @@ static bool goes_on(struct run *r, void *data)
                 return true;
         if (!*said)
                 body_event(r->b, "note", "text",
-                           "workers stand still at the workload's end: waiting for the kernel's watchdog");
+                           "workers stand still at the workload's end: waiting for the kernel's watchdog",
+                           NULL, NULL);
         *said = true;
         return false;
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* All the workers of a scenario: let go, looked after, stopped. */
+#include "workload.h"
+
 #include <errno.h>
 
-#include "run.h"
+#include "judge.h"
+#include "pages.h"
+#include "wait.h"
 
 /* A worker without progress for this long looks stuck: five rounds of those that share its CPU with
  * sched_ext's slice of 20 ms, and never less than half a second. */
@@ -26,26 +29,49 @@ static void for_each_crew(struct run *r, bool going, crew_cb cb, uint64_t now)
         }
 }
 
+int workload_for_each(struct run *r, struct group *g,
+                      int (*cb)(struct run *r, struct group_crew *c, void *data, struct kt_error *reterr),
+                      void *data, struct kt_error *reterr)
+{
+        int e = 0;
+
+        kt_list_for_each (git, &r->b->groups) {
+                struct group *home = kt_list_entry(git, struct group, link);
+
+                kt_list_for_each (it, &home->crews) {
+                        struct group_crew *c = kt_list_entry(it, struct group_crew, link);
+
+                        if (e >= 0 && c->where == g)
+                                e = cb(r, c, data, reterr);
+                }
+        }
+        return e;
+}
+
 static void note_start(struct run *r, struct group_crew *c, uint64_t now)
 {
+        struct kt_workload *w = &r->b->workload;
+
         if (c->crew.started_ns)
                 return;
         c->crew.started_ns = now;
-        if (!c->home->started_ns)
+        if (!c->home->started_ns) {
                 c->home->started_ns = now;
-        if (!r->b->started_ns)
-                r->b->started_ns = now;
+                if (judge_wants_pages(r->b, r->number))
+                        c->home->migrated_begin = pages_migrated(c->home->dir);
+        }
+        if (w->started_ns && !w->stopped_ns)
+                return;
+        if (!w->started_ns)
+                w->started_ns = now;
+        w->stopped_ns = 0;
+        body_event(r->b, "workload_started", NULL, NULL, NULL, NULL);
 }
 
 void workload_release(struct run *r)
 {
-        bool first = r->b->stopped_ns || !r->b->started_ns;
-
         for_each_crew(r, false, note_start, worker_now_ns());
         gate_open(&r->b->gate);
-        if (first && r->b->started_ns)
-                body_event(r->b, "workload_started", NULL, NULL);
-        r->b->stopped_ns = 0;
 }
 
 static void count(struct run *r, struct group_crew *c, uint64_t now)
@@ -56,8 +82,7 @@ static void count(struct run *r, struct group_crew *c, uint64_t now)
 /* So many working on so few CPUs may be waiting for their turn. */
 static uint64_t stuck_ns(const struct run *r, const struct group_crew *c)
 {
-        const struct ktstr_cpus *cpus = c->where->has_cpus ? &c->where->cpus : &r->b->topo.all;
-        unsigned n = ktstr_cpus_count(cpus);
+        unsigned n = ktstr_cpus_count(c->where->has_cpus ? &c->where->cpus : &r->b->topo.all);
         uint64_t fair = STUCK_NS_PER_WORKER * ((r->n_working + n - 1) / n);
 
         return fair > STUCK_NS ? fair : STUCK_NS;
@@ -80,8 +105,20 @@ bool workload_is_stuck(struct run *r)
 
 static void measure(struct run *r, struct group_crew *c, uint64_t now)
 {
+        if (c->where->frozen_ns)
+                crew_paused(&c->crew, now - c->where->frozen_ns);
         crew_measure(&c->crew, now);
         c->home->stopped_ns = now;
+}
+
+/* Reading where pages are waits for the lock of the worker's memory: behind all figures that hold still. */
+static void measure_pages(struct run *r, struct group_crew *c, uint64_t now)
+{
+        const struct ktstr_cpus *nodes = c->where->has_nodes ? &c->where->nodes : &r->b->all_nodes;
+
+        c->home->migrated = pages_migrated(c->home->dir) - c->home->migrated_begin;
+        for (unsigned i = 0; i < c->crew.n; i++)
+                pages_of_process(c->crew.workers[i].tid, &r->b->topo, nodes, &c->crew.workers[i].pages);
 }
 
 static void kill_crew(struct run *r, struct group_crew *c, uint64_t now)
@@ -108,6 +145,8 @@ int workload_stop(struct run *r)
 {
         /* Nobody is killed before all have been measured: the others would have the CPUs for themselves. */
         for_each_crew(r, true, measure, worker_now_ns());
+        if (judge_wants_pages(r->b, r->number))
+                for_each_crew(r, true, measure_pages, 0);
         for_each_crew(r, true, kill_crew, 0);
-        return wait_for(r, all_reaped, NULL);
+        return wait_for_end(r, all_reaped, NULL);
 }

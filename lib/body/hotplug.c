@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hotplug.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "../../common/fsutil.h"
+#include "cpus.h"
+
+/* Each CPU that goes is a round of the kernel's through all of its subsystems; under emulation some 100 ms.
+ */
+#define HOTPLUG_MS 10000
+
+/* A cpuset all of whose CPUs are gone is the parent's: nobody can be told to stay in it. */
+static void note_cpusets(struct run *r)
+{
+        kt_list_for_each (it, &r->b->groups) {
+                struct group *g = kt_list_entry(it, struct group, link);
+
+                if (g->has_cpus && cpus_within(&g->cpus, &r->offline))
+                        g->isolated = false;
+        }
+}
+
+static int set_online(struct run *r, unsigned cpu, bool online, struct kt_error *reterr)
+{
+        _cleanup_free_ char *path = kt_format("/sys/devices/system/cpu/cpu%u/online", cpu);
+        char text[128];
+        int e;
+
+        if (!ktstr_cpus_has(&r->b->topo.all, cpu))
+                return kt_error_set(reterr, -ENODEV, NULL, "there is no cpu%u: these are %s", cpu,
+                                    ktstr_cpus_format(&r->b->topo.all, text, sizeof(text)));
+        if (cpu == 0 && !online)
+                return kt_error_set(reterr, -EBUSY, NULL, "cpu0 cannot be taken offline");
+        if (cpu == 0 || online != ktstr_cpus_has(&r->offline, cpu))
+                return 0;
+        e = path ? scribe_write(r->b->scribe, path, online ? "1" : "0", HOTPLUG_MS) : -ENOMEM;
+        if (e == -ENOENT)
+                return kt_error_set(reterr, e, NULL,
+                                    "cpu%u cannot be taken offline: this kernel has no CONFIG_HOTPLUG_CPU",
+                                    cpu);
+        if (e < 0)
+                return kt_error_set(reterr, e, NULL, "cpu%u cannot be taken %s: %s", cpu,
+                                    online ? "online" : "offline",
+                                    e == -ETIMEDOUT ? "the kernel does not come to it" : strerror(-e));
+        return 0;
+}
+
+int hotplug_offline(struct run *r, unsigned cpu, struct kt_error *reterr)
+{
+        int e = set_online(r, cpu, false, reterr);
+
+        if (e < 0)
+                return e;
+        ktstr_cpus_add(&r->offline, cpu);
+        note_cpusets(r);
+        return 0;
+}
+
+int hotplug_online(struct run *r, unsigned cpu, struct kt_error *reterr)
+{
+        int e = set_online(r, cpu, true, reterr);
+
+        if (e >= 0)
+                cpus_remove(&r->offline, cpu);
+        return e;
+}
+
+int hotplug_restore(struct run *r, struct kt_error *reterr)
+{
+        int first = 0;
+
+        for (unsigned cpu = 0; cpu < KTSTR_CPUS_MAX; cpu++) {
+                int e = ktstr_cpus_has(&r->offline, cpu) ? hotplug_online(r, cpu, first ? NULL : reterr) : 0;
+
+                first = first ?: e;
+        }
+        return first;
+}

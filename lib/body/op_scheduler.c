@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The scheduler under test is the agent's: it is asked. */
+#include <errno.h>
+#include <string.h>
+
+#include "../../common/fsutil.h"
+#include "../../proto/codec.h"
+#include "../../proto/guestmsg.h"
+#include "op.h"
+
+static int ask(struct run *r, struct json_object *question, const char *name, struct kt_error *reterr)
+{
+        _cleanup_json_ struct json_object *owned = question, *answer = NULL;
+        int e;
+
+        if (!r->b->ctx.scheduler)
+                return kt_error_set(reterr, -EINVAL, NULL, "the test has no scheduler: it runs under EEVDF");
+        kt_json_add_str(question, "ask", name);
+        e = conversation_ask(&r->b->talk, json_object_get(question), &answer, reterr);
+        if (e >= 0)
+                r->b->ctx.sched_pid = (pid_t)kt_json_int(answer, "pid", 0);
+        return e;
+}
+
+int op_detach_scheduler(struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
+{
+        return ask(r, json_object_new_object(), "sched_stop", reterr);
+}
+
+int op_attach_scheduler(struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
+{
+        return ask(r, json_object_new_object(), "sched_start", reterr);
+}
+
+int op_restart_scheduler(struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
+{
+        return ask(r, json_object_new_object(), "sched_restart", reterr);
+}
+
+static void add_arg(struct json_object *argv, const char *arg)
+{
+        json_object_array_add(argv, json_object_new_string(arg));
+}
+
+/* As the daemon starts the one under test: see struct ktstr_scheduler. */
+static struct json_object *argv_of(const struct ktstr_scheduler *s)
+{
+        _cleanup_free_ char *program = kt_format("%s/%s", KT_GUEST_BIN_DIR, s->name);
+        struct json_object *argv = json_object_new_array();
+
+        add_arg(argv, program ?: "");
+        if (s->config_file) {
+                const char *slash = strrchr(s->config_file, '/');
+                _cleanup_free_ char *config =
+                        kt_format("%s/%s", KT_GUEST_INCLUDE_DIR, slash ? slash + 1 : s->config_file);
+
+                add_arg(argv, "--config");
+                add_arg(argv, config ?: "");
+        }
+        for (const char *const *arg = s->sched_args; arg && *arg; arg++)
+                add_arg(argv, *arg);
+        return argv;
+}
+
+int op_replace_scheduler(struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
+{
+        struct json_object *question;
+        int e;
+
+        if (!op->scheduler || !op->scheduler->name)
+                return kt_error_set(reterr, -EINVAL, NULL, "there is no scheduler to replace it with");
+        if (op->scheduler->kernel_builtin_enable)
+                return kt_error_set(reterr, -EINVAL, NULL,
+                                    "'%s' is part of the kernel, and no program to start",
+                                    op->scheduler->name);
+        question = json_object_new_object();
+        kt_json_add_str(question, "name", op->scheduler->name);
+        kt_json_add(question, "argv", argv_of(op->scheduler));
+        e = ask(r, question, "sched_replace", reterr);
+        if (e >= 0)
+                r->b->ctx.scheduler = op->scheduler->name;
+        return e;
+}

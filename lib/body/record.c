@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "record.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "../../common/fsutil.h"
+#include "wakes.h"
+
+static unsigned *cpu_numbers(const struct ktstr_cpus *set, size_t *ret_n)
+{
+        unsigned *numbers = calloc(ktstr_cpus_count(set) ?: 1, sizeof(*numbers));
+        size_t n = 0;
+
+        for (unsigned cpu = 0; numbers && cpu < KTSTR_CPUS_MAX; cpu++)
+                if (ktstr_cpus_has(set, cpu))
+                        numbers[n++] = cpu;
+        *ret_n = n;
+        return numbers;
+}
+
+/* How one that ended by itself did. */
+static char *exit_text(const struct crew_worker *w)
+{
+        if (w->counters->died[0])
+                return strndup(w->counters->died, sizeof(w->counters->died));
+        if (WIFSIGNALED(w->wait_status))
+                return kt_format("signal %d", WTERMSIG(w->wait_status));
+        return kt_format("exit %d", WEXITSTATUS(w->wait_status));
+}
+
+static int record_worker(const struct crew *c, const struct crew_worker *w, struct kt_worker *ret)
+{
+        const struct worker_counters *k = w->counters;
+        uint64_t started = k->started_ns ? k->started_ns : c->started_ns;
+        uint64_t wall = c->stopped_ns > started ? c->stopped_ns - started : 0;
+        struct ktstr_cpus used;
+
+        for (unsigned i = 0; i < KTSTR_CPUS_MAX / 64; i++)
+                used.bits[i] = k->cpus_used[i];
+        *ret = (struct kt_worker){
+                .tid = w->tid,
+                .work = strdup(c->type->name),
+                .work_units = k->work_units,
+                .iterations = k->iterations,
+                .cpu_ns = w->cpu_ns,
+                .wall_ns = wall,
+                .off_cpu_ns = wall > w->cpu_ns ? wall - w->cpu_ns : 0,
+                .migrations = k->migrations,
+                .max_gap_ns = k->max_gap_ns,
+                .max_gap_cpu = k->max_gap_cpu,
+                .max_gap_at_ns = k->max_gap_at_ns,
+                .run_delay_ns = w->run_delay_ns,
+                .run_count = w->run_count,
+                .started_ns = started,
+                .stopped_ns = c->stopped_ns,
+                .paused_ns = c->paused_ns,
+                .exit = w->ended ? exit_text(w) : NULL,
+        };
+        ret->cpus_used = cpu_numbers(&used, &ret->n_cpus_used);
+        return ret->work && ret->cpus_used && (ret->exit || !w->ended) ? 0 : -ENOMEM;
+}
+
+static size_t count_workers(const struct group *g)
+{
+        size_t n = 0;
+
+        kt_list_for_each (it, &g->crews) {
+                const struct crew *c = &kt_list_entry(it, struct group_crew, link)->crew;
+
+                n += c->started_ns ? c->n : 0;
+        }
+        return n;
+}
+
+static int record_workers(const struct group *g, struct kt_cgroup *ret)
+{
+        int r = 0;
+
+        kt_list_for_each (it, &g->crews) {
+                const struct crew *c = &kt_list_entry(it, struct group_crew, link)->crew;
+
+                for (unsigned i = 0; r >= 0 && c->started_ns && i < c->n; i++) {
+                        r = record_worker(c, &c->workers[i], &ret->workers[ret->n_workers]);
+                        ret->n_workers++;
+                        ret->pages.total += c->workers[i].pages.total;
+                        ret->pages.local += c->workers[i].pages.local;
+                        ret->pages.slow += c->workers[i].pages.slow;
+                }
+        }
+        return r;
+}
+
+int record_group(const struct group *g, unsigned scenario, struct kt_workload *w)
+{
+        size_t n = count_workers(g);
+        struct kt_cgroup *grown, *c;
+        int r;
+
+        if (n == 0)
+                return 0;
+        grown = reallocarray(w->cgroups, w->n_cgroups + 1, sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        w->cgroups = grown;
+        c = &grown[w->n_cgroups++];
+        *c = (struct kt_cgroup){
+                .name = strdup(g->name),
+                .scenario = scenario,
+                .started_ns = g->started_ns,
+                .stopped_ns = g->stopped_ns,
+                .isolated = g->has_cpus && g->isolated,
+                .workers = calloc(n, sizeof(struct kt_worker)),
+        };
+        if (g->has_cpus)
+                c->cpus = cpu_numbers(&g->cpus, &c->n_cpus);
+        if (!c->name || !c->workers || (g->has_cpus && !c->cpus))
+                return -ENOMEM;
+        r = record_workers(g, c);
+        c->pages.migrated = g->migrated;
+        return r < 0 ? r : wakes_of_group(g, &c->wakes);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "scribe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+
+#include "../../common/fsutil.h"
+#include "worker.h"
+
+#define NS_PER_MS 1000000ULL
+#define TICK_MS 50
+#define STACK_SIZE 65536U
+
+enum deed { DEED_WRITE, DEED_MKDIR, DEED_RMDIR };
+
+struct scribe {
+        struct conversation *talk;
+        uint64_t patience_ms;
+        pthread_t thread;
+        pthread_mutex_t lock;
+        pthread_cond_t wake;
+        int done_fd; /* an eventfd: one for each deed that is done */
+
+        /* under the lock */
+        bool busy, leave;
+        enum deed deed;
+        char *path, *text; /* owned */
+        int result;
+};
+
+static int write_file(const char *path, const char *text)
+{
+        _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+        size_t size = strlen(text);
+
+        if (fd < 0)
+                return -errno;
+        return write(fd, text, size) == (ssize_t)size ? 0 : -errno;
+}
+
+static int act(enum deed deed, const char *path, const char *text)
+{
+        switch (deed) {
+        case DEED_WRITE:
+                return write_file(path, text);
+        case DEED_MKDIR:
+                return mkdir(path, 0755) < 0 ? -errno : 0;
+        default:
+                return rmdir(path) < 0 ? -errno : 0;
+        }
+}
+
+static void *work(void *data)
+{
+        struct scribe *s = data;
+
+        pthread_mutex_lock(&s->lock);
+        for (;;) {
+                int result;
+
+                while (!s->busy && !s->leave)
+                        pthread_cond_wait(&s->wake, &s->lock);
+                if (!s->busy)
+                        break;
+                pthread_mutex_unlock(&s->lock);
+                /* Nobody else touches deed, path and text while it is busy. */
+                result = act(s->deed, s->path, s->text);
+                pthread_mutex_lock(&s->lock);
+                s->result = result;
+                s->busy = false;
+                eventfd_write(s->done_fd, 1);
+        }
+        pthread_mutex_unlock(&s->lock);
+        return NULL;
+}
+
+/* As important as the body itself, whatever the body's children are. */
+static int start_thread(struct scribe *s)
+{
+        struct sched_param param;
+        pthread_attr_t attr;
+        int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK, r;
+
+        sched_getparam(0, &param);
+        pthread_attr_init(&attr);
+        pthread_attr_setstacksize(&attr, STACK_SIZE);
+        pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+        pthread_attr_setschedpolicy(&attr, policy);
+        pthread_attr_setschedparam(&attr, &param);
+        r = pthread_create(&s->thread, &attr, work, s);
+        pthread_attr_destroy(&attr);
+        return -r;
+}
+
+struct scribe *scribe_new(struct conversation *talk)
+{
+        struct scribe *s = calloc(1, sizeof(*s));
+
+        if (!s)
+                return NULL;
+        s->talk = talk;
+        s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        pthread_mutex_init(&s->lock, NULL);
+        pthread_cond_init(&s->wake, NULL);
+        if (s->done_fd >= 0 && start_thread(s) >= 0)
+                return s;
+        kt_closep(&s->done_fd);
+        free(s);
+        return NULL;
+}
+
+void scribe_free(struct scribe *s)
+{
+        bool busy;
+
+        if (!s)
+                return;
+        pthread_mutex_lock(&s->lock);
+        busy = s->busy;
+        s->leave = true;
+        pthread_cond_signal(&s->wake);
+        pthread_mutex_unlock(&s->lock);
+        /* One that hangs in the kernel ends with the process. */
+        if (busy)
+                return;
+        pthread_join(s->thread, NULL);
+        pthread_cond_destroy(&s->wake);
+        pthread_mutex_destroy(&s->lock);
+        kt_closep(&s->done_fd);
+        free(s->path);
+        free(s->text);
+        free(s);
+}
+
+void scribe_set_patience(struct scribe *s, uint64_t patience_ms)
+{
+        s->patience_ms = patience_ms;
+}
+
+static bool is_busy(struct scribe *s)
+{
+        bool busy;
+
+        pthread_mutex_lock(&s->lock);
+        busy = s->busy;
+        pthread_mutex_unlock(&s->lock);
+        return busy;
+}
+
+/* Until it is done with what it does. */
+static int wait_done(struct scribe *s, uint64_t limit_ms)
+{
+        const uint64_t begin = worker_now_ns(), limit = begin + limit_ms * NS_PER_MS,
+                       last = limit + s->patience_ms * NS_PER_MS;
+        struct pollfd p = {.fd = s->done_fd, .events = POLLIN};
+        eventfd_t count;
+
+        while (is_busy(s)) {
+                uint64_t now = worker_now_ns();
+
+                if (now >= (conversation_over(s->talk) ? limit : last))
+                        return -ETIMEDOUT;
+                poll(&p, 1, TICK_MS);
+                eventfd_read(s->done_fd, &count);
+                if (now >= limit)
+                        conversation_poll(s->talk, 0);
+        }
+        return 0;
+}
+
+static int have_done(struct scribe *s, enum deed deed, const char *path, const char *text, uint64_t limit_ms)
+{
+        /* It may still be at what nobody waited for any more. */
+        int r = wait_done(s, limit_ms);
+
+        if (r < 0)
+                return r;
+        free(s->path);
+        free(s->text);
+        s->deed = deed;
+        s->path = strdup(path);
+        s->text = strdup(text);
+        if (!s->path || !s->text)
+                return -ENOMEM;
+        pthread_mutex_lock(&s->lock);
+        s->busy = true;
+        pthread_cond_signal(&s->wake);
+        pthread_mutex_unlock(&s->lock);
+        r = wait_done(s, limit_ms);
+        return r < 0 ? r : s->result;
+}
+
+int scribe_write(struct scribe *s, const char *path, const char *text, uint64_t limit_ms)
+{
+        return have_done(s, DEED_WRITE, path, text, limit_ms);
+}
+
+int scribe_mkdir(struct scribe *s, const char *path, uint64_t limit_ms)
+{
+        return have_done(s, DEED_MKDIR, path, "", limit_ms);
+}
+
+int scribe_rmdir(struct scribe *s, const char *path, uint64_t limit_ms)
+{
+        return have_done(s, DEED_RMDIR, path, "", limit_ms);
+}

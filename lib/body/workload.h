@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* All the workers of a scenario: let go, looked after, stopped. */
+
+#include "run.h"
+
+/* Let all workers go that wait at the gate. */
+void workload_release(struct run *r);
+
+/* Does any worker stand still that the scheduler should run? */
+bool workload_is_stuck(struct run *r);
+
+/* Stop those who work in groups that are `going`, all at one time, and collect them. RUN_OVER when it is
+ * over before all are dead, -ETIMEDOUT when they do not die. */
+int workload_stop(struct run *r);
+
+/* Call cb for each crew that works in g. */
+int workload_for_each(struct run *r, struct group *g,
+                      int (*cb)(struct run *r, struct group_crew *c, void *data, struct kt_error *reterr),
+                      void *data, struct kt_error *reterr);
