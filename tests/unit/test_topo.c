@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "../../lib/body/pages.h"
+#include "../../lib/body/topo.h"
+#include "unit.h"
+
+static void put(const struct unit_dir *dir, const char *name, const char *text)
+{
+        _cleanup_free_ char *path = kt_format("devices/system/%s", name), *folder = strdup(path);
+
+        *strrchr(folder, '/') = '\0';
+        ck_assert_int_eq(kt_mkdir_p(dir->fd, folder, 0755), 0);
+        ck_assert_int_eq(kt_replace_file(AT_FDCWD, kt_path_join(dir->path, path), text, strlen(text), 0644),
+                         0);
+}
+
+static void put_cache(const struct unit_dir *dir, unsigned cpu, unsigned index, const char *level,
+                      const char *type, const char *shared)
+{
+        const struct {
+                const char *name, *text;
+        } files[] = {{"level", level}, {"type", type}, {"shared_cpu_list", shared}};
+
+        for (size_t i = 0; i < KT_ARRAY_SIZE(files); i++)
+                put(dir, kt_format("cpu/cpu%u/cache/index%u/%s", cpu, index, files[i].name), files[i].text);
+}
+
+static const char *format(const struct ktstr_cpus *set)
+{
+        static char text[128];
+
+        return ktstr_cpus_format(set, text, sizeof(text));
+}
+
+/* Eight CPUs, two threads a core, two LLCs on a node each, and a node of memory alone. */
+static void make_machine(const struct unit_dir *dir)
+{
+        static const char *const pairs[] = {"0-1\n", "2-3\n", "4-5\n", "6-7\n"};
+
+        put(dir, "cpu/online", "0-7\n");
+        for (unsigned cpu = 0; cpu < 8; cpu++) {
+                put(dir, kt_format("cpu/cpu%u/topology/thread_siblings_list", cpu), pairs[cpu / 2]);
+                put_cache(dir, cpu, 0, "1\n", "Data\n", pairs[cpu / 2]);
+                put_cache(dir, cpu, 1, "1\n", "Instruction\n", pairs[cpu / 2]);
+                put_cache(dir, cpu, 2, "3\n", "Unified\n", cpu < 4 ? "0-3\n" : "4-7\n");
+                put_cache(dir, cpu, 3, "2\n", "Unified\n", pairs[cpu / 2]);
+        }
+        put(dir, "node/online", "0-2\n");
+        put(dir, "node/node0/cpulist", "0-3\n");
+        put(dir, "node/node1/cpulist", "4-7\n");
+        put(dir, "node/node2/cpulist", "\n");
+}
+
+START_TEST(a_machine_is_read_from_sysfs)
+{
+        _unit_dir_ struct unit_dir dir = unit_dir_new();
+        struct ktstr_cpus some = {}, nodes;
+        struct ktstr_topo t;
+
+        make_machine(&dir);
+        ck_assert_int_eq(topo_read(dir.path, &t, NULL), 0);
+        ck_assert_str_eq(format(&t.all), "0-7");
+        ck_assert_str_eq(format(&t.usable), "0-6");
+        ck_assert_uint_eq(t.threads, 2);
+        ck_assert_uint_eq(t.n_llcs, 2);
+        ck_assert_str_eq(format(&t.llcs[0]), "0-3");
+        ck_assert_str_eq(format(&t.llcs[1]), "4-7");
+        ck_assert_uint_eq(t.n_nodes, 3);
+        ck_assert_str_eq(format(&t.nodes[1]), "4-7");
+        ck_assert_uint_eq(ktstr_cpus_count(&t.nodes[2]), 0);
+        ktstr_cpus_add(&some, 5);
+        nodes = topo_nodes_of(&t, &some);
+        ck_assert_str_eq(format(&nodes), "1");
+        topo_done(&t);
+}
+END_TEST
+
+START_TEST(without_caches_a_node_is_an_llc)
+{
+        _unit_dir_ struct unit_dir dir = unit_dir_new();
+        struct ktstr_topo t;
+
+        put(&dir, "cpu/online", "0-3\n");
+        put(&dir, "node/online", "0-1\n");
+        put(&dir, "node/node0/cpulist", "0-1\n");
+        put(&dir, "node/node1/cpulist", "2-3\n");
+        ck_assert_int_eq(topo_read(dir.path, &t, NULL), 0);
+        ck_assert_uint_eq(t.n_llcs, 2);
+        ck_assert_str_eq(format(&t.llcs[1]), "2-3");
+        ck_assert_uint_eq(t.threads, 1);
+        topo_done(&t);
+}
+END_TEST
+
+START_TEST(two_cpus_are_both_usable)
+{
+        _unit_dir_ struct unit_dir dir = unit_dir_new();
+        struct ktstr_topo t;
+
+        put(&dir, "cpu/online", "0-1\n");
+        ck_assert_int_eq(topo_read(dir.path, &t, NULL), 0);
+        ck_assert_str_eq(format(&t.usable), "0-1");
+        ck_assert_uint_eq(t.n_nodes, 1);
+        ck_assert_uint_eq(t.n_llcs, 1);
+        topo_done(&t);
+}
+END_TEST
+
+START_TEST(a_sysfs_without_cpus_is_told)
+{
+        _unit_dir_ struct unit_dir dir = unit_dir_new();
+        struct kt_error err = KT_ERROR_INIT;
+        struct ktstr_topo t;
+
+        ck_assert_int_eq(topo_read(dir.path, &t, &err), -ENODEV);
+        ck_assert_ptr_nonnull(strstr(kt_error_text(&err), "cpu/online has no list of CPUs"));
+        kt_error_done(&err);
+}
+END_TEST
+
+START_TEST(pages_are_counted_by_node)
+{
+        static const char maps[] = "55d0 default file=/x mapped=3 N0=3 kernelpagesize_kB=4\n"
+                                   "7ff0 default anon=6 dirty=6 N0=2 N1=4 kernelpagesize_kB=4\n"
+                                   "7ff8 bind:2 huge anon=1 N2=1 kernelpagesize_kB=2048\n"
+                                   "7ff9 default\n";
+        struct ktstr_cpus nodes[3] = {}, mine = {};
+        struct ktstr_topo t = {.n_nodes = 3, .nodes = nodes};
+        struct kt_pages p = {};
+
+        ktstr_cpus_add(&nodes[0], 0);
+        ktstr_cpus_add(&nodes[1], 1);
+        ktstr_cpus_add(&mine, 0);
+        pages_count(maps, &t, &mine, &p);
+        ck_assert_uint_eq(p.total, 3 + 2 + 4 + 512);
+        ck_assert_uint_eq(p.local, 5);
+        ck_assert_uint_eq(p.slow, 512);
+}
+END_TEST
+
+UNIT_MAIN("topo", a_machine_is_read_from_sysfs, without_caches_a_node_is_an_llc, two_cpus_are_both_usable,
+          a_sysfs_without_cpus_is_told, pages_are_counted_by_node)
