@@ -77,6 +77,8 @@ int body_start(struct body *b, struct agent *a, const struct body_spec *spec, st
                                     strerror((int)-b->pid));
         }
         b->fd = fds[0];
+        if (b->realtime)
+                leash_init(&b->leash, b->pid);
         a->wake_fds[WAKE_TALK] = b->fd;
         a->wake_fds[WAKE_END] = (int)syscall(SYS_pidfd_open, b->pid, 0);
         return 0;

@@ -13,6 +13,7 @@
 
 #include "../common/error.h"
 #include "agent.h"
+#include "leash.h"
 
 /* Of each of its streams so much is sent on as it comes, and of the rest only the end: a test that prints
  * without end fills no disk, and waits for nobody. */
@@ -32,6 +33,7 @@ struct body {
         int fd;    /* our end of the conversation; -1 once it has closed its own */
         bool realtime, ended;
         int wait_status; /* when ended */
+        struct leash leash;
 
         char *buf; /* what it said and was not taken */
         size_t len, size, searched, taken;

@@ -224,6 +224,7 @@ static enum talk_end judge_end(const struct talk *t, enum talk_end how, struct k
 
 static void look_around(struct talk *t, uint64_t deadline_ns)
 {
+        leash_look(&t->body->leash);
         if (!t->sched_gone && !t->ops->is_well(t->userdata)) {
                 t->sched_gone = true;
                 if (!t->result)
