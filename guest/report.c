@@ -59,7 +59,7 @@ void report_send(struct agent *a, const struct report *r)
                 kt_json_add(o, "exec", exec);
         }
         text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
-        if (text && strlen(text) <= KT_FRAME_PAYLOAD_MAX)
+        if (text && strlen(text) <= KT_FRAME_RESULT_MAX)
                 port_send(&a->port, KT_FRAME_RESULT, text, (uint32_t)strlen(text));
         else {
                 static const char too_long[] = "{\"outcome\":\"setup_failed\",\"error\":\"the report of so "

@@ -29,9 +29,14 @@ static uint32_t checksum(const void *payload, uint32_t size)
         return size == 0 ? 0 : (uint32_t)crc32(0, payload, size);
 }
 
+uint32_t kt_frame_payload_max(uint32_t type)
+{
+        return type == KT_FRAME_RESULT ? KT_FRAME_RESULT_MAX : KT_FRAME_PAYLOAD_MAX;
+}
+
 void kt_frame_header(uint8_t ret[KT_FRAME_HEADER_SIZE], uint32_t type, const void *payload, uint32_t size)
 {
-        assert(size <= KT_FRAME_PAYLOAD_MAX);
+        assert(size <= kt_frame_payload_max(type));
         put_le32(ret, KT_FRAME_MAGIC);
         put_le32(ret + 4, type);
         put_le32(ret + 8, size);
@@ -106,7 +111,7 @@ int kt_frame_decoder_next(struct kt_frame_decoder *d, struct kt_frame *ret)
         if (get_le32(header) != KT_FRAME_MAGIC)
                 return d->failed = -EBADMSG;
         size = get_le32(header + 8);
-        if (size > KT_FRAME_PAYLOAD_MAX)
+        if (size > kt_frame_payload_max(get_le32(header + 4)))
                 return d->failed = -EMSGSIZE;
         if (d->len - KT_FRAME_HEADER_SIZE < size)
                 return 0;

@@ -10,7 +10,7 @@
  *
  *   offset 0   u32  magic    "KTF1"
  *   offset 4   u32  type     enum kt_frame_type
- *   offset 8   u32  size     bytes of payload, at most KT_FRAME_PAYLOAD_MAX
+ *   offset 8   u32  size     bytes of payload, at most KT_FRAME_PAYLOAD_MAX, of a RESULT KT_FRAME_RESULT_MAX
  *   offset 12  u32  crc      CRC-32 (zlib) of the payload
  *
  * The guest is hostile: a decoder refuses a wrong magic, size or checksum at once, and stays refused, since a
@@ -24,8 +24,9 @@
 
 #define KT_FRAME_MAGIC 0x3146544bU /* "KTF1" read as little-endian */
 #define KT_FRAME_HEADER_SIZE 16U
+#define KT_FRAME_PAYLOAD_MAX (1024U * 1024U)
 /* A body's result (KT_BODY_LINE_MAX) and what the agent says besides. */
-#define KT_FRAME_PAYLOAD_MAX (9U * 1024U * 1024U)
+#define KT_FRAME_RESULT_MAX (9U * 1024U * 1024U)
 
 enum kt_frame_type {
         /* guest to host */
@@ -61,7 +62,10 @@ struct kt_frame {
         const uint8_t *payload; /* borrowed from the decoder until its next call; never NUL-terminated */
 };
 
-/* Write the 16 header bytes for this payload. size <= KT_FRAME_PAYLOAD_MAX, asserted. */
+/* Bytes that the payload of such a frame may have. */
+uint32_t kt_frame_payload_max(uint32_t type);
+
+/* Write the 16 header bytes for this payload. size <= kt_frame_payload_max(type), asserted. */
 void kt_frame_header(uint8_t ret[KT_FRAME_HEADER_SIZE], uint32_t type, const void *payload, uint32_t size);
 
 struct kt_frame_decoder {

@@ -22,7 +22,7 @@ static void decode_in_pieces(const uint8_t *data, size_t size, size_t piece)
                 while ((r = kt_frame_decoder_next(&d, &frame)) > 0) {
                         uint8_t header[KT_FRAME_HEADER_SIZE];
 
-                        assert(frame.size <= KT_FRAME_PAYLOAD_MAX);
+                        assert(frame.size <= kt_frame_payload_max(frame.type));
                         /* Reads the whole payload. */
                         kt_frame_header(header, frame.type, frame.payload, frame.size);
                 }

@@ -129,25 +129,32 @@ START_TEST(memory_is_bounded_by_what_is_pending)
 }
 END_TEST
 
-START_TEST(largest_payload_passes_and_one_more_byte_does_not)
+static void expect_largest(uint32_t type, uint32_t max)
 {
-        _cleanup_free_ uint8_t *stream = malloc(KT_FRAME_HEADER_SIZE + KT_FRAME_PAYLOAD_MAX);
-        _cleanup_free_ uint8_t *payload = malloc(KT_FRAME_PAYLOAD_MAX);
+        _cleanup_free_ uint8_t *stream = malloc(KT_FRAME_HEADER_SIZE + max);
+        _cleanup_free_ uint8_t *payload = malloc(max);
         struct kt_frame_decoder d;
         struct kt_frame frame;
         size_t size;
 
-        memset(payload, 0x5a, KT_FRAME_PAYLOAD_MAX);
-        size = make_frame(stream, KT_FRAME_DATA, payload, KT_FRAME_PAYLOAD_MAX);
+        memset(payload, 0x5a, max);
+        size = make_frame(stream, type, payload, max);
         kt_frame_decoder_init(&d);
         ck_assert_int_eq(kt_frame_decoder_feed(&d, stream, size), 0);
-        expect_frame(&d, KT_FRAME_DATA, payload, KT_FRAME_PAYLOAD_MAX);
+        expect_frame(&d, type, payload, max);
 
         /* The header alone is enough to refuse. */
         stream[8] += 1;
         ck_assert_int_eq(kt_frame_decoder_feed(&d, stream, KT_FRAME_HEADER_SIZE), 0);
         ck_assert_int_eq(kt_frame_decoder_next(&d, &frame), -EMSGSIZE);
         kt_frame_decoder_done(&d);
+}
+
+START_TEST(largest_payload_passes_and_one_more_byte_does_not)
+{
+        expect_largest(KT_FRAME_DATA, KT_FRAME_PAYLOAD_MAX);
+        expect_largest(KT_FRAME_OUTPUT, KT_FRAME_PAYLOAD_MAX);
+        expect_largest(KT_FRAME_RESULT, KT_FRAME_RESULT_MAX);
 }
 END_TEST
 
