@@ -55,10 +55,10 @@ void agent_end_line(struct agent *a, const struct stream_line *line)
         }
 }
 
-void agent_close_streams(struct agent *a, uint8_t id)
+void agent_close_streams(struct agent *a, unsigned ids)
 {
         for (int i = 0; i < AGENT_STREAMS_MAX; i++)
-                if (a->streams[i].fd >= 0 && a->streams[i].id == id)
+                if (a->streams[i].fd >= 0 && (ids >> a->streams[i].id & 1))
                         stream_close(&a->streams[i], &a->port);
 }
 
@@ -91,11 +91,17 @@ static void hear_host(struct agent *a)
 void agent_poll(struct agent *a, int timeout_ms)
 {
         struct pollfd p[AGENT_STREAMS_MAX + 2 + AGENT_WAKES_MAX];
+        const uint64_t now = agent_now_ns();
         nfds_t n = 0;
 
         /* A negative descriptor is skipped by poll. */
-        for (int i = 0; i < AGENT_STREAMS_MAX; i++)
-                p[n++] = (struct pollfd){.fd = a->streams[i].fd, .events = POLLIN};
+        for (int i = 0; i < AGENT_STREAMS_MAX; i++) {
+                int pause_ms = stream_pause_ms(&a->streams[i], now);
+
+                p[n++] = (struct pollfd){.fd = pause_ms > 0 ? -1 : a->streams[i].fd, .events = POLLIN};
+                if (pause_ms > 0 && pause_ms < timeout_ms)
+                        timeout_ms = pause_ms;
+        }
         p[n++] = (struct pollfd){.fd = a->kmsg.fd, .events = POLLIN};
         p[n++] = (struct pollfd){.fd = a->cancelled ? -1 : a->port.fd, .events = POLLIN};
         for (int i = 0; i < AGENT_WAKES_MAX; i++)
@@ -111,7 +117,7 @@ void agent_poll(struct agent *a, int timeout_ms)
                 hear_host(a);
 }
 
-void agent_drain(struct agent *a, int timeout_ms)
+void agent_drain(struct agent *a, unsigned ids, int timeout_ms)
 {
         uint64_t end = agent_now_ns() + (uint64_t)timeout_ms * 1000000ULL;
         bool open = true;
@@ -119,7 +125,7 @@ void agent_drain(struct agent *a, int timeout_ms)
         while (open && agent_now_ns() < end) {
                 open = false;
                 for (int i = 0; i < AGENT_STREAMS_MAX; i++)
-                        open |= a->streams[i].fd >= 0;
+                        open |= a->streams[i].fd >= 0 && (ids >> a->streams[i].id & 1);
                 if (open)
                         agent_poll(a, 20);
         }

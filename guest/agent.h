@@ -25,6 +25,10 @@
 #define AGENT_STREAMS_MAX 32
 #define AGENT_WAKES_MAX 2
 
+/* Sets of streams by their ids. */
+#define AGENT_SCHEDULERS (1U << KT_OUTPUT_SCHED_STDOUT | 1U << KT_OUTPUT_SCHED_STDERR)
+#define AGENT_TESTS (1U << KT_OUTPUT_STDOUT | 1U << KT_OUTPUT_STDERR)
+
 struct agent {
         struct port port;
         struct kmsg kmsg;
@@ -50,15 +54,15 @@ void agent_add_stream(struct agent *a, int fd, uint8_t id, uint64_t max, struct 
  */
 void agent_end_line(struct agent *a, const struct stream_line *line);
 
-/* Those of this id end now, whoever has still hold of them. */
-void agent_close_streams(struct agent *a, uint8_t id);
+/* Those of these ids end now, whoever has still hold of them. */
+void agent_close_streams(struct agent *a, unsigned ids);
 
 /* Wait at most timeout_ms for something to forward, and forward it. Returns when the time is over or
  * something was done. */
 void agent_poll(struct agent *a, int timeout_ms);
 
-/* Forward until all streams have ended, but for at most timeout_ms. */
-void agent_drain(struct agent *a, int timeout_ms);
+/* Forward until all streams of these ids have ended, but for at most timeout_ms. */
+void agent_drain(struct agent *a, unsigned ids, int timeout_ms);
 
 /* Send an EVENT: `{"t_ns": …, "kind": kind, …fields}`; fields is JSON text without braces, or NULL. */
 void agent_event(struct agent *a, const char *kind, const char *fields_fmt, ...)

@@ -22,6 +22,9 @@
 #define READ_SIZE (64U * 1024U)
 #define QUOTE_MAX 120
 
+/* From when all who could print are gone; one may be left that cannot be killed. */
+#define LAST_WORDS_MS 1000
+
 /* agent->wake_fds */
 enum { WAKE_TALK, WAKE_END };
 
@@ -247,8 +250,8 @@ void body_done(struct body *b)
         stop_hearing(b);
         kt_closep(&b->agent->wake_fds[WAKE_END]);
         b->agent->wake_fds[WAKE_END] = -1;
-        agent_close_streams(b->agent, KT_OUTPUT_STDOUT);
-        agent_close_streams(b->agent, KT_OUTPUT_STDERR);
+        agent_drain(b->agent, AGENT_TESTS, LAST_WORDS_MS);
+        agent_close_streams(b->agent, AGENT_TESTS);
         free(b->buf);
         b->buf = NULL;
 }

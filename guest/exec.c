@@ -37,7 +37,7 @@ void exec_job(struct agent *a, struct json_object *job)
         kt_closep(&a->wake_fds[0]);
         a->wake_fds[0] = -1;
         kill(-1, SIGKILL); /* as PID 1: everything but us */
-        agent_drain(a, 10000);
+        agent_drain(a, AGENT_TESTS, 10000);
         if (a->cancelled)
                 report = (struct report){.outcome = "cancelled"};
         report_send(a, &report);

@@ -159,7 +159,7 @@ void scheduler_settle(struct scheduler *s, struct agent *a)
         scheduler_take_words(s, &a->kmsg.sched);
         if (!s->exited)
                 scheduler_stop(s, a);
-        agent_drain(a, 2000);
+        agent_drain(a, AGENT_SCHEDULERS, 2000);
         scheduler_take_words(s, &a->kmsg.sched);
         scx_state(s->state_after);
 }
@@ -212,6 +212,6 @@ void scheduler_stop(struct scheduler *s, struct agent *a)
         /* What has left a child behind is not waited for. */
         if (s->exited)
                 kill(-s->reported_pid, SIGKILL);
-        agent_drain(a, 2000);
+        agent_drain(a, AGENT_SCHEDULERS, 2000);
         scx_state(s->state_after);
 }

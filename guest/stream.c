@@ -8,7 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent.h"
+
 #define CHUNK (64U * 1024U)
+
+/* Between two reads of one with a bound, until that is reached. A pipe holds CHUNK bytes meanwhile: a test
+ * that prints byte by byte makes 200 frames a second and not a million, each of which the host would have to
+ * take. */
+#define PAUSE_NS 5000000ULL
 
 void stream_open(struct stream *s, int fd, uint8_t id, uint64_t max, struct stream_line *line)
 {
@@ -69,14 +76,20 @@ static void take(struct stream *s, struct port *port, const char *data, size_t s
         s->total += size - n;
 }
 
+int stream_pause_ms(const struct stream *s, uint64_t now_ns)
+{
+        return s->paused_ns > now_ns ? (int)((s->paused_ns - now_ns) / 1000000) + 1 : 0;
+}
+
 bool stream_forward(struct stream *s, struct port *port)
 {
         static char buf[CHUNK];
         ssize_t n = read(s->fd, buf, sizeof(buf));
 
-        if (n > 0)
+        if (n > 0) {
                 take(s, port, buf, (size_t)n);
-        else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+                s->paused_ns = s->max > 0 && s->total < s->max ? agent_now_ns() + PAUSE_NS : 0;
+        } else if (n == 0 || (errno != EAGAIN && errno != EINTR))
                 stream_close(s, port);
         return n > 0;
 }

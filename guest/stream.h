@@ -25,13 +25,17 @@ struct stream {
         uint64_t max;             /* bytes that are forwarded as they come; 0: all */
         struct stream_line *line; /* borrowed; may be NULL */
 
-        uint64_t total;
+        uint64_t total, paused_ns; /* by agent_now_ns(): one with a bound is read on from then */
         /* Beyond max: the last bytes, which end the stream, behind a line that says what is missing. */
         char *tail;
 };
 
 /* Take over fd, which becomes non-blocking. */
 void stream_open(struct stream *s, int fd, uint8_t id, uint64_t max, struct stream_line *line);
+
+/* How long it is not to be read yet, at `now`: what is printed in small pieces goes in larger ones. 0: it
+ * may be. In ms. */
+int stream_pause_ms(const struct stream *s, uint64_t now_ns);
 
 /* One read's worth to the host. At its end the stream is closed (fd is -1 then). True: there may be more. */
 bool stream_forward(struct stream *s, struct port *port);

@@ -73,7 +73,7 @@ static enum talk_end run(int (*func)(int fd), const char *program, uint64_t time
         for (int i = 0; i < 1000 && !body_kill(&f.body); i++)
                 usleep(5000);
         ck_assert(body_has_ended(&f.body));
-        agent_drain(&f.agent, 1000);
+
         body_done(&f.body);
         return end;
 }
@@ -92,6 +92,8 @@ static void clean(void)
         memset(&f, 0, sizeof(f));
 }
 
+static unsigned n_frames; /* that sent() found */
+
 /* What the host got of this type, one after the other, each ended by a newline; without its first `skip`
  * bytes. */
 static char *sent(uint32_t type, unsigned skip, uint64_t *ret_size)
@@ -104,10 +106,12 @@ static char *sent(uint32_t type, unsigned skip, uint64_t *ret_size)
 
         lseek(f.agent.port.fd, 0, SEEK_SET);
         ck_assert_int_eq(kt_read_all(f.agent.port.fd, all, (size_t)size), 0);
+        n_frames = 0;
         kt_frame_decoder_init(&d);
         ck_assert_int_eq(kt_frame_decoder_feed(&d, all, (size_t)size), 0);
         while (kt_frame_decoder_next(&d, &frame) == 1)
                 if (frame.type == type) {
+                        n_frames++;
                         memcpy(text + len, frame.payload + skip, frame.size - skip);
                         len += frame.size - skip;
                         if (skip == 0)
@@ -479,6 +483,27 @@ START_TEST(what_is_printed_without_end_is_kept_to_a_bound_and_its_end_is)
 }
 END_TEST
 
+static int print_little_by_little(int fd)
+{
+        hear(fd);
+        for (unsigned i = 0; i < 100000; i++)
+                say(STDOUT_FILENO, "a\n");
+        say(fd, "{\"result\":{}}\n");
+        return 0;
+}
+
+START_TEST(what_is_printed_in_small_pieces_goes_in_larger_ones)
+{
+        uint64_t size;
+
+        ck_assert_int_eq(run_func(print_little_by_little), TALK_DONE);
+        free(sent(KT_FRAME_OUTPUT, 1, &size));
+        ck_assert_uint_eq(size, 200000);
+        ck_assert_uint_lt(n_frames, 5000);
+        clean();
+}
+END_TEST
+
 /* A child that holds the body's end of the conversation open, and a grandchild of no parent. */
 static int leave_children(int fd)
 {
@@ -559,4 +584,5 @@ UNIT_MAIN("talk", a_test_that_goes_well, a_crash_and_an_exit_are_told_apart,
           a_scheduler_that_is_gone_ends_the_test, what_it_asks_is_done_and_answered,
           one_that_does_not_read_its_answers_does_not_stop_the_agent,
           what_is_printed_without_end_is_kept_to_a_bound_and_its_end_is,
+          what_is_printed_in_small_pieces_goes_in_larger_ones,
           what_it_leaves_behind_neither_hides_its_end_nor_stays, a_job_that_is_cancelled_ends_at_once)
