@@ -49,7 +49,7 @@ void build_end_stage(struct build *b)
         if (!e)
                 return;
         e->state = "end";
-        e->step = build_stage_name(b->stage);
+        e->step = strdup(build_stage_name(b->stage));
         job_publish(b->job, e);
 }
 
@@ -75,7 +75,7 @@ void build_begin_stage(struct build *b, enum build_stage stage, const char *text
         if (!e)
                 return;
         e->state = "begin";
-        e->step = build_stage_name(stage);
+        e->step = strdup(build_stage_name(stage));
         e->message = text ? strdup(text) : NULL;
         job_publish(b->job, e);
 }
@@ -95,7 +95,7 @@ void build_show_progress(struct build *b, struct build_answer *a)
         e = job_event_new(b->job, EVENT_PROGRESS);
         if (!e)
                 return;
-        e->step = b->in_stage ? build_stage_name(b->stage) : NULL;
+        e->step = b->in_stage ? strdup(build_stage_name(b->stage)) : NULL;
         e->done = done;
         e->total = total;
         e->unit = a->progress.unit;

@@ -35,6 +35,7 @@ void event_free(struct event *e)
         kt_list_remove(&e->link);
         free(e->message);
         free(e->ops);
+        free(e->step);
         free(e->file);
         free(e->data);
         free(e);

@@ -44,7 +44,7 @@ struct event {
         const char *state;   /* static, or NULL */
         char *message;       /* owned, or NULL: one line for a person */
         char *ops;           /* owned, or NULL */
-        const char *step;    /* static, or NULL */
+        char *step;          /* owned, or NULL */
         bool with_guest;     /* the job's guest facts belong to it */
         bool guest_booted;   /* those that are known once it has booted too */
         int64_t done, total; /* progress; total -1: not known */

@@ -22,27 +22,6 @@
 /* Log text held in memory for those who attach late; the whole is in the job's result folder. */
 #define JOB_LOG_BYTES_MAX (4U * 1024U * 1024U)
 
-void job_spec_done(struct job_spec *spec)
-{
-        free(spec->sched_name);
-        for (char **a = spec->sched_args; a && *a; a++)
-                free(*a);
-        free(spec->sched_args);
-        free(spec->sched_path);
-        for (size_t i = 0; i < spec->n_files; i++) {
-                free(spec->files[i].guest_path);
-                free(spec->files[i].path);
-                kt_closep(&spec->files[i].fd);
-        }
-        free(spec->files);
-        free(spec->scenario);
-        free(spec->command);
-        free(spec->kernel);
-        free(spec->accel);
-        build_spec_free(spec->build);
-        memset(spec, 0, sizeof(*spec));
-}
-
 const char *job_state_name(enum job_state s)
 {
         static const char *const names[] = {[JOB_QUEUED] = "queued",

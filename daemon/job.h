@@ -16,11 +16,9 @@
 #include <uv.h>
 
 #include "../common/log.h"
-#include "admission.h"
-#include "build.h"
 #include "event.h"
 #include "forecast.h"
-#include "topology.h"
+#include "job_spec.h"
 #include "verdict.h"
 
 /* The kernel's watchdog fires after the scheduler's own timeout, at most 30 s (SCX_WATCHDOG_MAX_TIMEOUT),
@@ -30,50 +28,12 @@
 struct server;
 struct run;
 
-enum job_kind {
-        JOB_RUN,   /* a scenario under a scheduler */
-        JOB_EXEC,  /* a command */
-        JOB_BUILD, /* a kernel: no guest, so it never boots; see builds.h */
-};
-
 enum job_state {
         JOB_QUEUED,
         JOB_BOOTING,
         JOB_RUNNING,
         JOB_ENDED,
 };
-
-/* A file for the guest: open already, or a path that is opened with the owner's rights when the job is
- * prepared. */
-struct job_file {
-        char *guest_path;
-        char *path; /* NULL when fd is set */
-        int fd;     /* -1 when path is set */
-        int mode;   /* -1: that of the file */
-};
-
-struct job_spec {
-        enum job_kind kind;
-        uid_t uid;
-        gid_t gid;
-        char *sched_name;  /* NULL: EEVDF */
-        char **sched_args; /* NULL-terminated */
-        char *sched_path;  /* found and opened by us, with its libraries; NULL when it is among the files */
-        struct job_file *files;
-        size_t n_files;
-        char *scenario;
-        char *command; /* JOB_EXEC */
-        char *kernel;  /* NULL: default */
-        char *accel;   /* NULL: auto */
-        struct topology topology;
-        unsigned memory_mib;
-        uint64_t duration_ms, timeout_ms;
-        unsigned workers;
-        enum admission_priority priority;
-        struct build_spec *build; /* JOB_BUILD: all but the user; owned */
-};
-
-void job_spec_done(struct job_spec *spec);
 
 /* What is known about the guest of a job; strings owned, NULL until known. */
 struct guest_facts {

@@ -278,6 +278,7 @@ struct json_object *job_summary_json(struct job *job)
         kt_json_add_str(o, "build", job->build_facts.source);
         kt_json_add_str(o, "scheduler", job->spec.sched_name);
         kt_json_add_str(o, "scenario", job->spec.scenario);
+        kt_json_add_str(o, "label", job->spec.label);
         kt_json_add_str(o, "topology", job->guest.topology);
         kt_json_add_str(o, "kernel",
                         job->guest.kernel      ? job->guest.kernel

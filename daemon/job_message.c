@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "../lib/thresholds.h"
 #include "../proto/codec.h"
 #include "job.h"
 
@@ -27,7 +28,98 @@ static void add_seed(struct json_object *o)
         kt_json_add_str(o, "seed", hex);
 }
 
-char *job_message(const struct job_spec *spec, const char *id, const char *sched_guest_path)
+/* What is random in a test comes of this. 63 bits. */
+static int64_t random_seed(void)
+{
+        uint64_t seed = 0;
+
+        (void)!getrandom(&seed, sizeof(seed), 0);
+        return (int64_t)(seed >> 1);
+}
+
+static struct json_object *strings_json(char *const *list)
+{
+        struct json_object *a = json_object_new_array();
+
+        for (; list && *list; list++)
+                json_object_array_add(a, json_object_new_string(*list));
+        return a;
+}
+
+static struct json_object *sched_json(const struct job_spec *spec)
+{
+        struct json_object *o = json_object_new_object(), *argv;
+
+        kt_json_add_str(o, "name", spec->sched_name);
+        if (spec->sched_program) {
+                argv = json_object_new_array();
+                json_object_array_add(argv, json_object_new_string(spec->sched_program));
+                for (char **a = spec->sched_args; a && *a; a++)
+                        json_object_array_add(argv, json_object_new_string(*a));
+                kt_json_add(o, "argv", argv);
+        } else {
+                kt_json_add(o, "enable", strings_json(spec->sched_enable));
+                kt_json_add(o, "disable", strings_json(spec->sched_disable));
+        }
+        kt_json_add_int(o, "attach_timeout_ms", ATTACH_TIMEOUT_MS);
+        kt_json_add_int(o, "stop_timeout_ms", STOP_TIMEOUT_MS);
+        return o;
+}
+
+static void add_subject(struct json_object *run, const struct job_spec *spec)
+{
+        struct json_object *test;
+
+        kt_json_add_str(run, "scenario", spec->scenario);
+        if (!spec->test_name)
+                return;
+        test = json_object_new_object();
+        kt_json_add_str(test, "name", spec->test_name);
+        kt_json_add_str(test, "program", spec->test_program);
+        kt_json_add(run, "test", test);
+}
+
+static void add_sysctls(struct json_object *run, const struct job_spec *spec)
+{
+        struct json_object *list = json_object_new_array();
+
+        for (size_t i = 0; i < spec->n_sysctls; i++) {
+                struct json_object *o = json_object_new_object();
+
+                kt_json_add_str(o, "key", spec->sysctls[i].key);
+                kt_json_add_str(o, "value", spec->sysctls[i].value);
+                json_object_array_add(list, o);
+        }
+        kt_json_add(run, "sysctls", list);
+}
+
+/* For the body, of what is left of the job's time beside its workload: the other half is for the guest to
+ * come and to go. */
+static uint64_t body_timeout_ms(const struct job_spec *spec)
+{
+        return spec->duration_ms + (spec->timeout_ms - spec->duration_ms) / 2;
+}
+
+static struct json_object *run_json(const struct job_spec *spec, bool emulated)
+{
+        struct json_object *run = json_object_new_object();
+
+        add_subject(run, spec);
+        kt_json_add_int(run, "duration_ms", (int64_t)spec->duration_ms);
+        kt_json_add_int(run, "workers", spec->workers);
+        kt_json_add_int(run, "seed", random_seed());
+        kt_json_add_bool(run, "emulated", emulated);
+        kt_json_add_int(run, "timeout_ms", (int64_t)body_timeout_ms(spec));
+        kt_json_add(run, "checks", kt_checks_json(&spec->checks));
+        add_sysctls(run, spec);
+        kt_json_add_str(run, "cgroup_parent", spec->cgroup_parent);
+        kt_json_add_int(run, "watchdog_ms", JOB_WATCHDOG_MS);
+        if (spec->sched_name)
+                kt_json_add(run, "sched", sched_json(spec));
+        return run;
+}
+
+char *job_message(const struct job_spec *spec, const char *id, bool emulated)
 {
         _cleanup_json_ struct json_object *o = json_object_new_object();
         struct timespec now;
@@ -43,27 +135,8 @@ char *job_message(const struct job_spec *spec, const char *id, const char *sched
                 kt_json_add_str(o, "kind", "exec");
                 kt_json_add(o, "exec", exec);
         } else {
-                struct json_object *run = json_object_new_object();
-
-                kt_json_add_str(run, "scenario", spec->scenario);
-                kt_json_add_int(run, "duration_ms", (int64_t)spec->duration_ms);
-                kt_json_add_int(run, "workers", spec->workers);
-                kt_json_add_int(run, "watchdog_ms", JOB_WATCHDOG_MS);
-                if (spec->sched_name) {
-                        struct json_object *sched = json_object_new_object(),
-                                           *argv = json_object_new_array();
-
-                        json_object_array_add(argv, json_object_new_string(sched_guest_path));
-                        for (char **a = spec->sched_args; a && *a; a++)
-                                json_object_array_add(argv, json_object_new_string(*a));
-                        kt_json_add_str(sched, "name", spec->sched_name);
-                        kt_json_add(sched, "argv", argv);
-                        kt_json_add_int(sched, "attach_timeout_ms", ATTACH_TIMEOUT_MS);
-                        kt_json_add_int(sched, "stop_timeout_ms", STOP_TIMEOUT_MS);
-                        kt_json_add(run, "sched", sched);
-                }
                 kt_json_add_str(o, "kind", "run");
-                kt_json_add(o, "run", run);
+                kt_json_add(o, "run", run_json(spec, emulated));
         }
         return strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 }

@@ -6,18 +6,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../common/fsutil.h"
+#include "../common/distance.h"
 #include "../proto/codec.h"
 #include "../proto/errors.h"
-#include "../proto/guestmsg.h"
 #include "accel.h"
+#include "job_files.h"
+#include "job_setting.h"
 
 #define DEFAULT_TOPOLOGY "1n1l2c1t"
+#define DEFAULT_SCENARIO "steady"
 #define DEFAULT_DURATION_MS 5000
 #define DEFAULT_WORKERS 2
 #define DEFAULT_TIMEOUT_MS 120000
 #define DURATION_MAX_MS (24LL * 3600 * 1000)
 #define WORKERS_MAX 1024
+#define LABEL_BYTES_MAX 512
 #define MEMORY_MIN_MIB 128
 #define MEMORY_MAX_MIB (4 * 1024 * 1024)
 
@@ -47,144 +50,6 @@ static int take_number(struct call *call, const char *key, int64_t dflt, int64_t
                                           (long long)n);
         *ret = n;
         return 0;
-}
-
-/* An absolute path without . and .. components. */
-static bool path_is_normal(const char *path)
-{
-        if (path[0] != '/' || path[1] == '\0')
-                return false;
-        for (const char *p = path; *p;) {
-                size_t len = strcspn(++p, "/");
-
-                if (len == 0 || (len == 1 && p[0] == '.') || (len == 2 && p[0] == '.' && p[1] == '.'))
-                        return false;
-                p += len;
-        }
-        return true;
-}
-
-static int add_file(struct job_spec *spec, char *guest_path, char *path, int fd, int mode,
-                    struct kt_error *reterr)
-{
-        struct job_file *grown =
-                guest_path ? realloc(spec->files, (spec->n_files + 1) * sizeof(*grown)) : NULL;
-
-        if (!grown) {
-                free(guest_path);
-                free(path);
-                kt_closep(&fd);
-                return oom(reterr);
-        }
-        spec->files = grown;
-        spec->files[spec->n_files++] = (struct job_file){guest_path, path, fd, mode};
-        return 0;
-}
-
-static int take_artifact(struct call *call, struct job_spec *spec, struct json_object *o, const char *field,
-                         struct kt_error *reterr)
-{
-        const char *guest_path = kt_json_str(o, "guest_path"), *path = kt_json_str(o, "path");
-        bool has_fd = kt_json_get(o, "file_fd") != NULL;
-        int64_t mode = kt_json_int(o, "mode", -1);
-        int fd = -1, r;
-
-        if (!path_is_normal(guest_path))
-                return kt_error_set_field(reterr, -EINVAL, KT_E_BAD_FILE, field,
-                                          "'%s' is no absolute path without '.' and '..'", guest_path);
-        for (size_t i = 0; i < spec->n_files; i++)
-                if (strcmp(spec->files[i].guest_path, guest_path) == 0)
-                        return kt_error_set_field(reterr, -EEXIST, KT_E_BAD_FILE, field,
-                                                  "duplicate file %s in the guest", guest_path);
-        if ((path != NULL) == has_fd)
-                return kt_error_set_field(reterr, -EINVAL, KT_E_INVALID_PARAMETER, field,
-                                          "%s needs either path or file_fd", guest_path);
-        if (path && path[0] != '/')
-                return kt_error_set_field(reterr, -EINVAL, KT_E_BAD_FILE, field, "path '%s' is not absolute",
-                                          path);
-        if (has_fd) {
-                r = call_take_fd(call, kt_json_int(o, "file_fd", -1), field, &fd, reterr);
-                if (r < 0)
-                        return r;
-        }
-        char *copy = path ? strdup(path) : NULL;
-        if (path && !copy) {
-                kt_closep(&fd);
-                return oom(reterr);
-        }
-        return add_file(spec, strdup(guest_path), copy, fd, mode < 0 ? -1 : (int)(mode & 07777), reterr);
-}
-
-static int take_artifacts(struct call *call, struct job_spec *spec, struct json_object *array,
-                          const char *name, struct kt_error *reterr)
-{
-        for (size_t i = 0; array && i < json_object_array_length(array); i++) {
-                _cleanup_free_ char *field = kt_format("%s[%zu]", name, i);
-                int r = field ? take_artifact(call, spec, json_object_array_get_idx(array, i), field, reterr)
-                              : oom(reterr);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int take_args(struct job_spec *spec, struct json_object *array, struct kt_error *reterr)
-{
-        size_t n = array ? json_object_array_length(array) : 0;
-
-        spec->sched_args = calloc(n + 1, sizeof(char *));
-        for (size_t i = 0; spec->sched_args && i < n; i++) {
-                spec->sched_args[i] = strdup(json_object_get_string(json_object_array_get_idx(array, i)));
-                if (!spec->sched_args[i])
-                        return oom(reterr);
-        }
-        return spec->sched_args ? 0 : oom(reterr);
-}
-
-/* A file name: it becomes one in the guest. */
-static bool name_is_plain(const char *name)
-{
-        return *name && strlen(name) < 200 && !strchr(name, '/') && strcmp(name, ".") != 0 &&
-               strcmp(name, "..") != 0;
-}
-
-static int take_scheduler(struct call *call, struct job_spec *spec, struct kt_error *reterr)
-{
-        struct json_object *o = kt_json_get(call->parameters, "scheduler");
-        const char *name, *path;
-        int fd, r;
-
-        if (!o)
-                return 0;
-        name = kt_json_str(o, "name");
-        path = kt_json_str(o, "path");
-        if (!name_is_plain(name))
-                return kt_error_set_field(reterr, -EINVAL, KT_E_BAD_SCHEDULER, "scheduler.name",
-                                          "'%s' is no file name", name);
-        if ((path != NULL) == (kt_json_get(o, "program_fd") != NULL))
-                return kt_error_set_field(reterr, -EINVAL, KT_E_INVALID_PARAMETER, "scheduler",
-                                          "a scheduler needs either path or program_fd");
-        if (path && kt_json_get(o, "libraries"))
-                return kt_error_set_field(
-                        reterr, -EINVAL, KT_E_INVALID_PARAMETER, "scheduler.libraries",
-                        "a scheduler by path has its libraries found by the daemon; leave them out");
-        if (path && path[0] != '/')
-                return kt_error_set_field(reterr, -EINVAL, KT_E_BAD_SCHEDULER, "scheduler.path",
-                                          "path '%s' is not absolute", path);
-        spec->sched_name = strdup(name);
-        spec->sched_path = path ? strdup(path) : NULL;
-        if (!spec->sched_name || (path && !spec->sched_path))
-                return oom(reterr);
-        r = take_args(spec, kt_json_get(o, "args"), reterr);
-        if (r < 0 || path)
-                return r;
-        r = call_take_fd(call, kt_json_int(o, "program_fd", -1), "scheduler.program_fd", &fd, reterr);
-        if (r < 0)
-                return r;
-        r = add_file(spec, kt_path_join(KT_GUEST_BIN_DIR, name), NULL, fd, 0755, reterr);
-        return r < 0 ? r
-                     : take_artifacts(call, spec, kt_json_get(o, "libraries"), "scheduler.libraries",
-                                      reterr);
 }
 
 static int take_priority(struct call *call, struct job_spec *spec, struct kt_error *reterr)
@@ -249,29 +114,97 @@ static int take_common(struct call *call, struct job_spec *spec, struct kt_error
         return 0;
 }
 
+static const char *const scenarios[] = {
+#define X(func, name, summary) name,
+#include "../lib/include/scenarios.h"
+#undef X
+};
+
+/* One that may have been meant; NULL: none is near. */
+static const char *nearest_scenario(const char *name)
+{
+        const char *found = NULL;
+        unsigned best = (unsigned)strlen(name) / 3 + 2;
+
+        for (size_t i = 0; i < KT_ARRAY_SIZE(scenarios); i++) {
+                unsigned distance = kt_edit_distance(name, scenarios[i]);
+
+                if (distance < best) {
+                        best = distance;
+                        found = scenarios[i];
+                }
+        }
+        return found;
+}
+
+static int take_scenario(struct call *call, struct job_spec *spec, struct kt_error *reterr)
+{
+        const char *name = kt_json_str(call->parameters, "scenario"), *meant;
+
+        if (name && kt_json_get(call->parameters, "test"))
+                return kt_error_set_field(reterr, -EINVAL, KT_E_INVALID_PARAMETER, "scenario",
+                                          "a job runs either a scenario or a test");
+        if (kt_json_get(call->parameters, "test"))
+                return 0;
+        name = name ? name : DEFAULT_SCENARIO;
+        for (size_t i = 0; i < KT_ARRAY_SIZE(scenarios); i++)
+                if (strcmp(scenarios[i], name) == 0) {
+                        spec->scenario = strdup(name);
+                        return spec->scenario ? 0 : oom(reterr);
+                }
+        meant = nearest_scenario(name);
+        return kt_error_set_field(reterr, -EINVAL, KT_E_UNKNOWN_SCENARIO, "scenario",
+                                  "no scenario '%s'%s%s%s; `ktstrctl scenarios` lists them", name,
+                                  meant ? ", did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
+}
+
+static int take_label(struct call *call, struct job_spec *spec, struct kt_error *reterr)
+{
+        const char *label = kt_json_str(call->parameters, "label");
+
+        for (const char *p = label; p && *p; p++)
+                if ((unsigned char)*p < 0x20 || *p == 0x7f || p - label >= LABEL_BYTES_MAX)
+                        return kt_error_set_field(reterr, -EINVAL, KT_E_INVALID_PARAMETER, "label",
+                                                  "a label is one line of at most %d bytes",
+                                                  LABEL_BYTES_MAX);
+        return take_str(call, "label", &spec->label, reterr);
+}
+
+/* How long, how much. */
+static int take_numbers(struct call *call, struct job_spec *spec, struct kt_error *reterr)
+{
+        int64_t duration = 0, workers = 0, budget = 0;
+        int r = take_number(call, "duration_ms", DEFAULT_DURATION_MS, 1, DURATION_MAX_MS, &duration, reterr);
+
+        if (r >= 0)
+                r = take_number(call, "workers", DEFAULT_WORKERS, 1, WORKERS_MAX, &workers, reterr);
+        if (r >= 0 && kt_json_get(call->parameters, "cleanup_budget_ms"))
+                r = take_number(call, "cleanup_budget_ms", 0, 1, DURATION_MAX_MS, &budget, reterr);
+        spec->duration_ms = (uint64_t)duration;
+        spec->workers = (unsigned)workers;
+        spec->cleanup_budget_ms = (uint64_t)budget;
+        return r;
+}
+
 int job_request_run(struct call *call, struct job_spec *ret, struct kt_error *reterr)
 {
-        const char *scenario = kt_json_str(call->parameters, "scenario");
-        int64_t duration = 0, workers = 0;
         int r;
 
         ret->kind = JOB_RUN;
-        if (scenario && strcmp(scenario, "steady") != 0)
-                return kt_error_set_field(reterr, -EINVAL, KT_E_UNKNOWN_SCENARIO, "scenario",
-                                          "no scenario '%s'; there is: steady", scenario);
-        ret->scenario = strdup("steady");
-        if (!ret->scenario)
-                return oom(reterr);
-        r = take_number(call, "duration_ms", DEFAULT_DURATION_MS, 1, DURATION_MAX_MS, &duration, reterr);
-        if (r < 0)
-                return r;
-        r = take_number(call, "workers", DEFAULT_WORKERS, 1, WORKERS_MAX, &workers, reterr);
-        if (r < 0)
-                return r;
-        ret->duration_ms = (uint64_t)duration;
-        ret->workers = (unsigned)workers;
-        r = take_common(call, ret, reterr);
-        return r < 0 ? r : take_scheduler(call, ret, reterr);
+        r = take_scenario(call, ret, reterr);
+        if (r >= 0)
+                r = take_label(call, ret, reterr);
+        if (r >= 0)
+                r = take_numbers(call, ret, reterr);
+        if (r >= 0)
+                r = take_common(call, ret, reterr);
+        if (r >= 0)
+                r = job_files_take_scheduler(call, ret, reterr);
+        if (r >= 0)
+                r = job_files_take_test(call, ret, reterr);
+        if (r >= 0)
+                r = job_files_take(call, ret, kt_json_get(call->parameters, "files"), "files", reterr);
+        return r < 0 ? r : job_setting_take(call->parameters, ret, reterr);
 }
 
 int job_request_exec(struct call *call, struct job_spec *ret, struct kt_error *reterr)
@@ -284,5 +217,5 @@ int job_request_exec(struct call *call, struct job_spec *ret, struct kt_error *r
                 return r;
         r = take_common(call, ret, reterr);
         return r < 0 ? r
-                     : take_artifacts(call, ret, kt_json_get(call->parameters, "files"), "files", reterr);
+                     : job_files_take(call, ret, kt_json_get(call->parameters, "files"), "files", reterr);
 }

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "../common/fsutil.h"
 #include "../lib/thresholds.h"
 #include "../proto/errors.h"
 #include "job.h"
@@ -12,6 +13,8 @@
 #include "server.h"
 
 #define SCHED_TEXT_MAX (16U * 1024U * 1024U)
+#define CLEANUP_TEXT                                                                                        \
+        "vm cleanup overran budget: measured %.3fs, budget %.3fs, from the workload's end to the guest's"
 
 void evidence_done(struct evidence *e)
 {
@@ -147,6 +150,18 @@ static void judge_exec(struct job *job, struct evidence *e)
                             "the command exited with status %lld", (long long)v->exit_code);
 }
 
+/* A canned scenario is the harness's own. */
+static void judge_body_failed(struct job *job, struct evidence *e)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+
+        kt_error_set(&err, -EIO, job->spec.test_name ? KT_E_TEST_PROGRAM : KT_E_INTERNAL,
+                     "%s '%s' failed: %s", job->spec.test_name ? "test" : "scenario",
+                     job_spec_title(&job->spec),
+                     e->report.error ? e->report.error : "the guest does not say how");
+        verdict_set_error(&job->verdict, &err);
+}
+
 static void judge_report(struct job *job, struct evidence *e)
 {
         struct kt_error err = KT_ERROR_INIT;
@@ -163,7 +178,10 @@ static void judge_report(struct job *job, struct evidence *e)
                 judge_exec(job, e);
         else {
                 fill_body(job, e);
-                verdict_judge(v, job->spec.sched_name, false);
+                if (e->report.outcome != REPORT_BODY_FAILED)
+                        verdict_judge(v, job->spec.sched_name, job->spec.test_name != NULL);
+                else if (!v->has_sched || !verdict_judge_scheduler(v, job->spec.sched_name))
+                        judge_body_failed(job, e);
         }
 }
 
@@ -219,4 +237,39 @@ void judge(struct job *job, struct evidence *e, enum guest_end end, const struct
                 if (console && *console)
                         verdict_add_detail(&job->verdict, "last lines of the guest's console:\n%s", console);
         }
+}
+
+char *judge_kernel_words(const struct verdict *v)
+{
+        const char *reason = v->sched.exit_reason, *message = v->sched.exit_message;
+
+        return kt_format("%s%s%s", reason ? reason : "", reason && message ? "\n" : "",
+                         message ? message : "");
+}
+
+/* A guest that has its result and does not end holds its place. */
+static void judge_cleanup(struct job *job, const struct evidence *e)
+{
+        const double budget = (double)job->spec.cleanup_budget_ms / 1000;
+        struct verdict *v = &job->verdict;
+        double measured;
+
+        if (budget <= 0 || !e->have_report || e->workload_end_ns == 0)
+                return;
+        measured = (double)(e->result_ns - e->workload_end_ns) / 1e9;
+        if (measured <= budget)
+                return;
+        if (v->kind == VERDICT_PASS || v->kind == VERDICT_SKIP || v->kind == VERDICT_INCONCLUSIVE)
+                verdict_set(v, VERDICT_FAIL, CLEANUP_TEXT, measured, budget);
+        else
+                verdict_add_detail(v, CLEANUP_TEXT, measured, budget);
+}
+
+void judge_settle(struct job *job, const struct evidence *e, const struct expect_search *search)
+{
+        if (job->cancelled)
+                verdict_set(&job->verdict, VERDICT_CANCELLED, "cancelled");
+        else
+                expect_judge(&job->spec.expect, search, &job->verdict, job->spec.sched_name);
+        judge_cleanup(job, e);
 }

@@ -47,6 +47,7 @@ static int prepare_shape(struct prepared *p, struct kernel *k, struct kt_error *
                 .topology = p->spec->topology,
                 .memory_mib = p->spec->memory_mib,
                 .accel = p->accel,
+                .kargs = p->spec->kargs,
                 .report = &p->report,
                 .qemu_path = p->config->qemu_path,
         };
@@ -89,11 +90,41 @@ static int prepare_guest(struct prepared *p, struct kt_error *reterr)
         return r;
 }
 
+static const struct prepared_file *find_file(const struct prepared *p, const char *guest_path)
+{
+        for (size_t i = 0; i < p->n_files; i++)
+                if (strcmp(p->files[i].guest_path, guest_path) == 0)
+                        return &p->files[i];
+        return NULL;
+}
+
+/* Is what has come for a place the same as what is there? */
+static int check_same(const struct prepared_file *there, int fd, uint64_t size, const char *name,
+                      struct kt_error *reterr)
+{
+        char ours[65], theirs[65];
+        int r = 0;
+
+        if (there->size == size) {
+                r = file_hash(there->fd, ours);
+                if (r >= 0)
+                        r = file_hash(fd, theirs);
+        }
+        if (r < 0)
+                return kt_error_set(reterr, r, KT_E_BAD_FILE, "cannot read %s: %s", name, strerror(-r));
+        if (there->size == size && strcmp(ours, theirs) == 0)
+                return 0;
+        return kt_error_set(reterr, -EEXIST, KT_E_BAD_FILE,
+                            "duplicate file: two that differ are to be %s in the guest, %s and %s",
+                            there->guest_path, there->name, name);
+}
+
 /* Take over an open file. name is for messages. */
 static int add_file(struct prepared *p, const char *guest_path, int fd, int mode, const char *name,
                     struct kt_error *reterr)
 {
         _cleanup_close_ int owned = fd;
+        const struct prepared_file *there = find_file(p, guest_path);
         struct prepared_file *grown;
         struct stat st;
 
@@ -102,44 +133,50 @@ static int add_file(struct prepared *p, const char *guest_path, int fd, int mode
                                     strerror(errno));
         if (!S_ISREG(st.st_mode))
                 return kt_error_set(reterr, -EINVAL, KT_E_BAD_FILE, "%s is no regular file", name);
+        if (there)
+                return check_same(there, owned, (uint64_t)st.st_size, name, reterr);
         grown = realloc(p->files, (p->n_files + 1) * sizeof(*grown));
         if (!grown)
                 return oom(reterr);
         p->files = grown;
         struct prepared_file *f = &grown[p->n_files];
         *f = (struct prepared_file){.guest_path = strdup(guest_path),
+                                    .name = strdup(name),
                                     .fd = TAKE_FD(owned),
                                     .size = (uint64_t)st.st_size,
                                     .mode = (unsigned)(mode >= 0 ? mode : (int)(st.st_mode & 07777))};
         p->n_files++;
-        return f->guest_path ? 0 : oom(reterr);
+        return f->guest_path && f->name ? 0 : oom(reterr);
 }
 
-/* A scheduler by path: with the caller's rights, and its libraries as the loader would find them. */
-static int add_scheduler_by_path(struct prepared *p, struct kt_error *reterr)
+/* A guest has one shell and no other interpreter. */
+static int check_interpreter(int fd, const char *path, const char *error_name, struct kt_error *reterr)
 {
-        _cleanup_free_ char *guest_path = NULL;
-        struct kt_elf_deps deps = {};
         char interpreter[KT_SCRIPT_LINE_MAX];
-        const char *base = strrchr(p->spec->sched_path, '/');
+
+        kt_script_interpreter(fd, interpreter);
+        if (!interpreter[0] || strcmp(interpreter, KT_GUEST_SHELL) == 0)
+                return 0;
+        return kt_error_set(reterr, -ENOEXEC, error_name,
+                            "%s is a script for %s, and a guest has only " KT_GUEST_SHELL
+                            " (busybox): write it for that, or give a program",
+                            path, interpreter);
+}
+
+/* A scheduler or a test's program by path: with the caller's rights, and its libraries as the loader would
+ * find them. */
+static int add_program(struct prepared *p, const char *path, const char *guest_path, const char *error_name,
+                       struct kt_error *reterr)
+{
+        struct kt_elf_deps deps = {};
         int r;
 
-        r = kt_elf_deps_collect(p->spec->sched_path, NULL, KT_E_BAD_SCHEDULER, KT_E_LIBRARY_NOT_FOUND, &deps,
-                                reterr);
+        r = kt_elf_deps_collect(path, NULL, error_name, KT_E_LIBRARY_NOT_FOUND, &deps, reterr);
         if (r < 0)
                 return r;
-        kt_script_interpreter(deps.program.fd, interpreter);
-        if (interpreter[0] && strcmp(interpreter, KT_GUEST_SHELL) != 0) {
-                r = kt_error_set(reterr, -ENOEXEC, KT_E_BAD_SCHEDULER,
-                                 "%s is a script for %s, and a guest has only " KT_GUEST_SHELL
-                                 " (busybox): write it for that, or give a program",
-                                 p->spec->sched_path, interpreter);
-                kt_elf_deps_done(&deps);
-                return r;
-        }
-        guest_path = kt_path_join(KT_GUEST_BIN_DIR, base ? base + 1 : p->spec->sched_path);
-        r = guest_path ? add_file(p, guest_path, TAKE_FD(deps.program.fd), 0755, p->spec->sched_path, reterr)
-                       : oom(reterr);
+        r = check_interpreter(deps.program.fd, path, error_name, reterr);
+        if (r >= 0)
+                r = add_file(p, guest_path, TAKE_FD(deps.program.fd), 0755, path, reterr);
         for (size_t i = 0; r >= 0 && i < deps.n_files; i++) {
                 struct kt_elf_file *f = &deps.files[i];
                 _cleanup_free_ char *lib =
@@ -152,12 +189,15 @@ static int add_scheduler_by_path(struct prepared *p, struct kt_error *reterr)
 
 static int prepare_files(struct prepared *p, struct kt_error *reterr)
 {
+        const struct job_spec *spec = p->spec;
         int r = 0;
 
-        if (p->spec->sched_path)
-                r = add_scheduler_by_path(p, reterr);
-        for (size_t i = 0; r >= 0 && i < p->spec->n_files; i++) {
-                struct job_file *f = &p->spec->files[i];
+        if (spec->sched_path)
+                r = add_program(p, spec->sched_path, spec->sched_program, KT_E_BAD_SCHEDULER, reterr);
+        if (r >= 0 && spec->test_path)
+                r = add_program(p, spec->test_path, spec->test_program, KT_E_BAD_FILE, reterr);
+        for (size_t i = 0; r >= 0 && i < spec->n_files; i++) {
+                struct job_file *f = &spec->files[i];
                 int fd = f->path ? open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : TAKE_FD(f->fd);
 
                 if (fd < 0)
@@ -168,15 +208,11 @@ static int prepare_files(struct prepared *p, struct kt_error *reterr)
         return r;
 }
 
-static int name_scheduler(struct prepared *p, struct kt_error *reterr)
+static int hash_scheduler(struct prepared *p, struct kt_error *reterr)
 {
-        if (!p->spec->sched_name)
-                return 0;
-        /* The program is the first file, whichever way it came. */
-        p->sched_guest_path = p->n_files > 0 ? strdup(p->files[0].guest_path) : NULL;
-        if (!p->sched_guest_path)
-                return oom(reterr);
-        int r = file_hash(p->files[0].fd, p->sched_sha256);
+        const struct prepared_file *f = p->spec->sched_program ? find_file(p, p->spec->sched_program) : NULL;
+        int r = f ? file_hash(f->fd, p->sched_sha256) : 0;
+
         if (r < 0)
                 return kt_error_set(reterr, r, KT_E_BAD_FILE, "cannot read scheduler %s: %s",
                                     p->spec->sched_name, strerror(-r));
@@ -185,7 +221,7 @@ static int name_scheduler(struct prepared *p, struct kt_error *reterr)
 
 static bool needs_rights(const struct job_spec *spec)
 {
-        bool any = spec->sched_path != NULL;
+        bool any = spec->sched_path || spec->test_path;
 
         for (size_t i = 0; i < spec->n_files; i++)
                 any |= spec->files[i].path != NULL;
@@ -205,7 +241,7 @@ void prepare_work(struct prepared *p)
                 caller_rights_drop(&rights);
         }
         if (r >= 0)
-                r = name_scheduler(p, &p->error);
+                r = hash_scheduler(p, &p->error);
         if (r >= 0)
                 r = prepare_guest(p, &p->error);
         p->result = r;
@@ -224,9 +260,9 @@ void prepared_done(struct prepared *p)
         kt_closep(&p->lease_fd);
         for (size_t i = 0; i < p->n_files; i++) {
                 free(p->files[i].guest_path);
+                free(p->files[i].name);
                 kt_closep(&p->files[i].fd);
         }
         free(p->files);
-        free(p->sched_guest_path);
         kt_error_done(&p->error);
 }

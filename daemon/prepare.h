@@ -16,7 +16,8 @@
 
 struct prepared_file {
         char *guest_path;
-        int fd; /* owned */
+        char *name; /* where it came from, for messages */
+        int fd;     /* owned */
         uint64_t size;
         unsigned mode;
 };
@@ -36,7 +37,6 @@ struct prepared {
         int lease_fd;
         struct prepared_file *files;
         size_t n_files;
-        char *sched_guest_path; /* NULL without a scheduler */
         char sched_sha256[65];
         int result;
         struct kt_error error;

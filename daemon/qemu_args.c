@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,8 +135,12 @@ static void add_channels(struct args *a, const struct qemu_args_params *p)
 static char *kernel_line(const struct shape *s)
 {
         _cleanup_free_ char *line = qemu_args_kernel_line(&s->layout);
+        char tsc[32] = "";
 
-        return line && s->tsc_khz ? kt_format("%s tsc_early_khz=%u", line, s->tsc_khz) : TAKE_PTR(line);
+        if (s->tsc_khz)
+                snprintf(tsc, sizeof(tsc), " tsc_early_khz=%u", s->tsc_khz);
+        /* The job's last: what it may set is not among ours. */
+        return line ? kt_format("%s%s%s%s", line, tsc, s->kargs ? " " : "", s->kargs ? s->kargs : "") : NULL;
 }
 
 static void add_past(struct args *a, const struct qemu_args_params *p)

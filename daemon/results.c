@@ -18,9 +18,6 @@
 #include "server.h"
 #include "worker.h"
 
-/* Of all a job's logs together; a scheduler that prints without end must not fill the disk. */
-#define RESULTS_BYTES_MAX (256U * 1024U * 1024U)
-
 /* What a scheduler prints is its author's: theirs alone, also where a daemon serves many. The parent is
  * there but for the first time. */
 static int make_folder(char *dir)
@@ -80,7 +77,7 @@ static const char *file_of(enum event_stream stream)
         switch (stream) {
         case STREAM_SCHEDULER_STDOUT:
         case STREAM_SCHEDULER_STDERR:
-                return "scheduler.log";
+                return SCHEDULER_LOG;
         case STREAM_KERNEL:
                 return "kernel.log";
         case STREAM_BUILD:

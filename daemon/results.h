@@ -14,6 +14,12 @@
 
 struct job;
 
+/* Of all a job's logs together; a scheduler that prints without end must not fill the disk. */
+#define RESULTS_BYTES_MAX (256U * 1024U * 1024U)
+
+/* What the scheduler printed, stdout and stderr as they came. */
+#define SCHEDULER_LOG "scheduler.log"
+
 /* Make the folder and set job->result_dir. -ENOSPC and the like become KT_E_IO naming the folder. */
 int results_open(struct job *job, struct kt_error *reterr);
 

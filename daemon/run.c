@@ -11,6 +11,7 @@
 #include "../common/log.h"
 #include "../proto/errors.h"
 #include "../proto/guestmsg.h"
+#include "agent_event.h"
 #include "guest.h"
 #include "job.h"
 #include "job_message.h"
@@ -33,7 +34,10 @@ struct run {
         uv_timer_t timeout, sample;
         int n_handles; /* timers not yet closed */
 
-        bool awake;        /* it has said HELLO */
+        bool awake;     /* it has said HELLO */
+        bool concluded; /* it has been judged; what may be left is to search the log: */
+        struct expect_search search;
+        char *log_path, *words;
         uint64_t start_ns; /* uv_hrtime when QEMU was started */
         struct evidence seen;
 };
@@ -56,6 +60,9 @@ static void free_if_over(struct run *run)
                 return;
         prepared_done(&run->prep);
         evidence_done(&run->seen);
+        kt_error_done(&run->search.error);
+        free(run->log_path);
+        free(run->words);
         free(run);
         s->n_runs--;
         server_changed(s);
@@ -116,11 +123,58 @@ static bool try_another_way(struct run *run, enum guest_end end, const struct kt
         return true;
 }
 
+static void settle(struct run *run)
+{
+        judge_settle(run->job, &run->seen, &run->search);
+        finish(run);
+}
+
+static void on_search(void *data)
+{
+        struct run *run = data;
+
+        expect_search(&run->search);
+}
+
+static void on_searched(void *data, int status)
+{
+        struct run *run = data;
+        kt_log_scope(job_log_context(run->job));
+
+        if (status < 0)
+                kt_error_set(&run->search.error, status, KT_E_INTERNAL,
+                             "what the scheduler printed was not searched");
+        settle(run);
+}
+
+/* The log of a scheduler that was to fail is searched where that does not hold up the others. false: it need
+ * not be, or could not be begun, which is the search's error then. */
+static bool begin_search(struct run *run)
+{
+        struct job *job = run->job;
+        int r;
+
+        if (!expect_wants_search(&job->spec.expect, &job->verdict))
+                return false;
+        run->log_path = kt_path_join(job->result_dir, SCHEDULER_LOG);
+        run->words = judge_kernel_words(&job->verdict);
+        run->search = (struct expect_search){
+                .expect = &job->spec.expect, .log_path = run->log_path, .words = run->words};
+        r = run->log_path && run->words ? worker_run(&run->server->loop, on_search, on_searched, run)
+                                        : -ENOMEM;
+        if (r < 0)
+                kt_error_set(&run->search.error, r, KT_E_INTERNAL, "cannot search the log: %s",
+                             strerror(-r));
+        return r >= 0;
+}
+
 static void conclude(struct run *run, enum guest_end end, const struct kt_error *err, const char *console)
 {
         job_say(run->job, EVENT_GUEST, "gone", "guest gone");
+        run->concluded = true;
         judge(run->job, &run->seen, end, err, console);
-        finish(run);
+        if (!begin_search(run))
+                settle(run);
 }
 
 static void on_gone(void *userdata, enum guest_end end, const struct kt_error *err)
@@ -130,7 +184,7 @@ static void on_gone(void *userdata, enum guest_end end, const struct kt_error *e
 
         metrics_guest_failed(&run->server->metrics, end);
         run->guest = NULL;
-        if (run->job) {
+        if (run->job && !run->concluded) {
                 kt_log_scope(job_log_context(run->job));
 
                 if (try_another_way(run, end, err))
@@ -171,7 +225,7 @@ static void hand_over(struct run *run)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         _cleanup_free_ struct guest_item *items = calloc(run->prep.n_files + 1, sizeof(*items));
-        _cleanup_free_ char *json = job_message(&run->job->spec, run->job->id, run->prep.sched_guest_path);
+        _cleanup_free_ char *json = job_message(&run->job->spec, run->job->id, run->prep.accel == ACCEL_TCG);
 
         if (!items || !json) {
                 kt_error_set(&err, -ENOMEM, KT_E_INTERNAL, "out of memory");
@@ -253,46 +307,15 @@ static void on_hello(struct run *run, const struct kt_frame *frame)
 static void on_agent_event(struct run *run, const struct kt_frame *frame)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
-        const char *name = run->job->spec.sched_name ? run->job->spec.sched_name : "EEVDF";
         struct guest_event e;
 
         if (guest_event_parse(frame, &e, &err) < 0) {
                 give_up(run, &err);
                 return;
         }
-        if (strcmp(e.kind, "sched_started") == 0)
-                job_say(run->job, EVENT_SCHEDULER, "starting", "%s starts", name);
-        else if (strcmp(e.kind, "sched_attached") == 0) {
-                run->seen.attached = true;
-                struct event *ev = job_event_new(run->job, EVENT_SCHEDULER);
-                if (ev) {
-                        ev->state = "attached";
-                        ev->ops = strdup(e.ops);
-                        ev->message = kt_format("%s attached as '%s' after %lld ms", name, e.ops,
-                                                (long long)e.took_ms);
-                        job_publish(run->job, ev);
-                }
-        } else if (strcmp(e.kind, "workload_started") == 0 || strcmp(e.kind, "workload_stopped") == 0) {
-                bool begin = strcmp(e.kind, "workload_started") == 0;
-
-                if (begin)
-                        run->seen.workload_ms = uv_now(&run->job->server->loop);
-                if (begin && e.t_ns > 0)
-                        delay_log_tie(&run->seen.delays, host_ns(), (uint64_t)e.t_ns);
+        agent_event(run->job, &run->seen, &e);
+        if (strncmp(e.kind, "workload_", 9) == 0)
                 on_sample(&run->sample);
-                struct event *ev = job_event_new(run->job, EVENT_STEP);
-                if (ev) {
-                        ev->state = begin ? "begin" : "end";
-                        ev->step = "workload";
-                        ev->message = kt_format(begin ? "workload %s for %llu ms" : "workload %s ended",
-                                                run->job->spec.scenario ? run->job->spec.scenario : "",
-                                                (unsigned long long)run->job->spec.duration_ms);
-                        job_publish(run->job, ev);
-                }
-        } else if (strcmp(e.kind, "sched_stopping") == 0)
-                job_say(run->job, EVENT_SCHEDULER, "stopping", "%s is told to stop", name);
-        else if (strcmp(e.kind, "note") == 0)
-                verdict_add_detail(&run->job->verdict, "%s", e.text);
 }
 
 static void on_output(struct run *run, const struct kt_frame *frame)
@@ -337,6 +360,7 @@ static void on_result(struct run *run, const struct kt_frame *frame)
                 return;
         }
         run->seen.have_report = true;
+        run->seen.result_ns = uv_hrtime();
         on_sample(&run->sample);
         guest_stop(run->guest);
         conclude(run, GUEST_END_STOPPED, NULL, NULL);

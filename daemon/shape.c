@@ -131,7 +131,22 @@ static char *make_text(const struct shape *s)
         char topology[TOPOLOGY_TEXT_MAX];
 
         topology_format(&s->topology, topology);
-        return kt_format("%s/%s/%uM/%s", s->kernel->key, topology, s->memory_mib, accel_name(s->accel));
+        return kt_format("%s/%s/%uM/%s%s%s", s->kernel->key, topology, s->memory_mib, accel_name(s->accel),
+                         s->kargs ? " " : "", s->kargs ? s->kargs : "");
+}
+
+/* In one string. NULL when memory is out. */
+static char *join(char *const *kargs)
+{
+        char *all = strdup(kargs[0]);
+
+        for (size_t i = 1; all && kargs[i]; i++) {
+                char *longer = kt_format("%s %s", all, kargs[i]);
+
+                free(all);
+                all = longer;
+        }
+        return all;
 }
 
 int shape_new(const struct shape_params *params, struct kernel *kernel, char *initramfs_path,
@@ -155,6 +170,8 @@ int shape_new(const struct shape_params *params, struct kernel *kernel, char *in
                 .initramfs_path = initramfs_path,
         };
         r = plan_memory(s, reterr);
+        if (r >= 0 && params->kargs && params->kargs[0] && !(s->kargs = join(params->kargs)))
+                r = oom(reterr);
         if (r >= 0 && !(s->text = make_text(s)))
                 r = oom(reterr);
         if (r >= 0)
@@ -182,6 +199,7 @@ void shape_unref(struct shape *s)
                 return;
         kernel_free(s->kernel);
         free(s->initramfs_path);
+        free(s->kargs);
         free(s->text);
         free(s);
 }

@@ -22,6 +22,7 @@ struct shape {
         struct topology topology;
         unsigned memory_mib;
         enum accel accel;
+        char *kargs;         /* further ones for its kernel, a blank between them; NULL: none */
         bool tcg_one_thread; /* accel_report's */
         unsigned tsc_khz;    /* what a kernel that boots is told of its counter (tsc.h); 0: nothing */
         struct kernel *kernel;
@@ -32,7 +33,8 @@ struct shape {
          * line, and what the guest sees of the host: under kvm its processor and kernel, under tcg how fast
          * its counter counts. */
         char key[SHAPE_KEY_SIZE];
-        /* For people: "6.18.15+deb13-cloud-amd64-deb-x86_64/1n1l2c1t/256M/tcg". */
+        /* For people: "6.18.15+deb13-cloud-amd64-deb-x86_64/1n1l2c1t/256M/tcg", and with
+         * kargs " threadirqs isolcpus=1" behind it. */
         char *text;
 };
 
@@ -40,6 +42,7 @@ struct shape_params {
         struct topology topology;
         unsigned memory_mib;
         enum accel accel;
+        char *const *kargs; /* NULL-terminated; NULL: none. Each has passed kt_karg_check() */
         const struct accel_report *report;
         const char *qemu_path;
 };

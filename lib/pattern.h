@@ -27,3 +27,7 @@ unsigned kt_pattern_groups(const struct kt_pattern *p);
  * text), -ENOMEM. */
 int kt_pattern_find(const struct kt_pattern *p, const char *text, size_t size, size_t from, unsigned group,
                     size_t *ret_begin, size_t *ret_end);
+
+/* Is it anywhere in the text? The same, and -ETIMEDOUT when that takes longer than so many ms. For texts of
+ * which the size is not known beforehand. */
+int kt_pattern_find_within(const struct kt_pattern *p, const char *text, size_t size, unsigned ms);

@@ -39,6 +39,7 @@ static const char *const reserved[] = {
         "root",
         "rootfstype",
         "tsc",
+        "tsc_early_khz",
 };
 
 /* The kernel takes '-' and '_' for the same. */

@@ -103,6 +103,38 @@ START_TEST(backtracking_has_a_bound)
 }
 END_TEST
 
+/* Longer than what is looked at between two looks at the clock. */
+START_TEST(a_long_text_is_searched_to_its_end)
+{
+        enum { SIZE = 3000000 };
+        struct kt_pattern *p = compiled("x[0-9]+$");
+        char *text = malloc(SIZE);
+
+        memset(text, 'x', SIZE);
+        ck_assert_int_eq(kt_pattern_find_within(p, text, SIZE, 10000), 0);
+        memcpy(text + SIZE - 5, "x1234", 5);
+        ck_assert_int_eq(kt_pattern_find_within(p, text, SIZE, 10000), 1);
+        ck_assert_int_eq(kt_pattern_find_within(p, text, 0, 10000), 0);
+        free(text);
+        kt_pattern_free(p);
+}
+END_TEST
+
+/* Each place takes long, none too long, and there are many. */
+START_TEST(a_long_search_has_an_end)
+{
+        enum { SIZE = 4000000 };
+        struct kt_pattern *p = compiled("(a|aa)+b");
+        char *text = malloc(SIZE);
+
+        for (int i = 0; i < SIZE; i++)
+                text[i] = i % 16 == 0 ? 'c' : i % 1024 == 1 ? 'b' : 'a';
+        ck_assert_int_eq(kt_pattern_find_within(p, text, SIZE - 1, 1), -ETIMEDOUT);
+        free(text);
+        kt_pattern_free(p);
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("pattern");
@@ -114,6 +146,8 @@ int main(void)
         tcase_add_test(tc, groups_are_where_they_are);
         tcase_add_test(tc, bytes_that_are_no_text_are_searched_as_well);
         tcase_add_test(tc, backtracking_has_a_bound);
+        tcase_add_test(tc, a_long_text_is_searched_to_its_end);
+        tcase_add_test(tc, a_long_search_has_an_end);
         suite_add_tcase(s, tc);
         return suite_run(s);
 }

@@ -4,7 +4,10 @@
 
 #include "../../daemon/qemu_args.h"
 #include "../../proto/errors.h"
+#include "../../proto/kargs.h"
 #include "../lib/suite.h"
+
+static char *kargs; /* of the guests that are made; NULL: none */
 
 static char **make(struct topology t, enum accel accel, bool devmem)
 {
@@ -15,6 +18,7 @@ static char **make(struct topology t, enum accel accel, bool devmem)
                 .accel = accel,
                 .kernel = &kernel,
                 .initramfs_path = (char *)"/k/initramfs",
+                .kargs = kargs,
         };
         const struct qemu_args_params params = {
                 .qemu_path = "/bin/qemu",
@@ -171,6 +175,37 @@ START_TEST(a_kernel_without_devmem_is_told_of_none)
 }
 END_TEST
 
+START_TEST(what_a_job_tells_the_kernel_comes_last)
+{
+        static const char words[] = " threadirqs isolcpus=1";
+        const char *line;
+        char **argv;
+
+        kargs = (char *)words + 1;
+        argv = make((struct topology){1, 1, 1, 1}, ACCEL_TCG, true);
+        line = value(argv, "-append", 0);
+        ck_assert_str_eq(line + strlen(line) - strlen(words), words);
+        qemu_args_free(argv);
+        kargs = NULL;
+}
+END_TEST
+
+/* The list of what a job may not set has all that is set here. */
+START_TEST(what_is_told_here_is_nobody_elses)
+{
+        char **argv = make((struct topology){1, 1, 1, 1}, ACCEL_TCG, true), *line, *save = NULL;
+        unsigned n = 0;
+
+        line = strdup(value(argv, "-append", 0));
+        for (char *word = strtok_r(line, " ", &save); word; word = strtok_r(NULL, " ", &save), n++)
+                ck_assert_msg(kt_karg_check(word, NULL) < 0, "%s could be set by a job", word);
+        ck_assert_uint_gt(n, 10);
+        ck_assert_int_lt(kt_karg_check("tsc_early_khz=1", NULL), 0);
+        free(line);
+        qemu_args_free(argv);
+}
+END_TEST
+
 START_TEST(apic_ids_end_under_tcg)
 {
         const struct topology fits = {1, 15, 8, 2}, last = {1, 1, 255, 1}, beyond = {1, 14, 9, 2};
@@ -199,6 +234,8 @@ int main(void)
         tcase_add_test(c, the_kernel_is_told_where_the_mailbox_is);
         tcase_add_test(c, the_kernel_is_told_how_fast_its_counter_is);
         tcase_add_test(c, a_kernel_without_devmem_is_told_of_none);
+        tcase_add_test(c, what_a_job_tells_the_kernel_comes_last);
+        tcase_add_test(c, what_is_told_here_is_nobody_elses);
         tcase_add_test(c, apic_ids_end_under_tcg);
         suite_add_tcase(s, c);
         return suite_run(s);

@@ -133,6 +133,12 @@ START_TEST(the_text_is_for_people)
         _shape_ struct shape *s = new_shape(&in);
 
         ck_assert_str_eq(s->text, "6.99.0-deb-x86_64/2n4l2c1t/256M/tcg");
+        in.params.kargs = (char *const[]){(char *)"threadirqs", (char *)"isolcpus=1", NULL};
+        _shape_ struct shape *other = new_shape(&in);
+        ck_assert_str_eq(other->text, "6.99.0-deb-x86_64/2n4l2c1t/256M/tcg threadirqs isolcpus=1");
+        in.params.kargs = (char *const[]){NULL};
+        _shape_ struct shape *same = new_shape(&in);
+        ck_assert_str_eq(same->key, s->key);
 }
 END_TEST
 
@@ -256,6 +262,13 @@ static void no_devmem(struct input *in)
         in->kernel.devmem = false;
 }
 
+static void further_kargs(struct input *in)
+{
+        static char *const kargs[] = {(char *)"threadirqs", NULL};
+
+        in->params.kargs = kargs;
+}
+
 static const struct change {
         const char *name;
         void (*make)(struct input *in);
@@ -268,6 +281,7 @@ static const struct change {
         {"threads", other_threads},
         {"memory", other_memory},
         {"the accelerator", kvm},
+        {"what its kernel is told besides", further_kargs},
         {"tcg on one thread", one_thread},
         {"the host's counter", other_counter},
         {"QEMU's version", other_qemu_version},

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What a request sets in its guest and what it expects: kargs, sysctls, cgroup_parent, checks, expect. */
+
+#include <json-c/json.h>
+
+#include "job_spec.h"
+
+/* All of them, from the parameters of Submit. Errors name the field. */
+int job_setting_take(struct json_object *parameters, struct job_spec *spec, struct kt_error *reterr);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "job_spec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/cleanup.h"
+
+void job_strings_free(char **list)
+{
+        for (char **s = list; s && *s; s++)
+                free(*s);
+        free(list);
+}
+
+void job_spec_done(struct job_spec *spec)
+{
+        free(spec->sched_name);
+        job_strings_free(spec->sched_args);
+        free(spec->sched_path);
+        free(spec->sched_program);
+        job_strings_free(spec->sched_enable);
+        job_strings_free(spec->sched_disable);
+        free(spec->scenario);
+        free(spec->test_name);
+        free(spec->test_path);
+        free(spec->test_program);
+        free(spec->label);
+        for (size_t i = 0; i < spec->n_files; i++) {
+                free(spec->files[i].guest_path);
+                free(spec->files[i].path);
+                kt_closep(&spec->files[i].fd);
+        }
+        free(spec->files);
+        free(spec->command);
+        free(spec->kernel);
+        job_strings_free(spec->kargs);
+        for (size_t i = 0; i < spec->n_sysctls; i++) {
+                free(spec->sysctls[i].key);
+                free(spec->sysctls[i].value);
+        }
+        free(spec->sysctls);
+        free(spec->cgroup_parent);
+        free(spec->accel);
+        expect_done(&spec->expect);
+        build_spec_free(spec->build);
+        memset(spec, 0, sizeof(*spec));
+}
+
+const char *job_spec_title(const struct job_spec *spec)
+{
+        return spec->test_name ? spec->test_name : spec->scenario ? spec->scenario : "";
+}
