@@ -236,6 +236,13 @@ static char *make_cgroup(void)
         return NULL;
 }
 
+static bool has_cpu_controller(const char *dir)
+{
+        _cleanup_free_ char *weight = kt_path_join(dir, "cpu.weight");
+
+        return access(weight, F_OK) == 0;
+}
+
 static bool seen_in[2];
 
 static bool was_in_both(const struct work_crew *c)
@@ -255,12 +262,14 @@ START_TEST(cgroup_churn_moves_between_two_below_its_own)
         const struct ktstr_work work = ktstr_cgroup_churn(0);
         _cleanup_free_ char *dir = make_cgroup();
         struct work_crew c;
+        bool has_cpu;
 
         ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
         if (!dir) {
                 printf("CgroupChurn skipped: no cgroup can be made here\n");
                 return;
         }
+        has_cpu = has_cpu_controller(dir);
         expected_wakes = NO_WAKES;
         work_crew_start(&c, &work, 3, dir);
         work_crew_until(&c, all_progressed, "a worker makes no progress");
@@ -268,7 +277,10 @@ START_TEST(cgroup_churn_moves_between_two_below_its_own)
         work_crew_stop(&c);
         for (unsigned i = 0; i < 2; i++) {
                 _cleanup_free_ char *child = kt_path_join(dir, i == 0 ? "churn_a" : "churn_b");
+                _cleanup_free_ char *weight = kt_path_join(child, "cpu.weight");
 
+                /* Else a scheduler is told of no move. */
+                ck_assert_int_eq(access(weight, F_OK) == 0, has_cpu);
                 ck_assert_int_eq(rmdir(child), 0);
         }
         ck_assert_int_eq(rmdir(dir), 0);
