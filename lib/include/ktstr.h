@@ -218,7 +218,7 @@ struct ktstr_test {
                 .file = __FILE__, .line = __LINE__, .name = #ident_, .func = ident_, __VA_ARGS__};          \
         static const struct ktstr_test *const ktstr_test_entry_##ident_##_ KTSTR_SECTION_("ktstr_tests") =  \
                 &ktstr_test_##ident_##_;                                                                    \
-        static enum ktstr_outcome ident_(struct ktstr_ctx *ctx)
+        static enum ktstr_outcome ident_(struct ktstr_ctx *ctx __attribute__((unused)))
 
 /* What the library's main() is. A program that has its own (it then is the one that is linked) returns this
  * from it when it was started with arguments that are not its own. */
