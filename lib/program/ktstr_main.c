@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a test program does when it is started: list itself, be a test's body, or hand itself to ktstrctl. */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +12,7 @@
 
 #include "../../common/cleanup.h"
 #include "../../proto/bodymsg.h"
+#include "../body/body.h"
 #include "list.h"
 #include "program.h"
 #include "validate.h"
@@ -36,6 +39,43 @@ static int list(const struct program *p)
         json_object_put(o);
         findings_done(&wrong);
         return r;
+}
+
+/* The body's end of its conversation: what the environment names, once. */
+static int conversation_fd(void)
+{
+        const char *text = getenv(KT_BODY_FD_ENV);
+        char *end = NULL;
+        long fd = text ? strtol(text, &end, 10) : -1;
+
+        if (!text || !*text || *end || fd < 0 || fd > INT_MAX || fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0)
+                return -1;
+        unsetenv(KT_BODY_FD_ENV);
+        return (int)fd;
+}
+
+/* Be the body of one test. Does not go through exit(): what else is in the program has no part in it. */
+static int body(const char *name)
+{
+        struct program p = program_read();
+        const struct ktstr_test *test = program_find_test(&p, name);
+        int fd = conversation_fd();
+
+        program_done(&p);
+        if (!test)
+                fprintf(stderr, "%s: there is no test '%s'\n", program_invocation_short_name, name);
+        else if (fd < 0)
+                fprintf(stderr, "%s: %s is how a test is started in its guest; to run it: ktstrctl test\n",
+                        program_invocation_short_name, KT_BODY_OPTION);
+        else
+                _exit(ktstr_body_main(fd, test->func, test));
+        return STATUS_USAGE;
+}
+
+static int usage(const char *option, const char *what)
+{
+        fprintf(stderr, "%s: %s takes %s\n", program_invocation_short_name, option, what);
+        return STATUS_USAGE;
 }
 
 /* This program for ktstrctl, as it was typed where that is a path. */
@@ -85,21 +125,20 @@ static int hand_over(int argc, char **argv)
         return STATUS_UNAVAILABLE;
 }
 
+static int list_this(void)
+{
+        struct program p = program_read();
+        int r = list(&p);
+
+        program_done(&p);
+        return r;
+}
+
 int ktstr_main(int argc, char **argv)
 {
-        struct program p;
-        int r;
-
-        if (argc > 1 && strcmp(argv[1], KT_LIST_OPTION) == 0) {
-                if (argc > 2) {
-                        fprintf(stderr, "%s: %s takes nothing else\n", program_invocation_short_name,
-                                KT_LIST_OPTION);
-                        return STATUS_USAGE;
-                }
-                p = program_read();
-                r = list(&p);
-                program_done(&p);
-                return r;
-        }
+        if (argc > 1 && strcmp(argv[1], KT_LIST_OPTION) == 0)
+                return argc == 2 ? list_this() : usage(KT_LIST_OPTION, "nothing else");
+        if (argc > 1 && strcmp(argv[1], KT_BODY_OPTION) == 0)
+                return argc == 3 ? body(argv[2]) : usage(KT_BODY_OPTION, "the name of a test");
         return hand_over(argc, argv);
 }

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Programs that declare tests, by themselves: what they say they declare, what is wrong with it, and how they start."""
 
+import contextlib
 import json
 import os
 import pathlib
 import re
+import shutil
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -153,15 +156,12 @@ class Wrong(unittest.TestCase):
 
 class Start(unittest.TestCase):
     def setUp(self):
-        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()) if hasattr(self, "enterContext") else self.temporary())
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
         self.ktstrctl = self.folder / "ktstrctl"
         self.ktstrctl.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\nexit 7\n')
         self.ktstrctl.chmod(0o755)
-
-    def temporary(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        return folder.name
 
     def test_it_hands_itself_to_ktstrctl(self):
         for args in ((), ("--tap", "--filter", "a b"), ("--help",)):
@@ -191,6 +191,139 @@ class Start(unittest.TestCase):
     def test_a_main_of_its_own_is_the_one_that_runs(self):
         self.assertEqual(run("own_main", "--own").stdout, "own\n")
         self.assertEqual([t["name"] for t in listed("own_main")["tests"]], ["of_own_main"])
+
+
+class Body(unittest.TestCase):
+    """A test's function in a process of its own, with this test in the agent's place."""
+
+    def converse(self, test):
+        ours, its = socket.socketpair()
+        with ours:
+            ours.settimeout(kt.PATIENCE_S)
+            with its:
+                process = subprocess.Popen([PROGRAMS / "program-good", "--ktstr-body", test], pass_fds=[its.fileno()], stdin=subprocess.DEVNULL,
+                                           stderr=subprocess.PIPE, text=True, env={**os.environ, "KTSTR_BODY_FD": str(its.fileno())})
+            with contextlib.suppress(BrokenPipeError):
+                ours.sendall(json.dumps({"format": 1, "test": test, "duration_ms": 1000, "workers": 2, "watchdog_ms": 1000, "seed": 1,
+                                         "emulated": True}).encode() + b"\n")
+            said = b""
+            with contextlib.suppress(ConnectionResetError):
+                while got := ours.recv(65536):
+                    said += got
+        err = process.communicate(timeout=kt.PATIENCE_S)[1]
+        return process.returncode, [json.loads(line) for line in said.splitlines()], err
+
+    def test_the_function_is_run_and_its_outcome_told(self):
+        status, said, err = self.converse("under_eevdf")
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual([list(line) for line in said], [["result"]])
+        self.assertEqual(said[0]["result"]["outcome"], "pass")
+
+    def test_a_test_that_there_is_not(self):
+        status, said, err = self.converse("nosuch")
+        self.assertEqual((status, said, err), (64, [], "program-good: there is no test 'nosuch'\n"))
+
+    def test_by_hand_it_says_how_a_test_is_run(self):
+        for env in ({}, {"KTSTR_BODY_FD": ""}, {"KTSTR_BODY_FD": "x"}, {"KTSTR_BODY_FD": "99"}):
+            with self.subTest(env=env):
+                result = run("good", "--ktstr-body", "under_eevdf", env=env)
+                self.assertEqual((result.returncode, result.stdout), (64, ""))
+                self.assertIn("to run it: ktstrctl test", result.stderr)
+        self.assertEqual(run("good", "--ktstr-body").returncode, 64)
+
+
+def build_option(name):
+    options = json.loads((kt.BUILD / "meson-info/intro-buildoptions.json").read_text())
+    return next(o["value"] for o in options if o["name"] == name)
+
+
+def compilers():
+    return [path for name in ("gcc", "clang-14", "clang-19", "clang") if (path := shutil.which(name))]
+
+
+@unittest.skipIf(build_option("b_sanitize") != "none", "the library wants the sanitizers of whoever links it")
+class Installed(unittest.TestCase):
+    """The library as a stranger has it: installed, found by pkg-config, compiled with what strangers compile with."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = pathlib.Path(folder.name)
+        cls.stage = kt.install_library(cls.folder)
+        cls.env = dict(os.environ, PKG_CONFIG_PATH=str(cls.stage.pkgconfig))
+
+    def flags(self, *which):
+        return subprocess.run(["pkg-config", *which, "ktstr"], env=self.env, capture_output=True, text=True, check=True).stdout.split()
+
+    def compile(self, cc, *options, sources=("contract.c",), link=()):
+        output = self.folder / "program"
+        command = [cc, *options, "-Wall", "-Wextra", "-Werror", *self.flags("--cflags"), *(str(SOURCES / s) for s in sources), "-o", str(output),
+                   *self.flags("--libs"), *link]
+        result = subprocess.run(command, capture_output=True, text=True)
+        self.assertEqual((result.returncode, result.stderr), (0, ""), " ".join(command))
+        listing = subprocess.run([output, "--ktstr-list"], capture_output=True, text=True)
+        self.assertEqual((listing.returncode, listing.stderr), (0, ""), command)
+        return json.loads(listing.stdout)
+
+    def test_the_headers_are_there_and_no_others(self):
+        headers = {p.name for p in self.stage.headers.iterdir()}
+        self.assertEqual(headers, {p.name for p in (kt.SOURCE / "lib/include").iterdir()})
+        self.assertEqual(self.flags("--cflags-only-I")[0], f"-I{self.stage.headers}")
+
+    def test_every_compiler_takes_it_and_finds_nothing_to_say(self):
+        variants = [["-O0", "-g"], ["-O2"], ["-O2", "-flto"], ["-Os", "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections"], ["-fno-pie", "-no-pie"]]
+        if shutil.which("ld.lld"):
+            variants.append(["-O2", "-fuse-ld=lld", "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections"])
+        for cc in compilers():
+            for std in ("c11", "gnu17"):
+                for variant in variants:
+                    # Each release of LLVM reads its own bitcode only, and the system's ld has a plugin of one.
+                    if "-flto" in variant and "clang" in cc and not shutil.which("ld.lld"):
+                        continue
+                    extra = ["-fuse-ld=lld"] if "-flto" in variant and cc.endswith("clang-14") else []
+                    if "-flto" in variant and "clang" in cc and not extra:
+                        continue
+                    with self.subTest(cc=cc, std=std, variant=variant):
+                        out = self.compile(cc, f"-std={std}", *variant, *extra)
+                        self.assertEqual(out["errors"], [])
+                        self.assertEqual([s["ident"] for s in out["schedulers"]], ["my_sched"])
+                        self.assertEqual([t["name"] for t in out["tests"]], ["basic_steady", "smt_steady", "split", "all_of_it"])
+
+    def test_several_files_are_one_program(self):
+        for options in ([], ["-flto"]):
+            out = self.compile(compilers()[0], "-std=gnu17", "-O2", *options, sources=("good.c", "contract.c", "empty.c"))
+            self.assertEqual(out["errors"], [])
+            self.assertEqual(len(out["tests"]), 12)
+
+    def test_a_main_of_its_own_is_no_second_one(self):
+        self.assertEqual(len(self.compile(compilers()[0], "-std=gnu17", sources=("own_main.c",))["tests"]), 1)
+
+    def test_only_what_the_header_declares_is_visible(self):
+        def names(*args):
+            lines = subprocess.run(["nm", "--defined-only", *args], capture_output=True, text=True, check=True).stdout.splitlines()
+            return {line.split()[2] for line in lines if len(line.split()) == 3}
+
+        declared = "".join(p.read_text() for p in (kt.SOURCE / "lib/include").iterdir())
+        visible = names("--extern-only", str(self.stage.library)) - {"main"}
+        self.assertGreater(len(visible), 10)
+        # The scenarios' names come of a list.
+        scenarios = {f"ktstr_{name}" for name in re.findall(r"^X\((\w+),", declared, re.M)}
+        for name in visible - scenarios:
+            with self.subTest(name=name):
+                self.assertRegex(declared, rf"\b{name}\(")
+        # An author's functions may have any of the names that are inside.
+        inside = {name for name in names(str(self.stage.library)) if re.fullmatch(r"[a-z]\w+", name)} - visible - {"main", "ktstr_main"}
+        self.assertGreater(len(inside), 100)
+        clash = self.folder / "clash.c"
+        clash.write_text("#include <ktstr.h>\nKTSTR_TEST(clashes) { return KTSTR_PASS; }\n" +
+                         "".join(f"int {name}(void); int {name}(void) {{ return 1; }}\n" for name in sorted(inside)))
+        output = self.folder / "clash"
+        result = subprocess.run([compilers()[0], "-std=gnu17", "-fno-builtin", *self.flags("--cflags"), clash, "-o", output, *self.flags("--libs")],
+                                capture_output=True, text=True)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        listing = subprocess.run([output, "--ktstr-list"], capture_output=True, text=True)
+        self.assertEqual([t["name"] for t in json.loads(listing.stdout)["tests"]], ["clashes"])
 
 
 if __name__ == "__main__":

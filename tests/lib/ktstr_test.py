@@ -46,6 +46,25 @@ def wait_until(condition, what, timeout_s=PATIENCE_S):
         time.sleep(0.01)
 
 
+class Library:
+    """libktstr as it was installed: where headers, archive and pkg-config's file are."""
+
+    def __init__(self, root):
+        self.pkgconfig = next(root.rglob("ktstr.pc")).parent
+        self.headers = next(root.rglob("ktstr.h")).parent
+        self.library = next(root.rglob("libktstr.a"))
+
+
+def install_library(folder):
+    """What an author needs of this build, installed below a folder as if that were the root; found there by pkg-config."""
+    subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--tags", "devel", "--destdir", folder], check=True,
+                   stdout=subprocess.DEVNULL)
+    library = Library(pathlib.Path(folder))
+    file = library.pkgconfig / "ktstr.pc"
+    file.write_text(file.read_text().replace("prefix=/", f"prefix={folder}/", 1))
+    return library
+
+
 class Result:
     """What a client said."""
 
