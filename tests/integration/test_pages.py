@@ -473,6 +473,146 @@ class KtstrdConf(unittest.TestCase):
         self.assertEqual(self.keys(self.show("--config", path)), self.shown)
 
 
+class Tests(unittest.TestCase):
+    """What authors go by, against the headers that they include."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.page = Page((MAN / "ktstr-tests.7").read_text())
+        cls.flat = " ".join(cls.page.all_text().split())
+        include = kt.SOURCE / "lib/include"
+        cls.headers = {p.name: p.read_text() for p in include.iterdir()}
+        cls.declared = "".join(cls.headers.values())
+        # Comments name what there is not, too.
+        cls.code = re.sub(r"/\*.*?\*/", "", cls.declared, flags=re.S)
+
+    def items(self, header):
+        return re.findall(r'^X\((\w+), "([^"]+)", "([^"]+)"\)', self.headers[header], re.M)
+
+    def tagged(self, place, tag):
+        """The words under a tag of a list."""
+        text = re.search(rf"^{re.escape(tag)}\n(.*?)(?=^\.TP|\Z)", self.page.text[place], re.M | re.S)
+        self.assertIsNotNone(text, (place, tag))
+        return " ".join(text[1].split())
+
+    def fields(self, struct):
+        """Names of the members of a struct, or of a macro that has members."""
+        body = re.search(rf"(?:\bstruct {struct} \{{(.*?)\n\}};|#define {struct}\b((?:.*\\\n)*.*))", self.code, re.S if struct[0] == "k" else 0)
+        members = re.sub(r"union \{.*\}", "", (body[1] or body[2]).replace("\\\n", "\n"), flags=re.S)
+        return {name for member in members.split(";") if "(" not in member for name in re.findall(r"(\w+)(?=,|$)", member.strip())}
+
+    def test_every_scenario_is_there_with_its_line(self):
+        for _, name, summary in self.items("scenarios.h"):
+            place = "SCENARIOS/" + ("Custom" if name.startswith("custom_") else "Canned")
+            with self.subTest(scenario=name):
+                self.assertTrue(self.tagged(place, name).startswith(summary[0].upper() + summary[1:]), name)
+        shown = self.page.tags["SCENARIOS/Canned"] + self.page.tags["SCENARIOS/Custom"]
+        self.assertEqual(shown, [name for _, name, _ in self.items("scenarios.h")])
+
+    def test_every_work_type_is_there_with_its_parameters(self):
+        sources = "".join(p.read_text() for p in sorted((kt.SOURCE / "lib/work").glob("*.c")))
+        cache = re.search(r"#define CACHE_PARAMS\b((?:.*\\\n)*.*)", sources)[1]
+        sources = sources.replace(".params = CACHE_PARAMS", ".params = " + cache)
+        for _, name, summary in self.items("work_types.h"):
+            with self.subTest(work=name):
+                if name == "Sequence":
+                    self.assertRegex(self.flat, r"Sequence: ktstr_sequence\(")
+                    continue
+                definition = re.search(rf'\.name = "{name}"(.*?);\n', sources, re.S)[1]
+                parameters = re.findall(r'\{\W*"(\w+)", (\d+),', definition)
+                tag = next(t for t in self.page.tags["WORK TYPES"] if t.startswith(f"{name}:"))
+                constructor, shown = re.fullmatch(rf"{name}:  (ktstr_\w+)\((.*)\)", tag).groups()
+                self.assertIn(constructor.removeprefix("ktstr_"), self.declared)
+                self.assertEqual([p for p in shown.split(", ") if p], [p for p, _ in parameters])
+                text = self.tagged("WORK TYPES", tag)
+                self.assertTrue(text.startswith(summary[0].upper() + summary[1:]), text)
+                if parameters:
+                    self.assertIn(f"Default: {', '.join(preset for _, preset in parameters)}.", text)
+        self.assertEqual([t.split(":")[0] for t in self.page.tags["WORK TYPES"]], [name for _, name, _ in self.items("work_types.h")] + ["Custom"])
+
+    def test_every_field_of_a_declaration_is_there(self):
+        tags = {word for tags in self.page.tags.values() for tag in tags for word in re.findall(r"\.(\w+)", tag)}
+        in_text = set(re.findall(r"\.(\w+)", self.flat))
+        for struct, found in (("ktstr_scheduler", tags), ("ktstr_test", tags), ("ktstr_cgroup", tags), ("KTSTR_CHECK_FIELDS", tags),
+                              ("KTSTR_CONSTRAINT_FIELDS", tags), ("ktstr_topology", tags), ("ktstr_payload", in_text), ("ktstr_metric_def", in_text)):
+            fields = self.fields(struct) - {"file", "line", "ident", "func", "works", "n_works", "struct", "constraints_", "args", "name", "binary"}
+            self.assertGreater(len(fields), 3, struct)
+            for field in fields:
+                with self.subTest(struct=struct, field=field):
+                    self.assertIn(field, found)
+
+    def test_every_function_and_macro_is_there(self):
+        shown = set(re.findall(r"\b(?:ktstr|KTSTR)_\w+", self.flat))
+        functions = set(re.findall(r"\b(ktstr_(?!scenario_|custom_)\w+)\(", self.code)) | {"ktstr_custom"}
+        macros = set(re.findall(r"\b(KTSTR_\w*[A-Z0-9])\b", self.code)) - set(re.findall(r"\b(KTSTR_(?:WORK|OP|CPUSET)_\w+)", self.code))
+        # Said in other words, or not for authors.
+        inner = {"ktstr_sequence_of", "KTSTR_UNSET", "KTSTR_CPUS_MAX", "KTSTR_CHECK_FIELDS", "KTSTR_CONSTRAINT_FIELDS", "KTSTR_POLICY_NORMAL"}
+        inner |= {m for m in macros if m.endswith("_UNSET") or m.startswith("KTSTR_POLICY_")}
+        self.assertGreater(len(functions), 50)
+        for name in sorted((functions | macros) - inner):
+            with self.subTest(name=name):
+                self.assertIn(name, shown)
+
+    def test_nothing_else_is_named(self):
+        known = self.declared + "".join(f" ktstr_{function}" for function, _, _ in self.items("scenarios.h"))
+        for name in set(re.findall(r"\b(?:ktstr|KTSTR)_\w*\w", self.flat)) - {"ktstr_scenario_", "ktstr_"}:
+            with self.subTest(name=name):
+                self.assertTrue(re.search(rf"\b{name}\b", known) or f"({name.removeprefix('ktstr_')}," in known, name)
+
+    def test_every_check_is_there_with_its_default_and_its_words(self):
+        table = (kt.SOURCE / "lib/thresholds.c").read_text()
+        names = re.findall(r'^        \{"(\w+)",', table, re.M)
+        shown = [word for tag in self.page.tags["CHECKS"] for word in re.findall(r"\.(\w+)", tag)]
+        self.assertEqual(shown, names)
+        defaults = re.search(r"kt_checks_default.*?\{(.*?)\n\}", table, re.S)[1]
+        for name, value in re.findall(r"\.(\w+) = ([^,]+),", defaults):
+            with self.subTest(check=name):
+                tag = next(t for t in self.page.tags["CHECKS"] if re.search(rf"\.{name}\b", t))
+                numbers = ["on"] if value == "KTSTR_ON" else re.findall(r"\d+", value)
+                for number in numbers:
+                    self.assertRegex(self.tagged("CHECKS", tag), rf"(Default:|under tcg,|and) [\d and]*{number}\b")
+        # What a miss says, as the code would.
+        source = "".join(p.read_text() for p in sorted((kt.SOURCE / "lib").glob("check*.c")))
+        said = [re.escape("".join(re.findall(r'"([^"]*)"', text))) for text in re.findall(r'check_say\w*\([^;"]*((?:"[^"]*"\s*)+)', source)]
+        said += [re.escape("".join(re.findall(r'"([^"]*)"', text))) for text in re.findall(r'"%s %\.4f %s %\.4f[^;]*?(?="(?=,))"', source)]
+        formats = [re.sub(r"%[\d.\\]*(lld|llu|zu|s|f|u)", ".+", s).replace("%%", "%") for s in said]
+        formats.append(r".+ \d+\.\d{4} (below floor|exceeds limit) \d+\.\d{4} \(.+, \d+ of \d+ pages\)")
+        self.assertGreater(len(formats), 10)
+        displays = self.page.displays["CHECKS"]
+        self.assertEqual(len(displays), 13)
+        for display in displays:
+            with self.subTest(display=display):
+                self.assertTrue(any(re.fullmatch(f, display) for f in formats), display)
+
+    def test_the_examples_compile(self):
+        scheduler = ""
+        readme = re.findall(r"^```c\n(.*?)^```", (kt.SOURCE / "README.md").read_text(), re.M | re.S)
+        self.assertTrue(readme)
+        for displays in (readme, *(self.page.displays[place] for place in ("SYNOPSIS", "PAYLOADS", "EXAMPLES"))):
+            for display in displays:
+                if display.startswith("$"):
+                    continue
+                with self.subTest(display=display):
+                    text = display.replace("#include <ktstr.h>", "")
+                    if "KTSTR_SCHEDULER(" in text:
+                        scheduler = "KTSTR_SCHEDULER_EXTERN(my_sched);"
+                    else:
+                        text = f"{scheduler}\n{text}"
+                    result = subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-const-variable", "-Wno-unused-variable",
+                                             "-fsyntax-only", "-x", "c", f"-I{kt.SOURCE / 'lib/include'}", "-"],
+                                            input=f"#include <ktstr.h>\n{text}\n", capture_output=True, text=True)
+                    self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertTrue(scheduler)
+
+    def test_options_and_environment_are_those_of_the_program(self):
+        source = (kt.SOURCE / "lib/program/ktstr_main.c").read_text()
+        self.assertEqual(self.page.tags["ENVIRONMENT"], re.findall(r'getenv\("(\w+)"\)', source))
+        for constant_name in ("KT_LIST_OPTION", "KT_BODY_OPTION"):
+            self.assertIn(constant("proto/bodymsg.h", constant_name), self.page.options("THE PROGRAM"))
+        self.assertIn(constant("lib/program/ktstr_main.c", "STATUS_UNAVAILABLE"), (69,))
+        self.assertIn("69", self.page.text["EXIT STATUS"])
+
+
 class Protocol(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
