@@ -27,5 +27,14 @@ int bundle_add_fd(struct bundle *b, int fd, struct kt_error *reterr);
 int bundle_add(struct bundle *b, const char *guest_path, int fd, mode_t mode, struct kt_error *reterr);
 
 /* Add the libraries of a program, where its loader will find them in the guest. One that is there already is
- * left. */
+ * left; another one of its name is -EEXIST with a text. */
 int bundle_add_libraries(struct bundle *b, struct kt_elf_deps *deps, struct kt_error *reterr);
+
+/* Open a program that is to run in the guest and add its libraries. *ret_fd is the caller's, for one of the
+ * first two. Errors as of kt_elf_deps_collect(), by error_name; -ENOEXEC also for a script that no guest has
+ * the interpreter of. */
+int bundle_open_program(struct bundle *b, const char *path, const char *error_name, int *ret_fd,
+                        struct kt_error *reterr);
+
+/* A new array of the artifacts that were added since there were n of them. NULL when memory is out. */
+struct json_object *bundle_artifacts_since(const struct bundle *b, size_t n);

@@ -25,7 +25,8 @@ static bool is_elf_program(int fd)
                (st.st_mode & 0111);
 }
 
-static int add_file(struct bundle *b, const char *path, const char *name, struct kt_error *reterr)
+static int add_file(struct bundle *b, const char *path, const char *name, const struct include_names *names,
+                    struct kt_error *reterr)
 {
         _cleanup_free_ char *guest_path = kt_path_join(KT_GUEST_INCLUDE_DIR, name);
         int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r = 0;
@@ -33,7 +34,8 @@ static int add_file(struct bundle *b, const char *path, const char *name, struct
         struct stat st;
 
         if (fd < 0)
-                return kt_error_set(reterr, -errno, KT_E_BAD_FILE, "-i %s: %s", path, strerror(errno));
+                return kt_error_set(reterr, -errno, KT_E_BAD_FILE, "%s %s: %s", names->option, path,
+                                    strerror(errno));
         if (!guest_path || fstat(fd, &st) < 0) {
                 close(fd);
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
@@ -53,7 +55,8 @@ static int add_file(struct bundle *b, const char *path, const char *name, struct
 }
 
 /* parent_len: what of each path is cut off in the guest. */
-static int add_folder(struct bundle *b, const char *path, size_t parent_len, struct kt_error *reterr)
+static int add_folder(struct bundle *b, const char *path, size_t parent_len,
+                      const struct include_names *names, struct kt_error *reterr)
 {
         char *const roots[] = {(char *)path, NULL};
         FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
@@ -62,29 +65,32 @@ static int add_folder(struct bundle *b, const char *path, size_t parent_len, str
         int r = 0;
 
         if (!fts)
-                return kt_error_set(reterr, -errno, KT_E_BAD_FILE, "-i %s: %s", path, strerror(errno));
+                return kt_error_set(reterr, -errno, KT_E_BAD_FILE, "%s %s: %s", names->option, path,
+                                    strerror(errno));
         while (r >= 0 && (e = fts_read(fts))) {
                 const char *name = e->fts_path + parent_len;
                 struct stat st;
 
                 if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR || e->fts_info == FTS_NS)
-                        r = kt_error_set(reterr, -e->fts_errno, KT_E_BAD_FILE, "-i %s: %s", e->fts_path,
-                                         strerror(e->fts_errno));
+                        r = kt_error_set(reterr, -e->fts_errno, KT_E_BAD_FILE, "%s %s: %s", names->option,
+                                         e->fts_path, strerror(e->fts_errno));
                 else if (e->fts_info == FTS_F ||
                          (e->fts_info == FTS_SL && stat(e->fts_path, &st) == 0 && S_ISREG(st.st_mode))) {
                         files++;
-                        r = add_file(b, e->fts_path, name, reterr);
+                        r = add_file(b, e->fts_path, name, names, reterr);
                 } else if (e->fts_info == FTS_DEFAULT)
-                        fprintf(stderr, "ktstrctl: shell: -i %s: no regular file, skipped\n", e->fts_path);
+                        fprintf(stderr, "ktstrctl: %s: %s %s: no regular file, skipped\n", names->verb,
+                                names->option, e->fts_path);
         }
         fts_close(fts);
         if (r >= 0 && files == 0)
-                fprintf(stderr, "ktstrctl: shell: warning: -i %s: directory contains no regular files\n",
-                        path);
+                fprintf(stderr, "ktstrctl: %s: warning: %s %s: directory contains no regular files\n",
+                        names->verb, names->option, path);
         return r;
 }
 
-int include_files_add(struct bundle *b, const char *what, struct kt_error *reterr)
+int include_files_add(struct bundle *b, const char *what, const struct include_names *names,
+                      struct kt_error *reterr)
 {
         _cleanup_free_ char *path = realpath(what, NULL), *found = NULL;
         struct stat st;
@@ -95,16 +101,17 @@ int include_files_add(struct bundle *b, const char *what, struct kt_error *reter
                 path = found ? realpath(found, NULL) : NULL;
         }
         if (!path)
-                return kt_error_set(reterr, -ENOENT, KT_E_BAD_FILE, "-i %s: not found%s", what,
-                                    strchr(what, '/') ? "" : " in filesystem or PATH");
+                return kt_error_set(reterr, -ENOENT, KT_E_BAD_FILE, "%s %s: not found%s", names->option,
+                                    what, strchr(what, '/') ? "" : " in filesystem or PATH");
         if (stat(path, &st) < 0)
-                return kt_error_set(reterr, -errno, KT_E_BAD_FILE, "-i %s: %s", what, strerror(errno));
+                return kt_error_set(reterr, -errno, KT_E_BAD_FILE, "%s %s: %s", names->option, what,
+                                    strerror(errno));
         /* Named as it was asked for: a link keeps its own name. */
         base = strrchr(what, '/') && strrchr(what, '/')[1] ? strrchr(what, '/') + 1 : strrchr(path, '/') + 1;
         if (S_ISDIR(st.st_mode))
-                return add_folder(b, path, (size_t)(strrchr(path, '/') + 1 - path), reterr);
+                return add_folder(b, path, (size_t)(strrchr(path, '/') + 1 - path), names, reterr);
         if (!S_ISREG(st.st_mode))
-                return kt_error_set(reterr, -EINVAL, KT_E_BAD_FILE, "-i %s is neither a file nor a folder",
-                                    what);
-        return add_file(b, path, strchr(what, '/') ? base : what, reterr);
+                return kt_error_set(reterr, -EINVAL, KT_E_BAD_FILE, "%s %s is neither a file nor a folder",
+                                    names->option, what);
+        return add_file(b, path, strchr(what, '/') ? base : what, names, reterr);
 }

@@ -71,9 +71,26 @@ static char *in_build_folder(const char *name)
         return found;
 }
 
+static char *variable_of(const char *name)
+{
+        char *variable = kt_format("KTSTR_SCHEDULER_BIN_%s", name);
+
+        for (char *p = variable ? variable + strlen("KTSTR_SCHEDULER_BIN_") : NULL; p && *p; p++)
+                *p = isalnum((unsigned char)*p) ? (char)toupper((unsigned char)*p) : '_';
+        return variable;
+}
+
+/* 1: a variable names it, 0: none does. */
+static int from_variables(const char *variable, char **ret, struct kt_error *reterr)
+{
+        int r = variable ? from_environment(variable, ret, reterr) : oom(reterr);
+
+        return r == 0 ? from_environment("KTSTR_SCHEDULER", ret, reterr) : r;
+}
+
 int sched_lookup(const char *name, char **ret, struct kt_error *reterr)
 {
-        _cleanup_free_ char *variable = kt_format("KTSTR_SCHEDULER_BIN_%s", name);
+        _cleanup_free_ char *variable = variable_of(name);
         int r;
 
         *ret = NULL;
@@ -81,11 +98,7 @@ int sched_lookup(const char *name, char **ret, struct kt_error *reterr)
                 *ret = strdup(name);
                 return *ret ? 0 : oom(reterr);
         }
-        for (char *p = variable ? variable + strlen("KTSTR_SCHEDULER_BIN_") : NULL; p && *p; p++)
-                *p = isalnum((unsigned char)*p) ? (char)toupper((unsigned char)*p) : '_';
-        r = variable ? from_environment(variable, ret, reterr) : oom(reterr);
-        if (r == 0)
-                r = from_environment("KTSTR_SCHEDULER", ret, reterr);
+        r = from_variables(variable, ret, reterr);
         if (r != 0)
                 return r < 0 ? r : 0;
         *ret = kt_search_path(name, X_OK);
@@ -102,4 +115,41 @@ int sched_lookup(const char *name, char **ret, struct kt_error *reterr)
                                     "./target/release or ./target/debug, or give its path (%s was not set)",
                                     name, variable);
         return 0;
+}
+
+int sched_lookup_beside(const char *name, const char *folder, char **ret, struct kt_error *reterr)
+{
+        _cleanup_free_ char *variable = variable_of(name), *above = kt_format("%s/..", folder);
+        int r;
+
+        *ret = NULL;
+        r = above ? from_variables(variable, ret, reterr) : oom(reterr);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        *ret = in_folder(folder, strlen(folder), name) ?: in_folder(above, strlen(above), name);
+        if (!*ret)
+                *ret = kt_search_path(name, X_OK);
+        if (!*ret)
+                return kt_error_set(
+                        reterr, -ENOENT, KT_E_BAD_SCHEDULER,
+                        "scheduler '%s' not found. Set KTSTR_SCHEDULER or place it next to the test "
+                        "binary or in the folder above it (%s), or on the PATH (%s was not set either)",
+                        name, folder, variable);
+        return 0;
+}
+
+int program_lookup_beside(const char *name, const char *folder, const char *what, char **ret,
+                          struct kt_error *reterr)
+{
+        *ret = name[0] == '/' ? strdup(name) : kt_path_join(folder, name);
+        if (!*ret)
+                return oom(reterr);
+        if (is_program(*ret))
+                return 0;
+        free(TAKE_PTR(*ret));
+        *ret = strchr(name, '/') ? NULL : kt_search_path(name, X_OK);
+        return *ret ? 0
+                    : kt_error_set(reterr, -ENOENT, KT_E_BAD_FILE,
+                                   "%s: program '%s' not found. Place it next to the test binary (%s)%s",
+                                   what, name, folder, strchr(name, '/') ? "" : " or on the PATH");
 }

@@ -38,7 +38,9 @@ static int include(struct bundle *b, const char *what)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
 
-        return include_files_add(b, what, &err) < 0 ? client_tell(&verb_shell, &err) : 0;
+        return include_files_add(b, what, &(const struct include_names){"shell", "-i"}, &err) < 0
+                       ? client_tell(&verb_shell, &err)
+                       : 0;
 }
 
 static int send_and_watch(struct json_object *params, struct bundle *b, struct globals *g)

@@ -7,7 +7,6 @@
 
 #include "../common/fsutil.h"
 #include "../proto/errors.h"
-#include "../proto/guestmsg.h"
 #include "bundle.h"
 #include "connect.h"
 #include "exit_status.h"
@@ -102,42 +101,25 @@ static int add_scheduler(struct submission *s, int argc, char **argv, struct kt_
 {
         struct json_object *sched = json_object_new_object(), *args;
         _cleanup_free_ char *path = NULL;
-        struct kt_elf_deps deps = {};
-        char interpreter[KT_SCRIPT_LINE_MAX];
         const char *base;
-        int r;
+        int fd, r;
 
         kt_json_add(s->params, "scheduler", sched);
         r = sched_lookup(s->sched, &path, reterr);
+        if (r >= 0)
+                r = bundle_open_program(&s->bundle, path, KT_E_BAD_SCHEDULER, &fd, reterr);
         if (r < 0)
                 return r;
-        r = kt_elf_deps_collect(path, getenv("LD_LIBRARY_PATH"), KT_E_BAD_SCHEDULER, KT_E_LIBRARY_NOT_FOUND,
-                                &deps, reterr);
-        if (r < 0)
-                return r;
-        kt_script_interpreter(deps.program.fd, interpreter);
-        if (interpreter[0] && strcmp(interpreter, KT_GUEST_SHELL) != 0) {
-                r = kt_error_set(reterr, -ENOEXEC, KT_E_BAD_SCHEDULER,
-                                 "%s is a script for %s, and a guest has only " KT_GUEST_SHELL
-                                 " (busybox): write it for that, or give a program",
-                                 path, interpreter);
-                kt_elf_deps_done(&deps);
-                return r;
-        }
         base = strrchr(path, '/');
         kt_json_add_str(sched, "name", base ? base + 1 : path);
         args = json_object_new_array();
         for (int i = 0; i < argc; i++)
                 json_object_array_add(args, json_object_new_string(argv[i]));
         kt_json_add(sched, "args", args);
-        r = bundle_add_fd(&s->bundle, TAKE_FD(deps.program.fd), reterr);
-        if (r >= 0) {
-                kt_json_add_int(sched, "program_fd", r);
-                r = bundle_add_libraries(&s->bundle, &deps, reterr);
-        }
+        kt_json_add(sched, "libraries", json_object_get(s->bundle.artifacts));
+        r = bundle_add_fd(&s->bundle, fd, reterr);
         if (r >= 0)
-                kt_json_add(sched, "libraries", json_object_get(s->bundle.artifacts));
-        kt_elf_deps_done(&deps);
+                kt_json_add_int(sched, "program_fd", r);
         return r;
 }
 

@@ -9,6 +9,8 @@
 #include "../lib/suite.h"
 #include "unit.h"
 
+static const struct include_names names = {"shell", "-i"};
+
 struct setting {
         struct unit_dir dir;
         struct bundle b;
@@ -83,9 +85,9 @@ START_TEST(a_file_keeps_its_name)
         put("plain", 0640);
         put("sub/script.sh", 0755);
         ck_assert_int_eq(symlink("sub/script.sh", "link"), 0);
-        ck_assert_int_eq(include_files_add(&s.b, "plain", NULL), 0);
-        ck_assert_int_eq(include_files_add(&s.b, "./sub/script.sh", NULL), 0);
-        ck_assert_int_eq(include_files_add(&s.b, "link", NULL), 0);
+        ck_assert_int_eq(include_files_add(&s.b, "plain", &names, NULL), 0);
+        ck_assert_int_eq(include_files_add(&s.b, "./sub/script.sh", &names, NULL), 0);
+        ck_assert_int_eq(include_files_add(&s.b, "link", &names, NULL), 0);
         assert_there(&s, "/include-files/plain", 0640);
         assert_there(&s, "/include-files/script.sh", 0755);
         assert_there(&s, "/include-files/link", 0755);
@@ -103,7 +105,7 @@ START_TEST(a_folder_keeps_its_structure)
         ck_assert_int_eq(symlink("../outside", "data/link"), 0);
         ck_assert_int_eq(symlink("../nowhere", "data/dangling"), 0);
         ck_assert_int_eq(mkfifo("data/fifo", 0600), 0);
-        ck_assert_int_eq(include_files_add(&s.b, "data/", NULL), 0);
+        ck_assert_int_eq(include_files_add(&s.b, "data/", &names, NULL), 0);
         assert_there(&s, "/include-files/data/a", 0644);
         assert_there(&s, "/include-files/data/deep/er/b", 0600);
         assert_there(&s, "/include-files/data/link", 0644);
@@ -121,8 +123,8 @@ START_TEST(a_bare_name_is_looked_for_on_the_path)
         put("here", 0600);
         ck_assert_int_eq(kt_mkdir_p(AT_FDCWD, "first/tool", 0755), 0);
         setenv("PATH", path, 1);
-        ck_assert_int_eq(include_files_add(&s.b, "tool", NULL), 0);
-        ck_assert_int_eq(include_files_add(&s.b, "here", NULL), 0);
+        ck_assert_int_eq(include_files_add(&s.b, "tool", &names, NULL), 0);
+        ck_assert_int_eq(include_files_add(&s.b, "here", &names, NULL), 0);
         assert_there(&s, "/include-files/tool", 0755);
         assert_there(&s, "/include-files/here", 0600);
         ck_assert_uint_eq(n_files(&s), 2);
@@ -134,7 +136,7 @@ START_TEST(a_program_brings_its_libraries)
         _setting_ struct setting s = set_up();
         bool libc = false;
 
-        ck_assert_int_eq(include_files_add(&s.b, "/bin/ls", NULL), 0);
+        ck_assert_int_eq(include_files_add(&s.b, "/bin/ls", &names, NULL), 0);
         for (size_t i = 0; i < n_files(&s); i++)
                 libc |= strstr(kt_json_str(json_object_array_get_idx(s.b.artifacts, i), "guest_path"),
                                "libc.so") != NULL;
@@ -161,8 +163,8 @@ START_TEST(what_is_wrong_is_named)
         put("twice", 0644);
         put("other/twice", 0644);
         ck_assert_int_eq(mkfifo("fifo", 0600), 0);
-        ck_assert_int_eq(include_files_add(&s.b, "other/twice", NULL), 0);
-        ck_assert_int_lt(include_files_add(&s.b, wrong[_i].what, &err), 0);
+        ck_assert_int_eq(include_files_add(&s.b, "other/twice", &names, NULL), 0);
+        ck_assert_int_lt(include_files_add(&s.b, wrong[_i].what, &names, &err), 0);
         ck_assert_msg(strstr(err.message, wrong[_i].message) != NULL, "'%s' is not in: %s",
                       wrong[_i].message, err.message);
         ck_assert_str_eq(err.name, KT_E_BAD_FILE);
