@@ -56,6 +56,11 @@ static struct json_object *find(const struct bundle *b, const char *guest_path)
         return NULL;
 }
 
+bool bundle_has(const struct bundle *b, const char *guest_path)
+{
+        return find(b, guest_path) != NULL;
+}
+
 int bundle_add(struct bundle *b, const char *guest_path, int fd, mode_t mode, struct kt_error *reterr)
 {
         struct json_object *o;

@@ -4,6 +4,7 @@
 /* The files that go along with a request: each a descriptor and the Artifact that names it. */
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -25,6 +26,9 @@ int bundle_add_fd(struct bundle *b, int fd, struct kt_error *reterr);
 /* Add a file (fd is taken over). The same guest_path twice is -EEXIST with a text
  * that contains "duplicate". */
 int bundle_add(struct bundle *b, const char *guest_path, int fd, mode_t mode, struct kt_error *reterr);
+
+/* Is there a file that becomes this one? */
+bool bundle_has(const struct bundle *b, const char *guest_path);
 
 /* Add the libraries of a program, where its loader will find them in the guest. One that is there already is
  * left; another one of its name is -EEXIST with a text. */
