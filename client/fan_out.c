@@ -10,16 +10,16 @@
 #include "../common/fsutil.h"
 #include "../proto/errors.h"
 #include "connect.h"
-#include "decode.h"
 #include "exit_status.h"
 #include "flight.h"
+#include "labelled.h"
 #include "live.h"
 #include "render.h"
 
 /* What is shown of a job in the end. */
 struct row {
         const struct fan_out_job *job;
-        bool queued;      /* that it waits has been told */
+        struct labelled lines;
         const char *word; /* how it ended: a verdict's; static */
         char *reason;     /* owned */
         int status;
@@ -49,47 +49,6 @@ static void row_failed(struct run *r, struct row *row, const struct kt_error *er
 
 /* --- what is shown --- */
 
-static void show_text(const struct run *r, const struct row *row, const char *from, const char *text,
-                      size_t size)
-{
-        for (size_t at = 0; at < size;) {
-                const char *nl = memchr(text + at, '\n', size - at);
-                size_t len = nl ? (size_t)(nl - text) - at : size - at;
-
-                printf("%-*s %17s | %.*s\n", r->label_width, row->job->label, from, (int)len, text + at);
-                at += len + 1;
-        }
-}
-
-static void show_log(const struct run *r, const struct row *row, struct json_object *event)
-{
-        _cleanup_free_ char *bytes = NULL;
-        size_t size;
-
-        if (r->f->verbose && decode_log(event, &bytes, &size) >= 0)
-                show_text(r, row, kt_json_str(event, "stream"), bytes, size);
-}
-
-static void show_event(const struct run *r, struct row *row, struct json_object *event)
-{
-        const char *kind = kt_json_str(event, "kind"), *message;
-        char place[LIVE_PLACE_MAX];
-
-        if (strcmp(kind, "log") == 0) {
-                show_log(r, row, event);
-                return;
-        }
-        /* That one waits is told once: its place changes with each of the others. */
-        if (strcmp(kind, "queued") == 0 && row->queued)
-                return;
-        message = live_message(event, place, sizeof(place));
-        row->queued = row->queued || (message && strcmp(kind, "queued") == 0);
-        if (message)
-                printf("%-*s %7.2fs  %s\n", r->label_width, row->job->label,
-                       (double)kt_json_int(event, "elapsed_ms", 0) / 1000, message);
-        fflush(stdout);
-}
-
 static void on_event(void *userdata, size_t i, struct json_object *event)
 {
         struct run *r = userdata;
@@ -99,7 +58,7 @@ static void on_event(void *userdata, size_t i, struct json_object *event)
                 kt_json_add_str(event, "label", row->job->label);
                 print_json(event);
         } else if (!kt_json_get(event, "verdict"))
-                show_event(r, row, event);
+                labelled_show(&row->lines, event);
 }
 
 static void on_end(void *userdata, size_t i, const struct flight_end *end)
@@ -158,10 +117,14 @@ static int run_begin(struct run *r, const struct fan_out *f, struct fan_out_job 
         for (size_t i = 0; i < n; i++) {
                 const int width = (int)strlen(jobs[i].label);
 
-                r->rows[i] =
-                        (struct row){.job = &jobs[i], .word = "cancelled", .status = EXIT_STATUS_CANCELLED};
                 r->label_width = width > r->label_width ? width : r->label_width;
         }
+        for (size_t i = 0; i < n; i++)
+                r->rows[i] = (struct row){
+                        .job = &jobs[i],
+                        .lines = {.label = jobs[i].label, .width = r->label_width, .verbose = f->verbose},
+                        .word = "cancelled",
+                        .status = EXIT_STATUS_CANCELLED};
         return 0;
 }
 
