@@ -15,8 +15,8 @@
 #include "verb.h"
 
 static const struct verb *const verbs[] = {
-        &verb_submit, &verb_shell,  &verb_jobs,    &verb_attach, &verb_cancel,      &verb_kernel, &verb_pool,
-        &verb_doctor, &verb_status, &verb_metrics, &verb_drain,  &verb_completions, &verb_ping,
+        &verb_test, &verb_submit, &verb_shell,  &verb_jobs,    &verb_attach, &verb_cancel,      &verb_kernel,
+        &verb_pool, &verb_doctor, &verb_status, &verb_metrics, &verb_drain,  &verb_completions, &verb_ping,
 };
 
 const struct verb *verb_at(unsigned i)

@@ -36,9 +36,10 @@ static char *from_folder(const struct test_program *p, const char *path)
 
 static void put_all(struct json_object *into, struct json_object *from)
 {
-        if (from)
-                json_object_object_foreach (from, key, value)
-                        kt_json_add(into, key, json_object_get(value));
+        if (!from)
+                return;
+        json_object_object_foreach (from, key, value)
+                kt_json_add(into, key, json_object_get(value));
 }
 
 struct json_object *test_params_checks(struct json_object *scheduler, struct json_object *test)

@@ -183,6 +183,24 @@ static int check_test(struct json_object *listing, size_t i, struct kt_error *re
                                     ident);
 }
 
+static bool has_errors(struct json_object *listing)
+{
+        struct json_object *errors = kt_json_get(listing, "errors");
+
+        return json_object_is_type(errors, json_type_array) && json_object_array_length(errors) > 0;
+}
+
+/* What is wrong may well be that a scheduler has no name: of such a listing only the errors are used. */
+static int check_errors(const struct kt_idl *idl, struct json_object *listing, struct kt_error *reterr)
+{
+        struct json_object *errors = kt_json_get(listing, "errors");
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < json_object_array_length(errors); i++)
+                r = kt_idl_check(idl, KT_IDL_TYPE, "Problem", json_object_array_get_idx(errors, i), reterr);
+        return r;
+}
+
 int test_program_check(struct json_object *listing, struct kt_error *reterr)
 {
         const int64_t format =
@@ -201,8 +219,11 @@ int test_program_check(struct json_object *listing, struct kt_error *reterr)
         r = parse_listing_idl(&idl, reterr);
         if (r < 0)
                 return r;
-        r = kt_idl_check(idl, KT_IDL_TYPE, "Program", listing, reterr);
+        r = has_errors(listing) ? check_errors(idl, listing, reterr)
+                                : kt_idl_check(idl, KT_IDL_TYPE, "Program", listing, reterr);
         kt_idl_free(idl);
+        if (r < 0 || has_errors(listing))
+                return r;
         for (size_t i = 0; r >= 0 && i < json_object_array_length(kt_json_get(listing, "tests")); i++)
                 r = check_test(listing, i, reterr);
         return r;

@@ -36,6 +36,6 @@ size_t test_program_tell_errors(const struct test_program *p, const struct verb 
 struct json_object *test_program_test(const struct test_program *p, size_t i);
 struct json_object *test_program_scheduler(const struct test_program *p, const char *ident);
 
-/* Check a listing that was parsed: the format, the types, names that are such, schedulers that are there.
- * -EINVAL with a text. */
+/* Check a listing that was parsed: the format, the types, names that are such, schedulers that are there;
+ * where it has errors, these alone. -EINVAL with a text. */
 int test_program_check(struct json_object *listing, struct kt_error *reterr);

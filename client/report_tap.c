@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A run as TAP version 14, in the order in which cells end. Strings of the diagnostics are JSON's, which are
+ * YAML's too. */
+#include <stdlib.h>
+
+#include "../proto/codec.h"
+#include "test_report.h"
+
+static void begin(struct test_report *r)
+{
+        fprintf(r->out, "TAP version 14\n1..%zu\n", r->session->plan.n);
+        fflush(r->out);
+}
+
+/* In a line: '#' begins a directive there, and '\' escapes. */
+static void put_text(struct test_report *r, const char *text)
+{
+        for (const char *p = text ? text : ""; *p; p++) {
+                if (*p == '#' || *p == '\\')
+                        fputc('\\', r->out);
+                fputc((unsigned char)*p < ' ' || *p == 0x7f ? ' ' : *p, r->out);
+        }
+}
+
+static void put_string(struct test_report *r, const char *key, const char *value)
+{
+        struct json_object *o = json_object_new_object();
+
+        /* By way of an object: what is no UTF-8 is repaired. */
+        if (!value || kt_json_add_str(o, "s", value) < 0) {
+                json_object_put(o);
+                return;
+        }
+        fprintf(r->out, "%s%s\n", key,
+                json_object_to_json_string_ext(kt_json_get(o, "s"),
+                                               JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        json_object_put(o);
+}
+
+static void put_diagnostics(struct test_report *r, const struct test_result *x)
+{
+        _cleanup_json_ struct json_object *details = test_result_details(x);
+        _cleanup_free_ char *again = test_session_again(r->session, x->cell);
+
+        fputs("  ---\n", r->out);
+        put_string(r, "  verdict: ", test_outcome_word(x->outcome));
+        put_string(r, "  reason: ", x->reason);
+        if (json_object_array_length(details) > 0)
+                fputs("  details:\n", r->out);
+        for (size_t i = 0; i < json_object_array_length(details); i++)
+                put_string(r, "    - ", json_object_get_string(json_object_array_get_idx(details, i)));
+        put_string(r, "  logs: ", kt_json_str(x->verdict, "result_dir"));
+        put_string(r, "  again: ", again);
+        fprintf(r->out, "  duration_ms: %lld\n  ...\n", (long long)x->elapsed_ms);
+}
+
+static void result(struct test_report *r, const struct test_result *x)
+{
+        _cleanup_free_ char *name = test_session_display(r->session, x->cell);
+        const bool ok = x->outcome == TEST_PASS || x->outcome == TEST_SKIP || x->outcome == TEST_IGNORED;
+
+        fprintf(r->out, "%s %zu - ", ok ? "ok" : "not ok", ++r->told);
+        put_text(r, name);
+        if (ok && x->outcome != TEST_PASS) {
+                fputs(" # SKIP ", r->out);
+                put_text(r, x->reason);
+        }
+        fputc('\n', r->out);
+        if (!ok)
+                put_diagnostics(r, x);
+        fflush(r->out);
+}
+
+const struct test_report_ops test_report_tap = {.begin = begin, .result = result};

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test_run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../proto/codec.h"
+#include "../proto/errors.h"
+#include "connect.h"
+#include "exit_status.h"
+#include "flight.h"
+#include "host_test.h"
+
+/* Beyond the scenario's duration, as the daemon has it. */
+#define DEFAULT_TIMEOUT_MS 120000
+
+struct run {
+        struct test_session *s;
+        const struct test_run_options *o;
+        struct test_report *reports;
+        size_t n_reports;
+        size_t *cells; /* of the session, those that are run */
+        bool *sent;    /* by the same index */
+        size_t n;
+        struct flight flight;
+        bool daemon_gone;
+};
+
+static int64_t now_ms(void)
+{
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void tell(struct run *r, const struct test_result *result)
+{
+        for (size_t i = 0; i < r->n_reports; i++)
+                if (r->reports[i].ops->result)
+                        r->reports[i].ops->result(&r->reports[i], result);
+}
+
+static int send_on_host(const struct run *r, const struct test_cell *c, struct rpc *ret,
+                        struct kt_error *reterr)
+{
+        const struct test_overrides *o = &r->o->overrides;
+        const int64_t duration = o->duration_ms > 0 ? o->duration_ms : test_cell_duration_ms(c);
+        const struct host_test_limits limits = {
+                .duration_ms = duration,
+                .timeout_ms = kt_json_int(o->request, "timeout_ms", DEFAULT_TIMEOUT_MS + duration)};
+        int fd, e = host_test_start(c, &limits, &fd, reterr);
+
+        return e < 0 ? e : rpc_init(ret, fd, reterr);
+}
+
+/* Its files are open only until they are sent. */
+static int send_to_daemon(const struct run *r, const struct test_cell *c, struct rpc *ret,
+                          struct kt_error *reterr)
+{
+        struct json_object *params = NULL;
+        struct bundle bundle;
+        int e = bundle_init(&bundle, reterr);
+
+        if (e >= 0)
+                e = test_params_make(c, &r->o->overrides, &bundle, &params, reterr);
+        if (e >= 0)
+                e = client_connect(r->s->globals, ret, reterr);
+        if (e >= 0)
+                e = rpc_send(ret, "io.ktstrd.Job.Submit", TAKE_PTR(params), true, bundle.fds, bundle.n,
+                             reterr);
+        json_object_put(params);
+        bundle_done(&bundle);
+        return e;
+}
+
+static int send_cell(void *userdata, size_t i, struct rpc *ret, struct kt_error *reterr)
+{
+        struct run *r = userdata;
+        const struct test_cell *c = &r->s->plan.cells[r->cells[i]];
+
+        r->sent[i] = true;
+        return test_cell_on_host(c) ? send_on_host(r, c, ret, reterr) : send_to_daemon(r, c, ret, reterr);
+}
+
+static void on_event(void *userdata, size_t i, struct json_object *event)
+{
+        struct run *r = userdata;
+
+        for (size_t k = 0; k < r->n_reports; k++)
+                if (r->reports[k].ops->event)
+                        r->reports[k].ops->event(&r->reports[k], &r->s->plan.cells[r->cells[i]], event);
+}
+
+/* --- ends --- */
+
+static bool is_gone(const struct kt_error *err)
+{
+        return err && err->name && strcmp(err->name, KT_E_SHUTTING_DOWN) == 0;
+}
+
+/* All that ran there are lost at once; it is told once. */
+static void daemon_gone(struct run *r, const struct kt_error *err)
+{
+        if (!r->daemon_gone)
+                client_tell(r->s->verb, err);
+        r->daemon_gone = r->flight.stop = true;
+        if (!r->s->stopped)
+                r->s->stopped = "the daemon went away";
+}
+
+static void on_end(void *userdata, size_t i, const struct flight_end *end)
+{
+        struct run *r = userdata;
+        struct test_session *s = r->s;
+        enum test_outcome outcome = test_outcome_of(end->word);
+        const char *reason = end->verdict ? kt_json_str(end->verdict, "reason") : "cancelled";
+        struct test_result *x;
+
+        if (end->error)
+                reason = kt_error_text(end->error);
+        if (is_gone(end->error)) {
+                daemon_gone(r, end->error);
+                outcome = TEST_NOT_RUN;
+                reason = s->stopped;
+        } else if (!end->verdict && !end->error && !r->sent[i]) {
+                outcome = TEST_NOT_RUN;
+                reason = s->stopped ? s->stopped : "interrupted";
+        }
+        x = test_session_end_cell(s, r->cells[i], outcome, reason, end->verdict, end->status);
+        if (test_outcome_is_bad(outcome) && r->o->fail_fast && !s->stopped) {
+                s->stopped = "stopped at the first failure (--fail-fast)";
+                r->flight.stop = true;
+        }
+        tell(r, x);
+}
+
+/* What is known before anything runs. */
+static void end_those_that_do_not_run(struct run *r)
+{
+        for (size_t i = 0; i < r->s->plan.n; i++) {
+                const struct test_cell *c = &r->s->plan.cells[i];
+
+                if (c->ignored)
+                        tell(r, test_session_end_cell(r->s, i, TEST_IGNORED, "it is declared .ignore", NULL,
+                                                      EXIT_STATUS_PASS));
+                else if (c->skip)
+                        tell(r, test_session_end_cell(r->s, i, TEST_SKIP, c->skip, NULL, EXIT_STATUS_PASS));
+        }
+}
+
+/* What was ended for another's failure says nothing of its own. */
+static int status_of(const struct run *r, int interrupted)
+{
+        int status = r->daemon_gone ? EXIT_STATUS_NO_DAEMON : EXIT_STATUS_PASS;
+
+        if (interrupted)
+                return EXIT_STATUS_CANCELLED;
+        for (size_t i = 0; i < r->s->plan.n; i++) {
+                const struct test_result *x = &r->s->results[i];
+
+                if (x->outcome != TEST_NOT_RUN && !(x->outcome == TEST_CANCELLED && r->s->stopped))
+                        status = exit_status_worse(status, x->status);
+        }
+        return status;
+}
+
+static int finish(struct run *r, struct kt_error *reterr)
+{
+        int e = 0, worst = 0;
+
+        for (size_t i = 0; i < r->n_reports; i++) {
+                if (r->reports[i].ops->end)
+                        e = r->reports[i].ops->end(&r->reports[i], worst < 0 ? NULL : reterr);
+                worst = worst < 0 ? worst : e;
+        }
+        return worst;
+}
+
+static int run_cells(struct run *r, struct kt_error *reterr)
+{
+        const int64_t began = now_ms();
+        int interrupted;
+
+        for (size_t i = 0; i < r->s->plan.n; i++)
+                if (test_cell_runs(&r->s->plan.cells[i]))
+                        r->cells[r->n++] = i;
+        for (size_t i = 0; i < r->n_reports; i++)
+                if (r->reports[i].ops->begin)
+                        r->reports[i].ops->begin(&r->reports[i]);
+        end_those_that_do_not_run(r);
+        r->flight = (struct flight){.globals = r->s->globals,
+                                    .n = r->n,
+                                    .max = r->o->jobs,
+                                    .userdata = r,
+                                    .send = send_cell,
+                                    .on_event = on_event,
+                                    .on_end = on_end};
+        interrupted = flight_run(&r->flight);
+        if (interrupted < 0)
+                return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+        r->s->elapsed_ms = now_ms() - began;
+        if (interrupted && !r->s->stopped)
+                r->s->stopped = "interrupted";
+        r->s->status = status_of(r, interrupted);
+        return finish(r, reterr);
+}
+
+int test_run(struct test_session *s, const struct test_run_options *options, struct test_report *reports,
+             size_t n_reports, struct kt_error *reterr)
+{
+        struct run r = {.s = s,
+                        .o = options,
+                        .reports = reports,
+                        .n_reports = n_reports,
+                        .cells = calloc(s->plan.n + 1, sizeof(size_t)),
+                        .sent = calloc(s->plan.n + 1, sizeof(bool))};
+        int e;
+
+        for (size_t i = 0; i < n_reports; i++)
+                reports[i].session = s;
+        e = r.cells && r.sent ? run_cells(&r, reterr)
+                              : kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+        free(r.cells);
+        free(r.sent);
+        return e;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test_session.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/fsutil.h"
+#include "../proto/codec.h"
+
+/* Of missed checks, and of a verdict's details. */
+#define DETAILS_MAX 8U
+#define DETAIL_LINES_MAX 12U
+
+static const struct {
+        const char *word, *counted;
+} outcomes[TEST_OUTCOMES] = {
+        [TEST_PASS] = {"pass", "passed"},
+        [TEST_FAIL] = {"fail", "failed"},
+        [TEST_INCONCLUSIVE] = {"inconclusive", "inconclusive"},
+        [TEST_ERROR] = {"error", "in error"},
+        [TEST_SKIP] = {"skip", "skipped"},
+        [TEST_CANCELLED] = {"cancelled", "cancelled"},
+        [TEST_NOT_RUN] = {"not run", "not run"},
+        [TEST_IGNORED] = {"ignored", "ignored (--ignored runs them)"},
+};
+
+const char *test_outcome_word(enum test_outcome outcome)
+{
+        return outcomes[outcome].word;
+}
+
+bool test_outcome_is_bad(enum test_outcome outcome)
+{
+        return outcome == TEST_FAIL || outcome == TEST_INCONCLUSIVE || outcome == TEST_ERROR;
+}
+
+enum test_outcome test_outcome_of(const char *word)
+{
+        for (enum test_outcome o = TEST_PASS; o < TEST_NOT_RUN; o++)
+                if (strcmp(outcomes[o].word, word) == 0)
+                        return o;
+        return TEST_ERROR;
+}
+
+int test_session_init(struct test_session *s, struct test_plan *plan)
+{
+        s->results = calloc(plan->n + 1, sizeof(*s->results));
+        if (!s->results)
+                return -ENOMEM;
+        s->plan = *plan;
+        *plan = (struct test_plan){};
+        for (size_t i = 0; i < s->plan.n; i++) {
+                s->results[i].cell = &s->plan.cells[i];
+                if (s->plan.cells[i].program != s->plan.cells[0].program)
+                        s->several_programs = true;
+        }
+        return 0;
+}
+
+void test_session_done(struct test_session *s)
+{
+        for (size_t i = 0; i < s->plan.n; i++) {
+                free(s->results[i].reason);
+                json_object_put(s->results[i].verdict);
+        }
+        free(s->results);
+        test_plan_done(&s->plan);
+}
+
+struct test_result *test_session_end_cell(struct test_session *s, size_t i, enum test_outcome outcome,
+                                          const char *reason, struct json_object *verdict, int status)
+{
+        struct test_result *r = &s->results[i];
+
+        r->outcome = outcome;
+        r->reason = reason ? strndup(reason, strcspn(reason, "\n")) : NULL;
+        r->verdict = json_object_get(verdict);
+        r->elapsed_ms = verdict ? kt_json_int(verdict, "elapsed_ms", 0) : 0;
+        r->status = status;
+        s->counts[outcome]++;
+        s->n_ended++;
+        return r;
+}
+
+unsigned test_session_ran(const struct test_session *s)
+{
+        return s->counts[TEST_PASS] + s->counts[TEST_FAIL] + s->counts[TEST_INCONCLUSIVE] +
+               s->counts[TEST_ERROR] + s->counts[TEST_CANCELLED];
+}
+
+char *test_session_counts(const struct test_session *s)
+{
+        const char *separator = "";
+        size_t size;
+        char *text = NULL;
+        FILE *f = open_memstream(&text, &size);
+
+        for (enum test_outcome o = TEST_PASS; f && o < TEST_OUTCOMES; o++) {
+                if (s->counts[o] == 0 && o != TEST_PASS)
+                        continue;
+                fprintf(f, "%s%u %s", separator, s->counts[o], outcomes[o].counted);
+                separator = ", ";
+        }
+        if (f) {
+                fprintf(f, " of %zu", s->plan.n);
+                fclose(f);
+        }
+        return text;
+}
+
+/* --- the command that repeats one --- */
+
+/* As a word for the shell. */
+static void put_word(FILE *f, const char *word)
+{
+        static const char plain[] =
+                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
+
+        if (*word && word[strspn(word, plain)] == '\0') {
+                fputs(word, f);
+                return;
+        }
+        fputc('\'', f);
+        for (const char *p = word; *p; p++)
+                if (*p == '\'')
+                        fputs("'\\''", f);
+                else
+                        fputc(*p, f);
+        fputc('\'', f);
+}
+
+char *test_session_again(const struct test_session *s, const struct test_cell *c)
+{
+        const char *kernel = c->kernel ? test_cell_kernel(c) : test_cell_on_host(c) ? NULL : s->kernel;
+        size_t size;
+        char *text = NULL;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return NULL;
+        fputs("ktstrctl test ", f);
+        put_word(f, c->program->path);
+        fprintf(f, " --filter '%s'", c->base);
+        if (kernel) {
+                fputs(" --kernel ", f);
+                put_word(f, kernel);
+        }
+        if (kt_json_bool(c->test, "ignore", false))
+                fputs(" --ignored", f);
+        if (c->preset)
+                fputs(" --gauntlet", f);
+        if (s->again)
+                fputs(s->again, f);
+        fclose(f);
+        return text;
+}
+
+char *test_session_display(const struct test_session *s, const struct test_cell *c)
+{
+        return s->several_programs ? kt_format("%s (%s)", c->name, test_program_name(c->program))
+                                   : strdup(c->name);
+}
+
+/* --- what explains one --- */
+
+static void add_line(struct json_object *lines, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void add_line(struct json_object *lines, const char *fmt, ...)
+{
+        char line[1024];
+        va_list ap;
+
+        va_start(ap, fmt);
+        vsnprintf(line, sizeof(line), fmt, ap);
+        va_end(ap);
+        json_object_array_add(lines, json_object_new_string(line));
+}
+
+/* Checks that were missed, but for the one that is the reason. */
+static void add_checks(struct json_object *lines, const struct test_result *r)
+{
+        struct json_object *checks = kt_json_get(r->verdict, "checks");
+        size_t n = checks ? json_object_array_length(checks) : 0, left_out = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                struct json_object *c = json_object_array_get_idx(checks, i);
+                const char *verdict = kt_json_str(c, "verdict"), *text = kt_json_str(c, "text");
+
+                if (!verdict || !text || strcmp(verdict, "pass") == 0 || strcmp(verdict, "skip") == 0 ||
+                    (r->reason && strstr(r->reason, text)))
+                        continue;
+                if (json_object_array_length(lines) < DETAILS_MAX)
+                        add_line(lines, "%s: %s", kt_json_str(c, "name"), text);
+                else
+                        left_out++;
+        }
+        if (left_out > 0)
+                add_line(lines, "… and %zu more", left_out);
+}
+
+/* One of them may have several lines, a part of a log for instance. */
+static void add_details(struct json_object *lines, struct json_object *details)
+{
+        for (size_t i = 0; details && i < json_object_array_length(details); i++) {
+                const char *text = json_object_get_string(json_object_array_get_idx(details, i));
+
+                for (const char *p = text; p && *p;) {
+                        const size_t len = strcspn(p, "\n");
+
+                        if (json_object_array_length(lines) >= DETAIL_LINES_MAX) {
+                                add_line(lines, "…");
+                                return;
+                        }
+                        add_line(lines, "%.*s", (int)len, p);
+                        p += len + (p[len] == '\n');
+                }
+        }
+}
+
+struct json_object *test_result_details(const struct test_result *r)
+{
+        struct json_object *lines = json_object_new_array();
+        const char *error = kt_json_str(kt_json_get(r->verdict, "scheduler"), "error_text");
+
+        if (error && !(r->reason && strstr(r->reason, error)))
+                add_line(lines, "scheduler: %.*s", (int)strcspn(error, "\n"), error);
+        add_checks(lines, r);
+        add_details(lines, kt_json_get(r->verdict, "details"));
+        return lines;
+}
+
+struct json_object *test_result_verdict(const struct test_result *r)
+{
+        static const char *const arrays[] = {"details", "checks", "cgroups", "workers"};
+        const bool not_run = r->outcome == TEST_IGNORED || r->outcome == TEST_NOT_RUN;
+        struct json_object *v;
+
+        if (r->verdict)
+                return json_object_get(r->verdict);
+        v = json_object_new_object();
+        kt_json_add_str(v, "verdict",
+                        r->outcome == TEST_NOT_RUN ? "cancelled"
+                        : not_run                  ? "skip"
+                                                   : test_outcome_word(r->outcome));
+        kt_json_add_str(v, "reason", r->reason ? r->reason : "");
+        for (size_t i = 0; i < KT_ARRAY_SIZE(arrays); i++)
+                kt_json_add(v, arrays[i], json_object_new_array());
+        kt_json_add_int(v, "elapsed_ms", r->elapsed_ms);
+        return v;
+}

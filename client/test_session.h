@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A run of `ktstrctl test`: how each cell came out, and what they come to. */
+
+#include <json-c/json.h>
+
+#include "test_plan.h"
+#include "verb.h"
+
+enum test_outcome {
+        TEST_PASS,
+        TEST_FAIL,
+        TEST_INCONCLUSIVE,
+        TEST_ERROR,
+        TEST_SKIP,
+        TEST_CANCELLED, /* it ran */
+        TEST_NOT_RUN,   /* after a first failure, or the daemon's end */
+        TEST_IGNORED,
+        TEST_OUTCOMES,
+};
+
+/* "pass", "not run", …: as in a verdict, where that has it. */
+const char *test_outcome_word(enum test_outcome outcome);
+/* Is it one to be explained and repeated? fail, inconclusive, error */
+bool test_outcome_is_bad(enum test_outcome outcome);
+/* Of a verdict's word. */
+enum test_outcome test_outcome_of(const char *word);
+
+struct test_result {
+        const struct test_cell *cell;
+        enum test_outcome outcome;
+        char *reason;                /* owned; "" where there is nothing to say */
+        struct json_object *verdict; /* owned; NULL: there is none */
+        int64_t elapsed_ms;
+        int status; /* the exit status that it is worth */
+};
+
+struct test_session {
+        const struct verb *verb;
+        const struct globals *globals;
+        struct test_plan plan;
+        struct test_result *results; /* plan.n, in the plan's order */
+        unsigned counts[TEST_OUTCOMES];
+        size_t n_ended; /* of results, those that are known */
+        int64_t elapsed_ms;
+        int status;          /* what all comes to, set at the end */
+        const char *stopped; /* why cells were not run; static; NULL: nothing stopped it */
+        const char
+                *again; /* options of the command line that a repetition needs: " --accel tcg"; borrowed */
+        const char *kernel;    /* the one kernel that was named, as it was typed; NULL: none */
+        bool several_programs; /* names alone do not say which */
+};
+
+/* Takes the plan. -ENOMEM. */
+int test_session_init(struct test_session *s, struct test_plan *plan);
+void test_session_done(struct test_session *s);
+
+/* How a cell came out, once for each. reason is copied, its first line; verdict NULL, else referenced. */
+struct test_result *test_session_end_cell(struct test_session *s, size_t i, enum test_outcome outcome,
+                                          const char *reason, struct json_object *verdict, int status);
+
+/* The cells that ran, whatever came of it. */
+unsigned test_session_ran(const struct test_session *s);
+
+/* "12 passed, 1 failed, 2 ignored (--ignored runs them) of 15". Malloced. */
+char *test_session_counts(const struct test_session *s);
+
+/* The command that runs this cell again, for a shell. Malloced. */
+char *test_session_again(const struct test_session *s, const struct test_cell *c);
+
+/* What explains a result besides its reason, line by line: details of the verdict and checks that were
+ * missed. An array of strings, the caller's; empty where there is none. */
+struct json_object *test_result_details(const struct test_result *r);
+
+/* Whether it has a verdict or not: one in the form of io.ktstrd.Job.Verdict. The caller's. */
+struct json_object *test_result_verdict(const struct test_result *r);
+
+/* How a person tells cells apart: the name, and where programs differ which. Malloced. */
+char *test_session_display(const struct test_session *s, const struct test_cell *c);
