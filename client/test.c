@@ -281,11 +281,8 @@ static int resolve_kernels(struct command *c)
 {
         int status = 0;
 
-        if (!kernel_choice_is_several(&c->kernels)) {
-                if (!c->list)
-                        (void)kernel_choice_one(&c->kernels, &verb_test, c->g, c->request, &status);
-                return status;
-        }
+        if (!kernel_choice_is_several(&c->kernels))
+                return 0;
         c->one_kernel = NULL;
         if (!kernel_choice_resolve(&c->kernels, &verb_test, c->g, &c->resolved, &status))
                 return status;
@@ -296,6 +293,20 @@ static int resolve_kernels(struct command *c)
         c->one_kernel = kernel_choice_name(json_object_array_get_idx(c->resolved, 0));
         kt_json_add_str(c->request, "kernel", c->one_kernel);
         return 0;
+}
+
+/* One is for the guests that there are: tests that run on the host need no daemon. */
+static int choose_one_kernel(struct command *c, const struct test_plan *plan)
+{
+        int status = 0;
+
+        for (size_t i = 0; i < plan->n && !c->resolved; i++) {
+                if (!test_cell_runs(&plan->cells[i]) || test_cell_on_host(&plan->cells[i]))
+                        continue;
+                (void)kernel_choice_one(&c->kernels, &verb_test, c->g, c->request, &status);
+                break;
+        }
+        return status;
 }
 
 /* What this host can take. A list is one of names, and needs no daemon. */
@@ -409,6 +420,8 @@ static int plan_and_run(struct command *c)
         if (status || c->list)
                 return status;
         status = look_for_schedulers(&plan);
+        if (!status)
+                status = choose_one_kernel(c, &plan);
         return status ? status : run_plan(c, &plan);
 }
 
