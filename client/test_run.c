@@ -126,7 +126,7 @@ static void on_end(void *userdata, size_t i, const struct flight_end *end)
                 daemon_gone(r, end->error);
                 outcome = TEST_NOT_RUN;
                 reason = s->stopped;
-        } else if (!end->verdict && !end->error && !r->sent[i]) {
+        } else if (!end->verdict && !end->error && (!r->sent[i] || r->daemon_gone)) {
                 outcome = TEST_NOT_RUN;
                 reason = s->stopped ? s->stopped : "interrupted";
         }
