@@ -9,6 +9,7 @@
 
 #define LOG_LINES_SHOWN 40
 #define CHECKS_SHOWN 8U /* of one name */
+#define LIST_SHOWN 16U  /* cgroups, metrics, messages */
 
 static const char *colour_of(const char *verdict)
 {
@@ -70,6 +71,38 @@ static void print_beginning(FILE *f, const char *title, const char *text)
         print_block(f, title, *p ? " (its beginning)" : "", text, LOG_LINES_SHOWN);
 }
 
+/* Its further lines, of a console for instance, stand under the first. */
+static void print_note(FILE *f, const char *lead, const char *text)
+{
+        for (const char *p = text; *p; lead = "") {
+                size_t len = strcspn(p, "\n");
+
+                fprintf(f, "  %-10s %.*s\n", lead, (int)len, p);
+                p += len + (p[len] == '\n');
+        }
+}
+
+/* What the test said, but for what is the verdict's reason already. */
+static void print_messages(FILE *f, struct json_object *messages, const char *reason)
+{
+        size_t n = messages ? json_object_array_length(messages) : 0, shown = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                struct json_object *m = json_object_array_get_idx(messages, i);
+                const char *text = kt_json_str(m, "text");
+                char lead[32];
+
+                if (strcmp(text, reason) == 0)
+                        continue;
+                if (shown++ == LIST_SHOWN) {
+                        fprintf(f, "  … and %zu more messages\n", n - i);
+                        return;
+                }
+                snprintf(lead, sizeof(lead), "%s:", kt_json_str(m, "outcome"));
+                print_note(f, lead, text);
+        }
+}
+
 static void print_scheduler(FILE *f, struct json_object *s)
 {
         const char *error = kt_json_str(s, "error_text"), *verifier = kt_json_str(s, "verifier_log"),
@@ -124,18 +157,41 @@ static void print_checks(FILE *f, struct json_object *checks)
         print_left_out(f, &same);
 }
 
-static void print_cgroups(FILE *f, struct json_object *cgroups)
+static void print_cgroup(FILE *f, struct json_object *g)
 {
-        for (size_t i = 0; cgroups && i < json_object_array_length(cgroups); i++) {
-                struct json_object *g = json_object_array_get_idx(cgroups, i);
+        fprintf(f, "  %s: workers=%lld cpus=%lld spread=%.1f%% gap=%lldms migrations=%lld iter=%lld",
+                kt_json_str(g, "name"), (long long)kt_json_int(g, "workers", 0),
+                (long long)kt_json_int(g, "cpus", 0), kt_json_double(g, "spread_pct", 0),
+                (long long)kt_json_int(g, "gap_ms", 0), (long long)kt_json_int(g, "migrations", 0),
+                (long long)kt_json_int(g, "iterations", 0));
+        if (kt_json_get(g, "wakes"))
+                fprintf(f, " wakes=%lld p50=%.1fus p99=%.1fus", (long long)kt_json_int(g, "wakes", 0),
+                        (double)kt_json_int(g, "wake_p50_ns", 0) / 1000,
+                        (double)kt_json_int(g, "wake_p99_ns", 0) / 1000);
+        fputc('\n', f);
+}
 
-                fprintf(f,
-                        "  %s: workers=%lld cpus=%lld spread=%.1f%% gap=%lldms migrations=%lld iter=%lld\n",
-                        kt_json_str(g, "name"), (long long)kt_json_int(g, "workers", 0),
-                        (long long)kt_json_int(g, "cpus", 0), kt_json_double(g, "spread_pct", 0),
-                        (long long)kt_json_int(g, "gap_ms", 0), (long long)kt_json_int(g, "migrations", 0),
-                        (long long)kt_json_int(g, "iterations", 0));
-        }
+/* Of a list as long as it pleases a test, the first and how many are left out. */
+static void print_list(FILE *f, struct json_object *list, const char *what,
+                       void (*print)(FILE *f, struct json_object *o))
+{
+        size_t n = list ? json_object_array_length(list) : 0;
+
+        for (size_t i = 0; i < n && i < LIST_SHOWN; i++)
+                print(f, json_object_array_get_idx(list, i));
+        if (n > LIST_SHOWN)
+                fprintf(f, "  … and %zu more %s\n", n - LIST_SHOWN, what);
+}
+
+static void print_metric(FILE *f, struct json_object *m)
+{
+        const char *unit = kt_json_str(m, "unit"), *better = kt_json_str(m, "better");
+
+        fprintf(f, "  metric:    %s = %.10g%s%s", kt_json_str(m, "name"), kt_json_double(m, "value", 0),
+                unit && *unit ? " " : "", unit ? unit : "");
+        if (better)
+                fprintf(f, " (%s is better)", better);
+        fputc('\n', f);
 }
 
 /* Where the guest came from and how long that took: a boot takes seconds, to wake milliseconds. */
@@ -160,19 +216,6 @@ static void print_guest(FILE *f, struct json_object *g)
         if (kt_json_get(g, "boot_ms"))
                 print_origin(f, g);
         fputc('\n', f);
-}
-
-/* Its further lines, of a console for instance, stand under the first. */
-static void print_note(FILE *f, const char *text)
-{
-        const char *lead = "note:";
-
-        for (const char *p = text; *p; lead = "") {
-                size_t len = strcspn(p, "\n");
-
-                fprintf(f, "  %-10s %.*s\n", lead, (int)len, p);
-                p += len + (p[len] == '\n');
-        }
 }
 
 /* What came of a build is one line, unless something went wrong. */
@@ -202,8 +245,10 @@ void render_verdict(FILE *f, struct json_object *v, const char *what, bool colou
         print_head(f, v, build ? kt_json_str(build, "source") : what, colours);
         if (scheduler)
                 print_scheduler(f, scheduler);
+        print_messages(f, kt_json_get(v, "messages"), kt_json_str(v, "reason"));
         print_checks(f, kt_json_get(v, "checks"));
-        print_cgroups(f, kt_json_get(v, "cgroups"));
+        print_list(f, kt_json_get(v, "metrics"), "metrics", print_metric);
+        print_list(f, kt_json_get(v, "cgroups"), "cgroups", print_cgroup);
         if (guest)
                 print_guest(f, guest);
         if (host)
@@ -211,7 +256,7 @@ void render_verdict(FILE *f, struct json_object *v, const char *what, bool colou
                         (long long)kt_json_int(host, "run_delay_ms", 0),
                         (long long)kt_json_int(host, "window_ms", 0));
         for (size_t i = 0; details && i < json_object_array_length(details); i++)
-                print_note(f, json_object_get_string(json_object_array_get_idx(details, i)));
+                print_note(f, "note:", json_object_get_string(json_object_array_get_idx(details, i)));
         if (kt_json_str(v, "result_dir"))
                 fprintf(f, "  logs:      %s\n", kt_json_str(v, "result_dir"));
         fflush(f);

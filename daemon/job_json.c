@@ -6,6 +6,7 @@
 
 #include "../proto/codec.h"
 #include "base64.h"
+#include "body_json.h"
 #include "job.h"
 #include "queue.h"
 #include "server.h"
@@ -124,75 +125,6 @@ static struct json_object *sched_json(const struct job *job)
         return o;
 }
 
-static struct json_object *checks_json(const struct verdict *v)
-{
-        static const char *const outcomes[] = {[KT_PASS] = "pass",
-                                               [KT_SKIP] = "skip",
-                                               [KT_INCONCLUSIVE] = "inconclusive",
-                                               [KT_FAIL] = "fail"};
-        struct json_object *a = json_object_new_array();
-
-        for (size_t i = 0; i < v->n_checks; i++) {
-                const struct kt_check_result *c = &v->checks[i];
-                struct json_object *o = json_object_new_object();
-
-                kt_json_add_str(o, "name", c->name);
-                kt_json_add_str(o, "verdict", outcomes[c->outcome]);
-                kt_json_add_str(o, "text", c->text);
-                if (c->has_value) {
-                        kt_json_add_double(o, "value", c->value);
-                        kt_json_add_double(o, "threshold", c->threshold);
-                        kt_json_add_str(o, "unit", *c->unit ? c->unit : NULL);
-                }
-                json_object_array_add(a, o);
-        }
-        return a;
-}
-
-static struct json_object *worker_json(const struct kt_cgroup *g, const struct kt_worker *w)
-{
-        struct json_object *o = json_object_new_object(), *cpus = json_object_new_array();
-
-        for (size_t i = 0; i < w->n_cpus_used; i++)
-                json_object_array_add(cpus, json_object_new_int64(w->cpus_used[i]));
-        kt_json_add_str(o, "cgroup", g->name);
-        kt_json_add_int(o, "tid", w->tid);
-        kt_json_add_int(o, "work_units", clamp(w->work_units));
-        kt_json_add_int(o, "iterations", clamp(w->iterations));
-        kt_json_add_int(o, "cpu_ns", clamp(w->cpu_ns));
-        kt_json_add_int(o, "wall_ns", clamp(w->wall_ns));
-        kt_json_add_int(o, "off_cpu_ns", clamp(w->off_cpu_ns));
-        kt_json_add_int(o, "migrations", clamp(w->migrations));
-        kt_json_add(o, "cpus_used", cpus);
-        kt_json_add_int(o, "max_gap_ms", clamp(w->max_gap_ns / 1000000));
-        kt_json_add_int(o, "max_gap_cpu", w->max_gap_cpu);
-        kt_json_add_int(o, "max_gap_at_ms", clamp(w->max_gap_at_ns / 1000000));
-        kt_json_add_int(o, "run_delay_ns", clamp(w->run_delay_ns));
-        kt_json_add_int(o, "run_count", clamp(w->run_count));
-        kt_json_add_str(o, "exit", w->exit);
-        return o;
-}
-
-static struct json_object *cgroup_json(const struct kt_cgroup *g)
-{
-        struct json_object *o = json_object_new_object();
-        uint64_t gap = 0, migrations = 0, iterations = 0;
-
-        for (size_t i = 0; i < g->n_workers; i++) {
-                gap = g->workers[i].max_gap_ns > gap ? g->workers[i].max_gap_ns : gap;
-                migrations += g->workers[i].migrations;
-                iterations += g->workers[i].iterations;
-        }
-        kt_json_add_str(o, "name", g->name);
-        kt_json_add_int(o, "workers", (int64_t)g->n_workers);
-        kt_json_add_int(o, "cpus", kt_cgroup_cpus_used(g));
-        kt_json_add_double(o, "spread_pct", kt_cgroup_spread_pct(g));
-        kt_json_add_int(o, "gap_ms", clamp(gap / 1000000));
-        kt_json_add_int(o, "migrations", clamp(migrations));
-        kt_json_add_int(o, "iterations", clamp(iterations));
-        return o;
-}
-
 static struct json_object *build_json(const struct build_facts *f)
 {
         struct json_object *o = json_object_new_object(), *stages = json_object_new_array();
@@ -222,16 +154,8 @@ static struct json_object *build_json(const struct build_facts *f)
 struct json_object *job_verdict_json(const struct job *job)
 {
         const struct verdict *v = &job->verdict;
-        struct json_object *o = json_object_new_object(), *cgroups = json_object_new_array(),
-                           *workers = json_object_new_array();
+        struct json_object *o = json_object_new_object();
 
-        for (size_t i = 0; i < v->body.workload.n_cgroups; i++) {
-                const struct kt_cgroup *g = &v->body.workload.cgroups[i];
-
-                json_object_array_add(cgroups, cgroup_json(g));
-                for (size_t j = 0; j < g->n_workers; j++)
-                        json_object_array_add(workers, worker_json(g, &g->workers[j]));
-        }
         kt_json_add_str(o, "verdict", verdict_kind_name(v->kind));
         kt_json_add_str(o, "reason", v->reason ? v->reason : "out of memory");
         kt_json_add_str(o, "error", v->error);
@@ -245,9 +169,13 @@ struct json_object *job_verdict_json(const struct job *job)
                         kt_json_add_str(o, "kernel", job->build_facts.key);
                 kt_json_add(o, "build", build_json(&job->build_facts));
         }
-        kt_json_add(o, "checks", checks_json(v));
-        kt_json_add(o, "cgroups", cgroups);
-        kt_json_add(o, "workers", workers);
+        kt_json_add(o, "checks", checks_json(v->checks, v->n_checks));
+        if (v->has_body) {
+                kt_json_add(o, "messages", body_messages_json(&v->body));
+                kt_json_add(o, "metrics", body_metrics_json(&v->body));
+        }
+        kt_json_add(o, "cgroups", body_cgroups_json(&v->body));
+        kt_json_add(o, "workers", body_workers_json(&v->body));
         if (v->host.known) {
                 struct json_object *host = json_object_new_object();
 

@@ -8,6 +8,7 @@
 #include "../common/fsutil.h"
 #include "../lib/thresholds.h"
 #include "../proto/errors.h"
+#include "body_json.h"
 #include "job.h"
 #include "sched_log.h"
 #include "server.h"
@@ -124,11 +125,16 @@ static void fill_body(struct job *job, struct evidence *e)
 {
         struct verdict *v = &job->verdict;
         const struct ktstr_checks wide = kt_checks_default(true);
+        size_t all, listed;
 
         v->has_body = e->report.has_body;
         v->body = e->report.body;
         memset(&e->report.body, 0, sizeof(e->report.body));
         fill_checks(job, e);
+        listed = body_workers_listed(&v->body, &all);
+        if (listed < all)
+                verdict_add_detail(v, "of %zu workers, all of which were checked, %zu are listed", all,
+                                   listed);
         if (v->n_checks > 0 && strcmp(job->guest.accel, "tcg") == 0)
                 verdict_add_detail(v,
                                    "software emulation (tcg): by default gap and spread are held to %.0f ms "

@@ -66,6 +66,50 @@ START_TEST(a_note_of_several_lines_is_one_block)
 }
 END_TEST
 
+START_TEST(what_the_test_said_comes_before_what_was_checked)
+{
+        _cleanup_free_ char *text = render(
+                "{\"verdict\":\"fail\",\"reason\":\"lost 3\",\"details\":[\"d\"],"
+                "\"messages\":[{\"outcome\":\"fail\",\"text\":\"lost "
+                "3\"},{\"outcome\":\"inconclusive\",\"text\":\"too\\nshort\"}],"
+                "\"metrics\":[{\"name\":\"rps\",\"value\":12.5,\"unit\":\"/s\",\"better\":\"higher\"},"
+                "{\"name\":\"n\",\"value\":7,\"unit\":\"\"}],"
+                "\"checks\":[{\"name\":\"gap\",\"verdict\":\"pass\",\"text\":\"fine\"}],"
+                "\"cgroups\":[{\"name\":\"cg_0\",\"workers\":2,\"cpus\":1,\"spread_pct\":0.5,\"gap_ms\":3,"
+                "\"migrations\":4,"
+                "\"iterations\":5,\"wakes\":9,\"wake_p50_ns\":1500,\"wake_p99_ns\":20000}]}",
+                false);
+
+        ck_assert_str_eq(text, "FAIL scx_mine: lost 3 (0.0 s)\n"
+                               "  inconclusive: too\n"
+                               "             short\n"
+                               "  gap          pass          fine\n"
+                               "  metric:    rps = 12.5 /s (higher is better)\n"
+                               "  metric:    n = 7\n"
+                               "  cg_0: workers=2 cpus=1 spread=0.5% gap=3ms migrations=4 iter=5 wakes=9 "
+                               "p50=1.5us p99=20.0us\n"
+                               "  note:      d\n");
+}
+END_TEST
+
+START_TEST(of_many_cgroups_the_first_are_shown)
+{
+        _cleanup_free_ char *json = NULL, *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&json, &size);
+
+        fputs("{\"verdict\":\"pass\",\"reason\":\"r\",\"details\":[],\"cgroups\":[{\"name\":\"cg_0\"}", f);
+        for (int i = 1; i < 20; i++)
+                fprintf(f, ",{\"name\":\"cg_%d\"}", i);
+        fputs("]}", f);
+        fclose(f);
+        text = render(json, false);
+        ck_assert_ptr_nonnull(strstr(text, "  cg_15: "));
+        ck_assert_ptr_nonnull(strstr(text, "\n  … and 4 more cgroups\n"));
+        ck_assert_ptr_null(strstr(text, "cg_16"));
+}
+END_TEST
+
 static char *hundred_lines(const char *member)
 {
         _cleanup_free_ char *log = NULL, *json = NULL;
@@ -145,6 +189,7 @@ START_TEST(what_came_of_a_build_is_one_line)
 END_TEST
 
 UNIT_MAIN("render", what_came_of_a_build_is_one_line, of_many_checks_of_one_name_the_first_are_shown,
+          what_the_test_said_comes_before_what_was_checked, of_many_cgroups_the_first_are_shown,
           a_note_of_several_lines_is_one_block, the_reason_comes_first_then_the_error_then_the_rest,
           of_a_long_log_the_end_is_shown, of_a_long_dump_the_beginning_is_shown,
           what_went_well_shows_no_logs, colours_are_only_around_the_verdict)
