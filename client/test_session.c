@@ -151,7 +151,7 @@ char *test_session_again(const struct test_session *s, const struct test_cell *c
         if (kt_json_bool(c->test, "ignore", false))
                 fputs(" --ignored", f);
         if (c->preset)
-                fputs(" --gauntlet", f);
+                fprintf(f, " --gauntlet%s", s->force ? " --force" : "");
         if (s->again)
                 fputs(s->again, f);
         fclose(f);

@@ -48,6 +48,7 @@ struct test_session {
         const char *stopped; /* why cells were not run; static; NULL: nothing stopped it */
         const char
                 *again; /* options of the command line that a repetition needs: " --accel tcg"; borrowed */
+        bool force;     /* presets that are too large */
         const char *kernel;    /* the one kernel that was named, as it was typed; NULL: none */
         bool several_programs; /* names alone do not say which */
 };
