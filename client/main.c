@@ -15,8 +15,9 @@
 #include "verb.h"
 
 static const struct verb *const verbs[] = {
-        &verb_test, &verb_submit, &verb_shell,  &verb_jobs,    &verb_attach, &verb_cancel,      &verb_kernel,
-        &verb_pool, &verb_doctor, &verb_status, &verb_metrics, &verb_drain,  &verb_completions, &verb_ping,
+        &verb_test,    &verb_show_thresholds, &verb_scenarios,   &verb_submit, &verb_shell,  &verb_jobs,
+        &verb_attach,  &verb_cancel,          &verb_kernel,      &verb_pool,   &verb_doctor, &verb_status,
+        &verb_metrics, &verb_drain,           &verb_completions, &verb_ping,
 };
 
 const struct verb *verb_at(unsigned i)
@@ -31,10 +32,11 @@ static void overview(FILE *f)
               f);
         for (size_t i = 0; i < KT_ARRAY_SIZE(verbs); i++)
                 if (verbs[i]->summary)
-                        fprintf(f, "  %-12s %s\n", verbs[i]->name, verbs[i]->summary);
+                        fprintf(f, "  %-16s %s\n", verbs[i]->name, verbs[i]->summary);
         fputs("\nktstrctl VERB --help tells more. First steps:\n"
               "  ktstrctl kernel build\n"
-              "  ktstrctl submit --sched ./scx_my_sched\n",
+              "  ktstrctl submit --sched ./scx_my_sched\n"
+              "  ktstrctl test ./my_tests\n",
               f);
 }
 

@@ -16,21 +16,22 @@
 #include "units.h"
 #include "watch.h"
 
-static const char usage[] = "ktstrctl submit [OPTION]... [-- SCHEDULER-ARGUMENT...]\n"
-                            "Start a scheduler in a guest, run a workload under it, judge it.\n\n"
-                            "  --sched PROGRAM      path or name of the scheduler (default: none, that is "
-                            "EEVDF, as a baseline)\n"
-                            "  --scenario NAME      steady\n"
-                            "  --duration TIME      of the workload: 5s, 500ms, 2m (default 5s)\n"
-                            "  --workers N          in each cgroup (default 2)\n" REQUEST_USAGE
-                            "  --detach             print the job's id and leave it running; of several, "
-                            "each with its label\n"
-                            "  -v                   show all log lines as they come\n"
-                            "  --json               one event a line\n"
-                            "  --socket PATH, --no-autostart\n\n"
-                            "--kernel may be repeated, or be a range: one job for each, all at once.\n"
-                            "Exit status: 0 pass, 1 fail, 2 inconclusive, 3 harness error, 64 usage, 69 no "
-                            "daemon, 130 cancelled.\n";
+static const char usage[] =
+        "ktstrctl submit [OPTION]... [-- SCHEDULER-ARGUMENT...]\n"
+        "Start a scheduler in a guest, run a workload under it, judge it.\n\n"
+        "  --sched PROGRAM      path or name of the scheduler (default: none, that is "
+        "EEVDF, as a baseline)\n"
+        "  --scenario NAME      of the workload (default steady); ktstrctl scenarios lists them\n"
+        "  --duration TIME      of the workload: 5s, 500ms, 2m (default 5s)\n"
+        "  --workers N          in each cgroup (default 2)\n" REQUEST_USAGE
+        "  --detach             print the job's id and leave it running; of several, "
+        "each with its label\n"
+        "  -v                   show all log lines as they come\n"
+        "  --json               one event a line\n"
+        "  --socket PATH, --no-autostart\n\n"
+        "--kernel may be repeated, or be a range: one job for each, all at once.\n"
+        "Exit status: 0 pass, 1 fail, 2 inconclusive, 3 harness error, 64 usage, 69 no "
+        "daemon, 130 cancelled.\n";
 
 enum {
         OPT_SCHED = 256,

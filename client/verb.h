@@ -21,7 +21,8 @@ struct verb {
 };
 
 extern const struct verb verb_attach, verb_cancel, verb_completions, verb_doctor, verb_drain, verb_jobs,
-        verb_kernel, verb_metrics, verb_ping, verb_pool, verb_shell, verb_status, verb_submit, verb_test;
+        verb_kernel, verb_metrics, verb_ping, verb_pool, verb_scenarios, verb_shell, verb_show_thresholds,
+        verb_status, verb_submit, verb_test;
 
 /* NULL after the last. */
 const struct verb *verb_at(unsigned i);

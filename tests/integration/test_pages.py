@@ -23,7 +23,7 @@ SERVICE = "org.varlink.service"
 
 OPTION = re.compile(r"(?<![\w\-/.])(--[a-z][a-z-]*|-[a-zA-Z])(?![\w-])")
 # Options of other programs that pages and helps mention.
-FOREIGN = {"--user", "--now", "-u", "-r", "-c"}
+FOREIGN = {"--user", "--now", "-u", "-r", "-c", "--ktstr-list"}
 QUOTED = re.compile(r'"([A-Z][A-Z0-9_]+)"')
 
 
@@ -130,7 +130,7 @@ class Ktstrctl(unittest.TestCase):
     def setUpClass(cls):
         cls.page = Page((MAN / "ktstrctl.1").read_text())
         overview = run(kt.KTSTRCTL, "--help").stdout
-        cls.shown_verbs = set(re.findall(r"^  ([a-z]+) {2,}\S", overview, re.M))
+        cls.shown_verbs = set(re.findall(r"^  ([a-z-]+) {2,}\S", overview, re.M))
         cls.verbs = {place.removeprefix("COMMANDS/") for place in cls.page.text if place.startswith("COMMANDS/")}
         cls.shared = cls.page.options("OPTIONS/Of all verbs")
         cls.request = cls.page.options("OPTIONS/Of submit and shell")
