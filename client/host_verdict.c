@@ -2,8 +2,10 @@
 #include "host_verdict.h"
 
 #include <errno.h>
-#include <string.h>
+#include <stdlib.h>
 
+#include "../lib/body_report.h"
+#include "../lib/check.h"
 #include "../proto/codec.h"
 #include "../proto/errors.h"
 
@@ -27,55 +29,136 @@ struct json_object *host_verdict_error(const struct kt_error *err)
         return v;
 }
 
-/* From the best to the worst. */
-static int rank(const char *outcome)
-{
-        static const char *const worse[] = {"pass", "skip", "inconclusive", "fail", "error"};
+/* From the best to the worst, what was said and what was measured in one. */
+static const char *const words[] = {
+        [KTSTR_PASS] = "pass", [KTSTR_SKIP] = "skip",   [KTSTR_INCONCLUSIVE] = "inconclusive",
+        [KTSTR_FAIL] = "fail", [KTSTR_ERROR] = "error",
+};
 
-        for (size_t i = 0; outcome && i < KT_ARRAY_SIZE(worse); i++)
-                if (strcmp(worse[i], outcome) == 0)
-                        return (int)i;
-        return -1;
+static enum ktstr_outcome outcome_of(enum kt_outcome o)
+{
+        return o == KT_FAIL ? KTSTR_FAIL : o == KT_INCONCLUSIVE ? KTSTR_INCONCLUSIVE : KTSTR_PASS;
 }
 
-static const char *text_of(struct json_object *o, const char *key)
+struct judged {
+        struct body_report report;
+        struct kt_check_result *checks;
+        size_t n_checks;
+        enum ktstr_outcome outcome;
+};
+
+static void judged_done(struct judged *j)
 {
-        return json_object_is_type(kt_json_get(o, key), json_type_string) ? kt_json_str(o, key) : NULL;
+        body_report_done(&j->report);
+        free(j->checks);
 }
 
-/* The first of what was said that is as bad as all of it. */
-static const char *reason_of(struct json_object *messages, int worst)
+static void judge_all(struct judged *j)
 {
-        for (size_t i = 0; i < json_object_array_length(messages); i++) {
-                struct json_object *m = json_object_array_get_idx(messages, i);
+        j->outcome = j->report.outcome;
+        for (size_t i = 0; i < j->report.n_messages; i++)
+                if (j->report.messages[i].outcome > j->outcome)
+                        j->outcome = j->report.messages[i].outcome;
+        for (size_t i = 0; i < j->n_checks; i++)
+                if (outcome_of(j->checks[i].outcome) > j->outcome)
+                        j->outcome = outcome_of(j->checks[i].outcome);
+}
 
-                if (rank(text_of(m, "outcome")) == worst)
-                        return text_of(m, "text");
+/* The first that is as bad as all of it. */
+static const char *reason_of(const struct judged *j)
+{
+        for (size_t i = 0; i < j->report.n_messages; i++)
+                if (j->report.messages[i].outcome == j->outcome)
+                        return j->report.messages[i].text;
+        for (size_t i = 0; i < j->n_checks && j->outcome > KTSTR_SKIP; i++)
+                if (outcome_of(j->checks[i].outcome) == j->outcome)
+                        return j->checks[i].text;
+        return j->outcome == KTSTR_PASS ? "passed on the host" : "it gave no reason";
+}
+
+static struct json_object *checks_json(const struct judged *j)
+{
+        struct json_object *list = json_object_new_array();
+
+        for (size_t i = 0; i < j->n_checks; i++) {
+                const struct kt_check_result *c = &j->checks[i];
+                struct json_object *o = json_object_new_object();
+
+                kt_json_add_str(o, "name", c->name);
+                kt_json_add_str(o, "verdict",
+                                c->outcome == KT_SKIP ? "skip" : words[outcome_of(c->outcome)]);
+                kt_json_add_str(o, "text", c->text);
+                if (c->has_value) {
+                        kt_json_add_double(o, "value", c->value);
+                        kt_json_add_double(o, "threshold", c->threshold);
+                        kt_json_add_str(o, "unit", c->unit);
+                }
+                json_object_array_add(list, o);
         }
-        return worst == 0 ? "passed on the host" : "it gave no reason";
+        return list;
+}
+
+static struct json_object *messages_json(const struct judged *j)
+{
+        struct json_object *list = json_object_new_array();
+
+        for (size_t i = 0; i < j->report.n_messages; i++) {
+                struct json_object *o = json_object_new_object();
+
+                kt_json_add_str(o, "outcome", words[j->report.messages[i].outcome]);
+                kt_json_add_str(o, "text", j->report.messages[i].text);
+                json_object_array_add(list, o);
+        }
+        return list;
+}
+
+static struct json_object *metrics_json(const struct judged *j)
+{
+        struct json_object *list = json_object_new_array();
+
+        for (size_t i = 0; i < j->report.n_metrics; i++) {
+                const struct body_metric *m = &j->report.metrics[i];
+                struct json_object *o = json_object_new_object();
+
+                kt_json_add_str(o, "name", m->name);
+                kt_json_add_double(o, "value", m->value);
+                kt_json_add_str(o, "unit", m->unit ? m->unit : "");
+                if (m->better != KTSTR_POLARITY_UNSET)
+                        kt_json_add_str(o, "better", m->better == KTSTR_LOWER ? "lower" : "higher");
+                json_object_array_add(list, o);
+        }
+        return list;
+}
+
+/* Whatever the report is wrong by, the program is at fault here. */
+static int parse(struct json_object *result, struct judged *j, struct kt_error *reterr)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        int r = body_report_parse(result, &j->report, &err);
+
+        if (r < 0)
+                return kt_error_set(reterr, r, r == -ENOMEM ? KT_E_INTERNAL : KT_E_TEST_PROGRAM, "%s",
+                                    kt_error_text(&err));
+        /* The host's own delay is what the host measures here: nobody else is to be excused. */
+        r = kt_check_all(&j->report.workload, NULL, NULL, &j->checks, &j->n_checks);
+        return r < 0 ? kt_error_set(reterr, r, KT_E_INTERNAL, "out of memory") : 0;
 }
 
 int host_verdict(struct json_object *result, struct json_object **ret, struct kt_error *reterr)
 {
-        struct json_object *messages = kt_json_get(result, "messages"), *v,
-                           *metrics = kt_json_get(result, "metrics");
-        int worst = rank(text_of(result, "outcome"));
+        _cleanup_(judged_done) struct judged j = {};
+        struct json_object *v;
+        int r = parse(result, &j, reterr);
 
-        if (worst < 0 || (messages && !json_object_is_type(messages, json_type_array)))
-                return kt_error_set(reterr, -EPROTO, KT_E_TEST_PROGRAM, "the body's result is none");
-        for (size_t i = 0; messages && i < json_object_array_length(messages); i++) {
-                const int r = rank(text_of(json_object_array_get_idx(messages, i), "outcome"));
-
-                worst = r > worst ? r : worst;
-        }
-        v = new_verdict((const char *const[]){"pass", "skip", "inconclusive", "fail", "error"}[worst],
-                        messages ? reason_of(messages, worst) : "");
-        if (worst == 4)
+        if (r < 0)
+                return r;
+        judge_all(&j);
+        v = new_verdict(words[j.outcome], reason_of(&j));
+        if (j.outcome == KTSTR_ERROR)
                 kt_json_add_str(v, "error", KT_E_TEST_PROGRAM);
-        if (messages)
-                kt_json_add(v, "messages", json_object_get(messages));
-        if (json_object_is_type(metrics, json_type_array))
-                kt_json_add(v, "metrics", json_object_get(metrics));
+        kt_json_add(v, "checks", checks_json(&j));
+        kt_json_add(v, "messages", messages_json(&j));
+        kt_json_add(v, "metrics", metrics_json(&j));
         *ret = v;
         return 0;
 }

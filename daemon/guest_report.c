@@ -6,7 +6,7 @@
 
 #include "../proto/codec.h"
 #include "../proto/errors.h"
-#include "guest_value.h"
+#include "../lib/guest_value.h"
 
 #define TEXT_MAX (64U * 1024U)
 

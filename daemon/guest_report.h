@@ -8,7 +8,7 @@
 
 #include "../common/error.h"
 #include "../proto/frame.h"
-#include "body_report.h"
+#include "../lib/body_report.h"
 
 enum report_outcome {
         REPORT_DONE,

@@ -10,7 +10,7 @@
 
 #include "../common/error.h"
 #include "../lib/check.h"
-#include "body_report.h"
+#include "../lib/body_report.h"
 
 enum verdict_kind {
         VERDICT_PASS,

@@ -718,7 +718,7 @@ class OnHost(Tests):
         for body, words in ((self.body(then="exit 4"), ["exited with status 4", "without a result"]),
                             ("kill -SEGV $$", ["signal 11", "without a result"]), (self.body(self.end(), then="exit 4"), ["status 4", "after a result"]),
                             (self.body("nonsense"), ["no JSON"]), (self.body({"what": 1}), ["what no body says"]),
-                            (self.body({"event": "note", "text": {}}), ["an event that is none"]), (self.body({"result": {}}), ["result is none"])):
+                            (self.body({"event": "note", "text": {}}), ["an event that is none"]), (self.body({"result": {}}), ["the report is unusable"])):
             with self.subTest(words=words):
                 v, result = self.verdict_of(body)
                 self.assertEqual((v["verdict"], v["error"], result.status), ("error", "io.ktstrd.Job.TestProgram", 3), result)
@@ -732,6 +732,21 @@ class OnHost(Tests):
         pid = int((self.dir / "pid").read_text())
         kt.wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists() or
                       "Z" in pathlib.Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0], "its child to be gone")
+
+    def test_what_its_workers_measured_is_checked(self):
+        worker = {"tid": 7, "work": "CpuSpin", "work_units": 9, "iterations": 9, "cpu_ns": 10**9, "wall_ns": 10**9, "off_cpu_ns": 0, "migrations": 0,
+                  "cpus_used": [0], "max_gap_ns": 4500 * 10**6, "max_gap_cpu": 0, "max_gap_at_ns": 10**6, "run_delay_ns": 0, "run_count": 1,
+                  "started_ns": 10**9, "stopped_ns": 2 * 10**9, "paused_ns": 0}
+        for checks, word, status in (({"max_gap_ms": 4500}, "pass", 0), ({"max_gap_ms": 4400}, "fail", 1), ({"max_gap_ms": -1}, "pass", 0)):
+            with self.subTest(checks=checks):
+                cgroup = {"name": "cg_0", "scenario": 0, "started_ns": 10**9, "stopped_ns": 2 * 10**9, "isolated": False, "workers": [worker]}
+                end = self.end()
+                end["result"]["workload"] = {"started_ns": 10**9, "stopped_ns": 2 * 10**9, "scenarios": [{"checks": checks}], "cgroups": [cgroup]}
+                v, result = self.verdict_of(self.body(end))
+                self.assertEqual((v["verdict"], result.status), (word, status), result)
+                if word == "fail":
+                    self.assertIn("stuck 4500ms", v["reason"])
+                    self.assertEqual([c["verdict"] for c in v["checks"] if c["name"] == "gap"], ["fail"])
 
     def test_an_interrupt_ends_it(self):
         self.daemon.socket = f"{self.dir}/nobody"

@@ -9,7 +9,7 @@
 #include <json-c/json.h>
 
 #include "../common/error.h"
-#include "../lib/telemetry.h"
+#include "telemetry.h"
 
 struct body_message {
         enum ktstr_outcome outcome;

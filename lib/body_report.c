@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "../common/cleanup.h"
-#include "../lib/thresholds.h"
+#include "thresholds.h"
 #include "../proto/bodymsg.h"
 #include "guest_value.h"
 

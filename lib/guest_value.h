@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Values of what a guest sent: of the wrong type or sign they count as absent, texts come without what
- * steers a terminal. For the files that read reports.
+ * Values of what a guest, or a test's body, sent: of the wrong type or sign they count as absent, texts come
+ * without what steers a terminal. For the files that read reports.
  */
 
 #include <stdbool.h>
@@ -13,7 +13,7 @@
 
 #include "../common/error.h"
 
-/* "the guest's report is unusable: WHAT", -EBADMSG. */
+/* "the report is unusable: WHAT", -EBADMSG. */
 int guest_value_bad(struct kt_error *reterr, const char *what);
 /* -ENOMEM. */
 int guest_value_oom(struct kt_error *reterr);

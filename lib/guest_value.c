@@ -10,8 +10,7 @@
 
 int guest_value_bad(struct kt_error *reterr, const char *what)
 {
-        return kt_error_set(reterr, -EBADMSG, KT_E_GUEST_PROTOCOL, "the guest's report is unusable: %s",
-                            what);
+        return kt_error_set(reterr, -EBADMSG, KT_E_GUEST_PROTOCOL, "the report is unusable: %s", what);
 }
 
 int guest_value_oom(struct kt_error *reterr)
