@@ -36,6 +36,8 @@ struct sched_ext_ops {
         s32 (*select_cpu)(struct task_struct *p, s32 prev_cpu, u64 wake_flags);
         void (*enqueue)(struct task_struct *p, u64 enq_flags);
         void (*dispatch)(s32 cpu, struct task_struct *prev);
+        void (*cpu_online)(s32 cpu);
+        void (*cpu_offline)(s32 cpu);
         s32 (*init)(void);
         void (*exit)(struct scx_exit_info *ei);
         u32 timeout_ms;
@@ -93,6 +95,17 @@ void BPF_PROG(example_dispatch, s32 cpu, struct task_struct *prev)
         scx_bpf_dsq_move_to_local(SHARED_DSQ);
 }
 
+/* There is nothing to do when CPUs come and go: but without these two the kernel ends a scheduler then. */
+SEC("struct_ops/example_cpu_online")
+void BPF_PROG(example_cpu_online, s32 cpu)
+{
+}
+
+SEC("struct_ops/example_cpu_offline")
+void BPF_PROG(example_cpu_offline, s32 cpu)
+{
+}
+
 SEC("struct_ops.s/example_init")
 s32 BPF_PROG(example_init)
 {
@@ -113,6 +126,8 @@ struct sched_ext_ops example_ops = {
         .select_cpu = (void *)example_select_cpu,
         .enqueue = (void *)example_enqueue,
         .dispatch = (void *)example_dispatch,
+        .cpu_online = (void *)example_cpu_online,
+        .cpu_offline = (void *)example_cpu_offline,
         .init = (void *)example_init,
         .exit = (void *)example_exit,
         .timeout_ms = 5000,
