@@ -299,6 +299,21 @@ class Installed(unittest.TestCase):
     def test_a_main_of_its_own_is_no_second_one(self):
         self.assertEqual(len(self.compile(compilers()[0], "-std=gnu17", sources=("own_main.c",))["tests"]), 1)
 
+    def test_as_a_subproject_it_is_found_by_its_name(self):
+        project = self.folder / "project"
+        (project / "subprojects").mkdir(parents=True)
+        (project / "subprojects/ktstrd").symlink_to(kt.SOURCE)
+        shutil.copy(SOURCES / "contract.c", project)
+        (project / "meson.build").write_text("project('mine', 'c', default_options : ['c_std=c11', 'warning_level=2', 'werror=true'])\n"
+                                             "executable('mine', 'contract.c', dependencies : dependency('ktstr', fallback : 'ktstrd'))\n")
+        setup = ["meson", "setup", project / "build", project, "--wrap-mode=forcefallback", "-Dktstrd:werror=false"]
+        setup += [f"-Dktstrd:{part}=false" for part in ("tests", "guest", "scheds")]
+        for command in (setup, ["ninja", "-C", project / "build", "mine"]):
+            result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+            self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        listing = subprocess.run([project / "build/mine", "--ktstr-list"], capture_output=True, text=True)
+        self.assertEqual(len(json.loads(listing.stdout)["tests"]), 4)
+
     def test_only_what_the_header_declares_is_visible(self):
         def names(*args):
             lines = subprocess.run(["nm", "--defined-only", *args], capture_output=True, text=True, check=True).stdout.splitlines()
