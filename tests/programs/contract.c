@@ -45,18 +45,20 @@ KTSTR_TEST(all_of_it, .scheduler = &my_sched, .ignore = true)
 {
         const struct ktstr_scenario scenario = {
                 KTSTR_CGROUPS({.name = "backdrop", .workers = 1, .work = ktstr_yield_heavy()}),
-                KTSTR_STEPS(
-                        KTSTR_STEP(KTSTR_HOLD_FRAC(0.25), {.name = "a", .cpu_weight = 200}),
-                        KTSTR_STEP_OPS(KTSTR_HOLD_LOOP(0.5, 100),
-                                       KTSTR_OPS(ktstr_op_freeze_cgroup("backdrop"), ktstr_op_thaw_cgroup("backdrop"),
-                                                 ktstr_op_call(look)),
-                                       {.name = "b",
-                                        KTSTR_WORKS({.workers = 1, .work = ktstr_custom("count", count)},
-                                                    {.workers = 2, .work = ktstr_pipe_io(0), .nice = 5},
-                                                    {.workers_pct = 50, .policy = KTSTR_BATCH,
-                                                     .work = ktstr_sequence({KTSTR_PHASE_SPIN, 5},
-                                                                            {KTSTR_PHASE_SLEEP, 5})})}),
-                        {.name = "after", .hold = KTSTR_HOLD_FIXED_MS(100), KTSTR_OPS(ktstr_op_cpu_storm(2, 10))}),
+                KTSTR_STEPS(KTSTR_STEP(KTSTR_HOLD_FRAC(0.25), {.name = "a", .cpu_weight = 200}),
+                            KTSTR_STEP_OPS(KTSTR_HOLD_LOOP(0.5, 100),
+                                           KTSTR_OPS(ktstr_op_freeze_cgroup("backdrop"),
+                                                     ktstr_op_thaw_cgroup("backdrop"), ktstr_op_call(look)),
+                                           {.name = "b",
+                                            KTSTR_WORKS({.workers = 1, .work = ktstr_custom("count", count)},
+                                                        {.workers = 2, .work = ktstr_pipe_io(0), .nice = 5},
+                                                        {.workers_pct = 50,
+                                                         .policy = KTSTR_BATCH,
+                                                         .work = ktstr_sequence({KTSTR_PHASE_SPIN, 5},
+                                                                                {KTSTR_PHASE_SLEEP, 5})})}),
+                            {.name = "after",
+                             .hold = KTSTR_HOLD_FIXED_MS(100),
+                             KTSTR_OPS(ktstr_op_cpu_storm(2, 10))}),
                 .checks = &(const struct ktstr_checks){.max_gap_ms = 3000},
         };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Schedulers that are declared wrong. Above each stands what has to be found: "field: a part of the message". */
+/* Schedulers that are declared wrong. Above each stands what has to be found: "field: a part of the
+ * message". */
 #include <ktstr.h>
 
 /* name: is not set */
@@ -92,7 +93,8 @@ KTSTR_SCHEDULER(root_parent, .name = "root_parent", .binary = "scx_a", .cgroup_p
 KTSTR_SCHEDULER(parent_goes_up, .name = "parent_goes_up", .binary = "scx_a", .cgroup_parent = "/a/../b");
 
 /* cgroup_parent: '/a/' has to begin with '/' */
-KTSTR_SCHEDULER(parent_ends_in_slash, .name = "parent_ends_in_slash", .binary = "scx_a", .cgroup_parent = "/a/");
+KTSTR_SCHEDULER(parent_ends_in_slash, .name = "parent_ends_in_slash", .binary = "scx_a",
+                .cgroup_parent = "/a/");
 
 /* config_guest_path: .config_arg and .config_guest_path go together */
 KTSTR_SCHEDULER(no_guest_path, .name = "no_guest_path", .binary = "scx_a", .config_arg = "--config={file}");
@@ -110,7 +112,8 @@ KTSTR_SCHEDULER(two_configs, .name = "two_configs", .binary = "scx_a", .config_f
                 .config_arg = "--config={file}", .config_guest_path = "/x.json");
 
 /* constraints.min_llcs: 4 is more than max_llcs, which is 2 */
-KTSTR_SCHEDULER(no_preset, .name = "no_preset", .binary = "scx_a", .constraints = {.min_llcs = 4, .max_llcs = 2});
+KTSTR_SCHEDULER(no_preset, .name = "no_preset", .binary = "scx_a",
+                .constraints = {.min_llcs = 4, .max_llcs = 2});
 
 /* constraints.min_cpus: is -3, and has to be more than 0, or KTSTR_NONE */
 KTSTR_SCHEDULER(negative_cpus, .name = "negative_cpus", .binary = "scx_a", .constraints = {.min_cpus = -3});
@@ -120,7 +123,9 @@ KTSTR_SCHEDULER(negative_cpus, .name = "negative_cpus", .binary = "scx_a", .cons
 /* checks.max_wake_latency_cv: is nan */
 /* checks.isolation: is 7, and has to be KTSTR_ON or KTSTR_OFF */
 KTSTR_SCHEDULER(odd_checks, .name = "odd_checks", .binary = "scx_a",
-                .checks = {.max_gap_ms = -5, .min_page_locality = 80, .max_wake_latency_cv = __builtin_nan(""),
+                .checks = {.max_gap_ms = -5,
+                           .min_page_locality = 80,
+                           .max_wake_latency_cv = __builtin_nan(""),
                            .isolation = (enum ktstr_switch)7});
 
 /* sched_args: is not UTF-8 */

@@ -124,12 +124,13 @@ TEST(empty_payload, .payload = &(const struct ktstr_payload){.args = KTSTR_LIST(
 static const struct ktstr_payload odd_payload = {
         .name = "odd",
         .binary = "odd",
-        .metrics = KTSTR_METRICS({"both", .json = "/a", .pattern = "(b)"}, {"neither"}, {"bare", .pattern = "abc"},
-                                 {"broken", .pattern = "("}, {"bare", .pattern = "(d)"}),
-        .checks = KTSTR_PAYLOAD_CHECKS({"absent", KTSTR_CHECK_MAX, .max = 1}, {NULL, KTSTR_CHECK_MIN, .min = 1},
-                                       {"bare", KTSTR_CHECK_RANGE, .min = 2, .max = 1},
-                                       {"bare", KTSTR_CHECK_EXIT_CODE},
-                                       {NULL, KTSTR_CHECK_EXIT_CODE, .min = 256}, {"bare", 0}),
+        .metrics = KTSTR_METRICS({"both", .json = "/a", .pattern = "(b)"}, {"neither"},
+                                 {"bare", .pattern = "abc"}, {"broken", .pattern = "("},
+                                 {"bare", .pattern = "(d)"}),
+        .checks = KTSTR_PAYLOAD_CHECKS(
+                {"absent", KTSTR_CHECK_MAX, .max = 1}, {NULL, KTSTR_CHECK_MIN, .min = 1},
+                {"bare", KTSTR_CHECK_RANGE, .min = 2, .max = 1}, {"bare", KTSTR_CHECK_EXIT_CODE},
+                {NULL, KTSTR_CHECK_EXIT_CODE, .min = 256}, {"bare", 0}),
 };
 
 /* workloads[0].metrics[0]: both needs one of .json and .pattern */
@@ -146,8 +147,10 @@ static const struct ktstr_payload odd_payload = {
 /* workloads[0].checks[5]: is of no kind that there is */
 TEST(payload_of_all_that_is_wrong, .workloads = KTSTR_PAYLOADS(&odd_payload))
 
-static const struct ktstr_payload odd_pointer = {
-        .name = "odd", .binary = "odd", .output = KTSTR_OUTPUT_JSON, .metrics = KTSTR_METRICS({"m", .json = "a/b"})};
+static const struct ktstr_payload odd_pointer = {.name = "odd",
+                                                 .binary = "odd",
+                                                 .output = KTSTR_OUTPUT_JSON,
+                                                 .metrics = KTSTR_METRICS({"m", .json = "a/b"})};
 
 /* payload.metrics[0]: 'a/b' is no JSON pointer */
 TEST(payload_with_odd_pointer, .payload = &odd_pointer)
