@@ -7,7 +7,7 @@
 #include <json-c/json.h>
 
 #include "../lib/check.h"
-#include "body_report.h"
+#include "../lib/body_report.h"
 
 struct json_object *checks_json(const struct kt_check_result *checks, size_t n);
 struct json_object *body_messages_json(const struct body_report *b);
