@@ -105,7 +105,7 @@ static int enable_below(struct scribe *s, const char *dir, const char *controlle
         if (r == -ENOENT)
                 return kt_error_set(reterr, r, NULL, "this kernel has no %s controller for cgroups",
                                     controller);
-        if (r == -EBUSY)
+        if (r == -EBUSY || r == -EOPNOTSUPP)
                 return kt_error_set(
                         reterr, r, NULL,
                         "cgroup %s has workers of its own, so that those in it cannot have the %s "
@@ -159,6 +159,12 @@ int cgroup_move(struct scribe *s, const char *dir, pid_t pid, struct kt_error *r
                                     "cgroup %s has cgroups with controllers in it, so that it cannot have "
                                     "workers of its own: give these a cgroup beside them",
                                     cgroup_name(dir));
+        if (r == -EOPNOTSUPP)
+                return kt_error_set(
+                        reterr, r, NULL,
+                        "cgroup %s has controllers, and lies in one that has workers of its own: "
+                        "give those a cgroup beside it",
+                        cgroup_name(dir));
         return kt_error_set(reterr, r, NULL, "cannot move a worker to cgroup %s: %s", cgroup_name(dir),
                             why(r));
 }

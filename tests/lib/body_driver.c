@@ -16,6 +16,7 @@
 #include "../../common/fsutil.h"
 #include "../../lib/body/body.h"
 #include "../../lib/scenario/scenarios.h"
+#include "body_cases.h"
 
 static const char first_line[] = "{\"format\":1,\"test\":\"driven\",\"duration_ms\":1000,\"workers\":2,"
                                  "\"watchdog_ms\":10000,\"seed\":1,\"emulated\":true}";
@@ -50,15 +51,27 @@ static void converse(int fd)
         }
 }
 
+typedef enum ktstr_outcome (*func)(struct ktstr_ctx *ctx);
+
+static func find(const char *name)
+{
+        const struct ktstr_scenario_entry *scenario = ktstr_scenario_find(name);
+
+        for (size_t i = 0; i < n_body_cases; i++)
+                if (strcmp(body_cases[i].name, name) == 0)
+                        return body_cases[i].func;
+        return scenario ? scenario->func : NULL;
+}
+
 int main(int argc, char **argv)
 {
-        const struct ktstr_scenario_entry *scenario = argc > 1 ? ktstr_scenario_find(argv[1]) : NULL;
+        const func f = argc > 1 ? find(argv[1]) : NULL;
         const char *first = argc > 2 ? argv[2] : first_line;
         int pair[2], status = 0;
         pid_t pid;
 
-        if (!scenario) {
-                fprintf(stderr, "usage: body-driver SCENARIO [FIRST-LINE]\n");
+        if (!f) {
+                fprintf(stderr, "usage: body-driver SCENARIO|CASE [FIRST-LINE]\n");
                 return 2;
         }
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
@@ -67,7 +80,7 @@ int main(int argc, char **argv)
         if (pid == 0) {
                 close(pair[0]);
                 become(1);
-                _exit(ktstr_body_main(pair[1], scenario->func, NULL));
+                _exit(ktstr_body_main(pair[1], f, NULL));
         }
         close(pair[1]);
         become(2);
