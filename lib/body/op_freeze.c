@@ -20,10 +20,13 @@ int op_freeze_cgroup(struct run *r, const struct ktstr_op *op, struct kt_error *
 
         if (e < 0 || g->frozen_ns)
                 return e;
-        e = cgroup_write(r->b->scribe, g->dir, "cgroup.freeze", "1", reterr);
-        if (e < 0)
-                return e;
+        /* From before it: workers stop while the kernel is still at it. */
         g->frozen_ns = worker_now_ns();
+        e = cgroup_write(r->b->scribe, g->dir, "cgroup.freeze", "1", reterr);
+        if (e < 0) {
+                g->frozen_ns = 0;
+                return e;
+        }
         /* Each worker has to run once more to stop. */
         e = wait_for(r, is_frozen, g);
         if (e == -ETIMEDOUT)

@@ -16,6 +16,7 @@
 #include "../../common/fsutil.h"
 
 #define MS(n) KTSTR_HOLD_FIXED_MS(n)
+#define PATIENCE_S 30
 
 /* --- what the kernel says of workers and cgroups --- */
 
@@ -47,17 +48,27 @@ static pid_t find_process(const char *comm)
         return found;
 }
 
+static void nap(long ms)
+{
+        nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+}
+
+/* One that was let go has its name when it first runs. */
+static pid_t wait_for_process(const char *comm)
+{
+        pid_t pid = 0;
+
+        for (int i = 0; i < PATIENCE_S * 10 && !(pid = find_process(comm)); i++)
+                nap(100);
+        return pid;
+}
+
 static enum ktstr_outcome file_is(struct ktstr_ctx *ctx, const char *path, const char *expected)
 {
         char *text = read_file(path);
 
         return strcmp(text, expected) == 0 ? KTSTR_PASS
                                            : ktstr_fail(ctx, "%s is '%s', not '%s'", path, text, expected);
-}
-
-static void nap(long ms)
-{
-        nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
 
 /* --- cpusets --- */
@@ -162,7 +173,7 @@ static enum ktstr_outcome look_at_policies(struct ktstr_ctx *ctx)
         enum ktstr_outcome outcome = KTSTR_PASS;
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(workers); i++) {
-                pid_t pid = find_process(workers[i].comm);
+                pid_t pid = wait_for_process(workers[i].comm);
                 struct sched_param param = {};
                 int policy = sched_getscheduler(pid), nice = getpriority(PRIO_PROCESS, (id_t)pid);
 
@@ -197,17 +208,21 @@ static enum ktstr_outcome policies(struct ktstr_ctx *ctx)
                                          {.workers = 1, .comm = "w-rr", .policy = ktstr_policy_rr(4)},
                                          {.workers = 1,
                                           .comm = "w-dl",
-                                          .policy = ktstr_policy_deadline(1000000, 50000000, 50000000)},
+                                          .policy = ktstr_policy_deadline(20000000, 50000000, 50000000)},
                                          {.workers = 1, .comm = "w-ext", .policy = KTSTR_EXT})}),
                         .steps = &look, .n_steps = 1, .checks = &none});
 }
 
 static enum ktstr_outcome look_at_identity(struct ktstr_ctx *ctx)
 {
-        pid_t pid = find_process("w-nobody");
+        pid_t pid = wait_for_process("w-nobody");
         struct stat st = {};
 
-        nap(200);
+        /* It has its name before its user. */
+        for (int i = 0;
+             i < PATIENCE_S * 10 && stat(kt_format("/proc/%d/task", (int)pid), &st) == 0 && st.st_uid == 0;
+             i++)
+                nap(100);
         if (stat(kt_format("/proc/%d/task", (int)pid), &st) < 0 || st.st_uid != 65534 || st.st_gid != 1234)
                 return ktstr_fail(ctx, "pid %d is user %d, group %d", (int)pid, (int)st.st_uid,
                                   (int)st.st_gid);
@@ -264,14 +279,14 @@ static enum ktstr_outcome tasks(struct ktstr_ctx *ctx)
 
 static enum ktstr_outcome sleep_a_while(struct ktstr_ctx *ctx)
 {
-        nap(1500);
+        nap(3000);
         return KTSTR_PASS;
 }
 
 /* Frozen for longer than a gap may be; the second time it ends frozen. */
 static enum ktstr_outcome freeze(struct ktstr_ctx *ctx)
 {
-        const struct ktstr_checks checks = {.max_gap_ms = 1000};
+        const struct ktstr_checks checks = {.max_gap_ms = 2500};
         const struct ktstr_step steps[] = {
                 {.hold = MS(300),
                  KTSTR_OPS(ktstr_op_freeze_cgroup("ice"), ktstr_op_call(sleep_a_while),

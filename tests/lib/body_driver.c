@@ -51,6 +51,17 @@ static void converse(int fd)
         }
 }
 
+/* For whoever wants to kill it. */
+static void note_pid(pid_t pid)
+{
+        FILE *f = fopen("/tmp/body-pid", "w");
+
+        if (f) {
+                fprintf(f, "%d\n", (int)pid);
+                fclose(f);
+        }
+}
+
 typedef enum ktstr_outcome (*func)(struct ktstr_ctx *ctx);
 
 static func find(const char *name)
@@ -83,6 +94,7 @@ int main(int argc, char **argv)
                 _exit(ktstr_body_main(pair[1], f, NULL));
         }
         close(pair[1]);
+        note_pid(pid);
         become(2);
         dprintf(pair[0], "%s\n", first);
         converse(pair[0]);
