@@ -42,10 +42,26 @@ static void add_arg(struct json_object *argv, const char *arg)
         json_object_array_add(argv, json_object_new_string(arg));
 }
 
-/* As the daemon starts the one under test: see struct ktstr_scheduler. */
-static struct json_object *argv_of(const struct ktstr_scheduler *s)
+static const char *program_of(const struct ktstr_scheduler *s)
 {
-        _cleanup_free_ char *program = kt_format("%s/%s", KT_GUEST_BIN_DIR, s->name);
+        return s->binary ?: s->binary_path;
+}
+
+/* In the guest each has its own name, but for one that is the same program as the test's, which is there
+ * already. */
+static const char *file_name(const struct run *r, const struct ktstr_scheduler *s)
+{
+        const struct ktstr_test *test = r->b->ctx.test;
+        const struct ktstr_scheduler *own = test ? test->scheduler : NULL;
+        bool same = own && program_of(own) && program_of(s) && strcmp(program_of(own), program_of(s)) == 0;
+
+        return same ? own->name : s->name;
+}
+
+/* As the daemon starts the one under test: see struct ktstr_scheduler. */
+static struct json_object *argv_of(const struct run *r, const struct ktstr_scheduler *s)
+{
+        _cleanup_free_ char *program = kt_format("%s/%s", KT_GUEST_BIN_DIR, file_name(r, s));
         struct json_object *argv = json_object_new_array();
 
         add_arg(argv, program ?: "");
@@ -75,7 +91,7 @@ int op_replace_scheduler(struct run *r, const struct ktstr_op *op, struct kt_err
                                     op->scheduler->name);
         question = json_object_new_object();
         kt_json_add_str(question, "name", op->scheduler->name);
-        kt_json_add(question, "argv", argv_of(op->scheduler));
+        kt_json_add(question, "argv", argv_of(r, op->scheduler));
         e = ask(r, question, "sched_replace", reterr);
         if (e >= 0)
                 r->b->ctx.scheduler = op->scheduler->name;

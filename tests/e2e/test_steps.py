@@ -195,6 +195,7 @@ class SchedulerOps(unittest.TestCase):
     def test_one_that_does_not_come_back_has_failed(self):
         result, verdict = self.run_test("does_not_come_back")
         self.assertEqual(verdict["verdict"], "fail", result)
+        self.assertIn("never attached", verdict["reason"])
 
 
 if __name__ == "__main__":
