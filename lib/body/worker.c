@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "random.h"
+
 /* A chunk of worker_spin_until(): a microsecond natively, some ten under emulation. */
 #define SPIN_CHUNK 1024U
 
@@ -163,30 +165,20 @@ void ktstr_worker_progress(struct ktstr_worker *w, uint64_t units)
         worker_progress(w, units);
 }
 
-/* splitmix64: one step of it spreads what differs in few bits. */
-static uint64_t mix(uint64_t x)
-{
-        x += 0x9e3779b97f4a7c15ULL;
-        x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-        x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-        return x ^ (x >> 31);
-}
-
 uint64_t ktstr_worker_random(struct ktstr_worker *w)
 {
-        w->random += 0x9e3779b97f4a7c15ULL;
-        return mix(w->random);
+        return random_next(&w->random);
 }
 
 void ktstr_worker_wake_latency(struct ktstr_worker *w, uint64_t ns)
 {
         struct worker_counters *k = w->counters;
-        uint64_t n = get(&k->wake_count), place = n;
+        uint64_t n = get(&k->wake_count), place = n, state = n ^ (uint64_t)w->index << 40;
 
         /* Each of the first n + 1 is kept with the same probability. The number is not drawn from the
          * worker's own sequence, which the work alone shall determine. */
         if (n >= WORKER_WAKES_MAX)
-                place = mix(n ^ (uint64_t)w->index << 40) % (n + 1);
+                place = random_next(&state) % (n + 1);
         if (place < WORKER_WAKES_MAX)
                 set(&k->wakes_ns[place], ns);
         atomic_store_explicit(&k->wake_count, n + 1, memory_order_release);
