@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Crews on this machine: no cgroup, no scheduler but its own. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "../../lib/body/crew.h"
+#include "unit.h"
+
+#define N 4
+#define PATIENCE_MS 30000
+
+static struct ktstr_topo topo = {.n_nodes = 1, .n_llcs = 1, .threads = 1};
+static struct ktstr_cpus cpus[N];
+static struct gate gate;
+static struct conversation talk = {.fd = -1};
+
+static struct crew_plan plan_of(const struct ktstr_work *work, unsigned n)
+{
+        return (struct crew_plan){.n = n, .work = work, .topo = &topo, .cpus = cpus, .seed = 1};
+}
+
+static void nap(void)
+{
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+}
+
+static void wait_progress(const struct crew *c)
+{
+        for (unsigned i = 0; i < c->n; i++) {
+                int ms = 0;
+
+                for (; c->counters[i].iterations < 3 && ms < PATIENCE_MS; ms += 2)
+                        nap();
+                ck_assert_msg(ms < PATIENCE_MS, "worker %u makes no progress: %s", i, c->counters[i].died);
+        }
+}
+
+static void finish(struct crew *c)
+{
+        int ms = 0;
+
+        crew_kill(c);
+        for (; !crew_reap(c) && ms < PATIENCE_MS; ms += 2)
+                nap();
+        ck_assert_int_lt(ms, PATIENCE_MS);
+        ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+        ck_assert_int_eq(errno, ECHILD);
+        crew_done(c);
+        gate_done(&gate);
+}
+
+START_TEST(nobody_works_before_the_gate_is_open)
+{
+        const struct ktstr_work work = ktstr_cpu_spin();
+        const struct crew_plan plan = plan_of(&work, N);
+        struct crew c;
+
+        ck_assert_int_eq(gate_init(&gate), 0);
+        ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
+        ck_assert_uint_eq(c.n, N);
+        for (int i = 0; i < 20; i++)
+                nap();
+        for (unsigned i = 0; i < N; i++)
+                ck_assert_uint_eq(c.counters[i].started_ns, 0);
+        gate_open(&gate);
+        wait_progress(&c);
+        crew_measure(&c, worker_now_ns());
+        for (unsigned i = 0; i < N; i++) {
+                ck_assert_uint_gt(c.workers[i].cpu_ns, 0);
+                ck_assert_uint_gt(c.counters[i].work_units, 0);
+        }
+        finish(&c);
+}
+END_TEST
+
+START_TEST(teams_have_what_they_share)
+{
+        const struct ktstr_work works[] = {ktstr_pipe_io(16), ktstr_futex_ping_pong(16)};
+
+        for (size_t i = 0; i < KT_ARRAY_SIZE(works); i++) {
+                const struct crew_plan plan = plan_of(&works[i], N);
+                struct crew c;
+
+                ck_assert_int_eq(gate_init(&gate), 0);
+                ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
+                gate_open(&gate);
+                wait_progress(&c);
+                crew_measure(&c, worker_now_ns());
+                finish(&c);
+        }
+}
+END_TEST
+
+static void dies(struct ktstr_worker *w)
+{
+        worker_die(w, "number %u has had enough", ktstr_worker_index(w));
+}
+
+START_TEST(one_that_ends_by_itself_says_why)
+{
+        const struct ktstr_work work = ktstr_custom("Dies", dies);
+        const struct crew_plan plan = plan_of(&work, 2);
+        siginfo_t info;
+        struct crew c;
+
+        ck_assert_int_eq(gate_init(&gate), 0);
+        ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
+        gate_open(&gate);
+        for (unsigned i = 0; i < 2; i++)
+                waitid(P_PID, (id_t)c.workers[i].pid, &info, WEXITED | WNOWAIT);
+        /* It is no longer there to stand still. */
+        ck_assert(!crew_is_stuck(&c, worker_now_ns() + 1000000000000ULL, 1));
+        crew_measure(&c, worker_now_ns());
+        crew_kill(&c);
+        for (unsigned i = 0; i < 2; i++) {
+                ck_assert(c.workers[i].ended);
+                ck_assert_int_eq(WEXITSTATUS(c.workers[i].wait_status), 1);
+        }
+        ck_assert_str_eq(c.counters[1].died, "number 1 has had enough");
+        finish(&c);
+}
+END_TEST
+
+static void sleeps(struct ktstr_worker *w)
+{
+        ktstr_worker_progress(w, 1);
+        ktstr_worker_progress(w, 1);
+        ktstr_worker_progress(w, 1);
+        for (;;)
+                pause();
+}
+
+static void hogs(struct ktstr_worker *w)
+{
+        ktstr_worker_progress(w, 1);
+        ktstr_worker_progress(w, 1);
+        ktstr_worker_progress(w, 1);
+        for (;;)
+                worker_spin(1000);
+}
+
+START_TEST(who_wants_a_cpu_and_makes_no_progress_stands_still)
+{
+        const struct ktstr_work works[] = {ktstr_custom("Sleeps", sleeps), ktstr_custom("Hogs", hogs)};
+
+        for (int runs = 0; runs < 2; runs++) {
+                const struct crew_plan plan = plan_of(&works[runs], 1);
+                uint64_t gap;
+                struct crew c;
+
+                ck_assert_int_eq(gate_init(&gate), 0);
+                ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
+                gate_open(&gate);
+                wait_progress(&c);
+                for (int i = 0; i < 50; i++)
+                        nap();
+                ck_assert_int_eq(crew_is_stuck(&c, worker_now_ns(), 50000000), runs);
+                ck_assert(!crew_is_stuck(&c, worker_now_ns(), 600000000000ULL));
+                gap = c.counters[0].max_gap_ns;
+                crew_measure(&c, worker_now_ns());
+                /* Only one of them has a gap that it could not note itself. */
+                if (runs)
+                        ck_assert_uint_ge(c.counters[0].max_gap_ns, 50000000);
+                else
+                        ck_assert_uint_eq(c.counters[0].max_gap_ns, gap);
+                finish(&c);
+        }
+}
+END_TEST
+
+static void progresses(struct ktstr_worker *w)
+{
+        for (;;) {
+                ktstr_worker_progress(w, 1);
+                nap();
+        }
+}
+
+START_TEST(a_pause_is_no_gap)
+{
+        const struct ktstr_work work = ktstr_custom("Progresses", progresses);
+        const struct crew_plan plan = plan_of(&work, 1);
+        uint64_t stopped, begin;
+        struct crew c;
+
+        ck_assert_int_eq(gate_init(&gate), 0);
+        ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
+        gate_open(&gate);
+        wait_progress(&c);
+        /* As the freezer does. */
+        begin = worker_now_ns();
+        kill(c.workers[0].pid, SIGSTOP);
+        waitpid(c.workers[0].pid, NULL, WUNTRACED);
+        while (worker_now_ns() < begin + 3000000000ULL)
+                nap();
+        stopped = worker_now_ns() - begin;
+        crew_paused(&c, stopped);
+        begin = c.counters[0].iterations;
+        kill(c.workers[0].pid, SIGCONT);
+        for (int ms = 0; c.counters[0].iterations < begin + 2 && ms < PATIENCE_MS; ms += 2)
+                nap();
+        crew_measure(&c, worker_now_ns());
+        ck_assert_uint_eq(c.paused_ns, stopped);
+        ck_assert_uint_lt(c.counters[0].max_gap_ns, stopped);
+        finish(&c);
+}
+END_TEST
+
+START_TEST(more_workers_than_memory_are_refused_before_they_are_made)
+{
+        const struct ktstr_work work = ktstr_cpu_spin();
+        struct crew_plan plan = plan_of(&work, 2000000000);
+        struct kt_error err = KT_ERROR_INIT;
+        struct crew c;
+
+        ck_assert_int_eq(gate_init(&gate), 0);
+        ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, &err), -ENOMEM);
+        ck_assert_ptr_nonnull(strstr(kt_error_text(&err), "2000000000 workers need about"));
+        ck_assert_uint_eq(c.n, 0);
+        kt_error_done(&err);
+        finish(&c);
+}
+END_TEST
+
+UNIT_MAIN("crew", nobody_works_before_the_gate_is_open, teams_have_what_they_share,
+          one_that_ends_by_itself_says_why, who_wants_a_cpu_and_makes_no_progress_stands_still,
+          a_pause_is_no_gap, more_workers_than_memory_are_refused_before_they_are_made)
