@@ -8,6 +8,10 @@
 #include "../common/cleanup.h"
 #include "../common/fsutil.h"
 
+/* A verdict is one message, which has an end (KT_WIRE_MESSAGE_MAX); the whole is in scheduler.log. */
+#define LINE_MAX_BYTES 4096U
+#define BLOCK_MAX_BYTES (1024U * 1024U)
+
 struct span {
         const char *start;
         size_t size;
@@ -51,6 +55,21 @@ static char *copy(struct span s)
         }
         text[s.size] = '\0';
         return text;
+}
+
+/* Of something long its beginning, or its end from a line's beginning on. */
+static struct span head(struct span s, size_t max)
+{
+        return (struct span){s.start, s.size < max ? s.size : max};
+}
+
+static struct span tail(struct span s, size_t max)
+{
+        const char *cut = s.start + (s.size > max ? s.size - max : 0), *nl;
+
+        nl = cut > s.start ? memchr(cut, '\n', max) : NULL;
+        cut = nl ? nl + 1 : cut;
+        return (struct span){cut, (size_t)(s.start + s.size - cut)};
 }
 
 /* The lines between one that contains `from` and one that contains `to` (or the end). */
@@ -131,7 +150,8 @@ static struct span verifier_complaint(struct span log, struct span *ret_source)
 static char *explain_verifier_log(const char *text, struct span log)
 {
         struct span source, why = verifier_complaint(log, &source), program = {NULL, 0};
-        _cleanup_free_ char *what = why.start ? copy(why) : NULL, *where = NULL, *name = NULL;
+        _cleanup_free_ char *what = why.start ? copy(head(why, LINE_MAX_BYTES)) : NULL, *where = NULL,
+                            *name = NULL;
         const char *begin =
                 log.start -
                 1; /* the end of libbpf's line: "libbpf: prog 'NAME': -- BEGIN PROG LOAD LOG --" */
@@ -142,8 +162,8 @@ static char *explain_verifier_log(const char *text, struct span log)
                 program.start = begin + 14;
                 program.size = strcspn(program.start, "'\n");
         }
-        name = program.start ? copy(program) : NULL;
-        where = source.start ? copy(source) : NULL;
+        name = program.start ? copy(head(program, LINE_MAX_BYTES)) : NULL;
+        where = source.start ? copy(head(source, LINE_MAX_BYTES)) : NULL;
         if (!what || !name)
                 return TAKE_PTR(what);
         return kt_format("%s (in %s%s%s)", what, name, where ? ", " : "", where ? where : "");
@@ -178,10 +198,10 @@ void sched_log_extract(const char *text, size_t size, struct sched_log *ret)
 
         *ret = (struct sched_log){
                 .error_text = log.start   ? explain_verifier_log(text, log)
-                              : why.start ? copy(why)
+                              : why.start ? copy(head(why, LINE_MAX_BYTES))
                                           : NULL,
-                .verifier_log = log.start ? copy(log) : NULL,
-                .dump = dump.start ? copy(dump) : NULL,
+                .verifier_log = log.start ? copy(tail(log, BLOCK_MAX_BYTES)) : NULL,
+                .dump = dump.start ? copy(head(dump, BLOCK_MAX_BYTES)) : NULL,
         };
 }
 

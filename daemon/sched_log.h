@@ -6,9 +6,9 @@
 #include <stddef.h>
 
 struct sched_log {
-        char *error_text;   /* the one line that says why, NULL when none looks like it */
-        char *verifier_log; /* between libbpf's BEGIN and END PROG LOAD LOG, the first */
-        char *dump;         /* the debug dump that follows the kernel's exit report */
+        char *error_text;   /* the one line that says why, NULL when none looks like it; at most 4 KiB */
+        char *verifier_log; /* between libbpf's BEGIN and END PROG LOAD LOG, the first; its last MiB */
+        char *dump;         /* the debug dump that follows the kernel's exit report; its first MiB */
 };
 
 /* text: stdout and stderr, as they came; any bytes. All results malloced; memory running out leaves NULL. */

@@ -119,6 +119,56 @@ START_TEST(bytes_that_are_no_text_do_no_harm)
 }
 END_TEST
 
+/* `n` lines of 64 bytes between two others. */
+static struct sched_log extract_long(const char *before, size_t n, const char *behind)
+{
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+        struct sched_log log;
+
+        fputs(before, f);
+        for (size_t i = 0; i < n; i++)
+                fprintf(f, "%063zu\n", i);
+        fputs(behind, f);
+        fclose(f);
+        sched_log_extract(text, size, &log);
+        return log;
+}
+
+START_TEST(what_is_too_long_for_a_verdict_is_cut_where_the_point_is_not)
+{
+        const size_t max = 1 << 20;
+        struct sched_log log = extract_long("libbpf: prog 'x': -- BEGIN PROG LOAD LOG --\n", 20000,
+                                            "R1 bad\nprocessed 1\n-- END PROG LOAD LOG --\n");
+
+        ck_assert_str_eq(log.error_text, "R1 bad (in x)");
+        ck_assert_uint_le(strlen(log.verifier_log), max);
+        ck_assert_uint_gt(strlen(log.verifier_log), max - 128);
+        ck_assert_ptr_nonnull(strstr(log.verifier_log, "R1 bad\nprocessed 1\n"));
+        ck_assert_uint_eq(strspn(log.verifier_log, "0123456789"), 63);
+        sched_log_done(&log);
+        log = extract_long("DEBUG DUMP\n====\nwhat triggered it\n", 20000, "====\n");
+        ck_assert_uint_eq(strlen(log.dump), max);
+        ck_assert_int_eq(strncmp(log.dump, "what triggered it\n", 18), 0);
+        sched_log_done(&log);
+}
+END_TEST
+
+START_TEST(a_line_without_an_end_is_cut)
+{
+        char *text = malloc(100001);
+        struct sched_log log;
+
+        memset(text, 'x', 100000);
+        text[100000] = '\0';
+        log = extract(text);
+        ck_assert_uint_eq(strlen(log.error_text), 4096);
+        sched_log_done(&log);
+        free(text);
+}
+END_TEST
+
 START_TEST(exit_kinds_are_the_kernels)
 {
         ck_assert_str_eq(sched_exit_kind("runnable task stall"), "error_stall");
@@ -132,4 +182,6 @@ END_TEST
 UNIT_MAIN("sched_log", the_verifiers_complaint_comes_with_its_place,
           the_report_of_newer_kernels_does_not_hide_the_complaint, a_log_that_is_cut_off_still_counts,
           libbpfs_first_real_complaint_is_the_reason, the_kernels_words_weigh_more_than_a_warning,
-          a_proper_farewell_is_no_complaint, bytes_that_are_no_text_do_no_harm, exit_kinds_are_the_kernels)
+          a_proper_farewell_is_no_complaint, bytes_that_are_no_text_do_no_harm,
+          what_is_too_long_for_a_verdict_is_cut_where_the_point_is_not, a_line_without_an_end_is_cut,
+          exit_kinds_are_the_kernels)
