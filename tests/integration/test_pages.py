@@ -225,6 +225,8 @@ class Ktstrctl(unittest.TestCase):
         checks = {check for field, check in re.findall(r'\{"(\w+)", "(\w+)",', source) if f".{field} =" in defaults}
         self.assertEqual(len(checks), 4)
         self.assertEqual(sorted(self.page.tags["VERDICTS"]), sorted({*verdicts, *checks}))
+        for name in re.findall(r'{"\w+", "(\w+)", KT_THRESHOLD_', source):
+            self.assertRegex(job, rf"\n +# .*\b{name}\b")
         for native, emulated, unit in (("2000", "3000", " ms"), ("15", "35", " percentage points")):
             self.assertIn(f"= emulated ? {emulated} : {native}", source)
             self.assertRegex(self.page.text["VERDICTS"], rf"{native}{unit}; under tcg, {emulated}\b")
@@ -690,12 +692,21 @@ class Protocol(unittest.TestCase):
         request = "daemon/job_request.c"
         for field, low, high in (("duration_ms", 1, constant(request, "DURATION_MAX_MS")), ("workers", 1, constant(request, "WORKERS_MAX")),
                                  ("memory_mib", constant(request, "MEMORY_MIN_MIB"), constant(request, "MEMORY_MAX_MIB")),
+                                 ("cleanup_budget_ms", 1, constant(request, "DURATION_MAX_MS")),
                                  ("timeout_ms", 1, 2 * constant(request, "DURATION_MAX_MS"))):
             with self.subTest(field=field):
                 self.assertRegex(self.page.text["JOBS"], rf"\b{field}\s(is )?from {low} to {high}\b")
                 for value in (low - 1, high + 1):
                     reply = self.daemon.call("io.ktstrd.Job.Submit", **{field: value})
                     self.assertEqual(reply.get("error"), f"{SERVICE}.InvalidParameter", reply)
+
+        for words, path, name in (("kargs have {} bytes together", "daemon/job_setting.c", "KARGS_BYTES_MAX"),
+                                  ("at most {} sysctls", "daemon/job_setting.c", "SYSCTLS_MAX"),
+                                  ("keys and values of {} bytes", "daemon/job_setting.c", "SYSCTL_BYTES_MAX"),
+                                  ("of which at most {} are told", "lib/check.h", "KT_CHECK_MISSES_MAX"),
+                                  ("what a test said, at most {};", "proto/bodymsg.h", "KT_BODY_MESSAGES_MAX"),
+                                  ("Of events that the guest sends {} are told", "daemon/agent_event.h", "AGENT_EVENTS_MAX")):
+            self.assertIn(words.format(constant(path, name)), " ".join(self.page.text["JOBS"].split()))
 
         self.assertIn(f"of the last {constant('daemon/queue.c', 'TELL_EACH_OF')} places", self.page.text["JOBS"])
         self.assertEqual(constant("daemon/queue.c", "TELL_INTERVAL_MS"), 1000)

@@ -12,7 +12,8 @@
  *                     script's name, read by each fake-qemu when it starts, so that one daemon can meet many.
  *                     Or several, for what the guest is for: "template=fail_save,pool=ok,job=panic,clone=ok";
  *                     clone: a job's own; one without a name is for the others
- *   FAKE_QEMU_RESULT  a file with the RESULT frame's JSON; default: a healthy result made up from the job
+ *   FAKE_QEMU_RESULT  a file with the RESULT frame's JSON; without one, or while it is not there, a healthy result made up
+ *                     from the job. Scheduler's output that it should have is a file of that name with ".log" behind it
  *   FAKE_QEMU_LOG     a file; a line is appended for each thing that was handed over:
  *                     "job JSON", "file PATH MODE SIZE CRC32", "link PATH TARGET", "go", "cancel",
  *                     "input SIZE", "park REHEARSALS", "wake"; and for each step to a guest that waits:
@@ -44,6 +45,7 @@
  *   wait_for_cancel   takes the job, starts, and answers CANCEL with a RESULT "cancelled"
  *   flood             takes the job, then endless OUTPUT as fast as it is taken
  *   console_flood     2 MiB of console lines, then as ok
+ *   slow_end          as ok, with 200 ms between the workload's end and the RESULT
  *
  * For a guest that is parked, saved or restored (all others play "ok" there):
  *   refuse_restore    QMP refuses to restore the clone
@@ -856,13 +858,31 @@ static void send_result(const char *outcome)
         _cleanup_free_ char *text = NULL;
         size_t size;
 
-        if (!path) {
+        if (!path || access(path, F_OK) < 0) {
                 send_object(KT_FRAME_RESULT, made_up_result(outcome));
                 return;
         }
         if (kt_read_file(AT_FDCWD, path, KT_FRAME_PAYLOAD_MAX, &text, &size) < 0)
                 die("cannot read %s", path);
         send_frame(KT_FRAME_RESULT, text, size);
+}
+
+static void send_log(void)
+{
+        _cleanup_free_ char *path = getenv("FAKE_QEMU_RESULT")
+                                            ? kt_format("%s.log", getenv("FAKE_QEMU_RESULT"))
+                                            : NULL,
+                            *text = NULL;
+        size_t size;
+
+        if (!path || kt_read_file(AT_FDCWD, path, 64U << 20, &text, &size) < 0)
+                return;
+        for (size_t at = 0; at < size; at += 512) {
+                char piece[513] = "";
+
+                strncpy(piece, text + at, 512);
+                send_output(KT_OUTPUT_SCHED_STDERR, piece);
+        }
 }
 
 static void begin_run(void)
@@ -875,6 +895,7 @@ static void begin_run(void)
                 send_object(KT_FRAME_EVENT, event);
                 send_output(KT_OUTPUT_SCHED_STDOUT, "fake scheduler: hello\n");
                 send_output(KT_OUTPUT_SCHED_STDERR, "fake scheduler: a warning\n");
+                send_log();
                 event = new_event("sched_attached");
                 kt_json_add_str(event, "ops", "fake_ops");
                 kt_json_add_int(event, "took_ms", 42);
@@ -887,6 +908,8 @@ static void begin_run(void)
 static void end_run(void)
 {
         send_event("workload_stopped");
+        if (script_is("slow_end"))
+                nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
         if (kt_json_get(kt_json_get(fake.job, "run"), "sched"))
                 send_event("sched_stopping");
 }
