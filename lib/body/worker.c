@@ -112,19 +112,29 @@ void worker_spin_until(struct ktstr_worker *w, uint64_t until_ns)
         while (worker_progress(w, SPIN_CHUNK) < until_ns);
 }
 
+void worker_wait_begins(struct ktstr_worker *w)
+{
+        note_gap(w, worker_now_ns(), current_cpu());
+}
+
+uint64_t worker_wait_ended(struct ktstr_worker *w, uint64_t released_ns)
+{
+        const uint64_t now = worker_now_ns();
+
+        if (released_ns > get(&w->counters->last_ns))
+                set(&w->counters->last_ns, released_ns < now ? released_ns : now);
+        return now;
+}
+
 uint64_t worker_sleep_until(struct ktstr_worker *w, uint64_t until_ns)
 {
         const struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000ULL),
                                        .tv_nsec = (long)(until_ns % 1000000000ULL)};
-        uint64_t now = worker_now_ns();
 
-        note_gap(w, now, current_cpu());
+        worker_wait_begins(w);
         while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
                 ;
-        now = worker_now_ns();
-        if (until_ns > get(&w->counters->last_ns))
-                set(&w->counters->last_ns, until_ns < now ? until_ns : now);
-        return now;
+        return worker_wait_ended(w, until_ns);
 }
 
 bool worker_futex_wait(_Atomic uint32_t *word, uint32_t value)

@@ -73,6 +73,12 @@ void worker_spin(uint64_t n);
 /* Spin until then, in chunks that are progress points of their own. */
 void worker_spin_until(struct ktstr_worker *w, uint64_t until_ns);
 
+/* Around waiting for others of its team, who let it go on at released_ns: that it waited is no gap, that it
+ * runs late after that is one. (Who does not let it go on has a gap of its own, if it is not run.) The end
+ * returns now. */
+void worker_wait_begins(struct ktstr_worker *w);
+uint64_t worker_wait_ended(struct ktstr_worker *w, uint64_t released_ns);
+
 /* Stand still on purpose, until then. That time is no gap: the next progress point counts from when it
  * should have run again. Returns now. */
 uint64_t worker_sleep_until(struct ktstr_worker *w, uint64_t until_ns);

@@ -24,8 +24,14 @@ static void seat_give(struct seat *seat)
 
 static void seat_await(struct ktstr_worker *w, struct seat *seat)
 {
-        if (worker_futex_wait(&seat->turn, 0))
-                ktstr_worker_wake_latency(w, worker_now_ns() - atomic_load(&seat->given_ns));
+        bool slept;
+        uint64_t now;
+
+        worker_wait_begins(w);
+        slept = worker_futex_wait(&seat->turn, 0);
+        now = worker_wait_ended(w, atomic_load(&seat->given_ns));
+        if (slept)
+                ktstr_worker_wake_latency(w, now - atomic_load(&seat->given_ns));
         atomic_store(&seat->turn, 0);
 }
 

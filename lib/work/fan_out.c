@@ -33,7 +33,7 @@ static void futex_fan_out(struct ktstr_worker *w)
                         round_done(r);
                 } else {
                         round_release(w, r);
-                        round_collect(r);
+                        round_collect(w, r);
                 }
         }
 }
@@ -42,7 +42,7 @@ static void compute_messenger(struct ktstr_worker *w, struct round *r)
 {
         for (;;) {
                 round_release(w, r);
-                round_collect(r);
+                round_collect(w, r);
                 worker_progress(w, 1);
         }
 }

@@ -37,7 +37,7 @@ static void scare(struct ktstr_worker *w, struct herd *herd, uint64_t period_ns)
                 tick = period_next(tick, period_ns, now);
                 worker_sleep_until(w, tick);
                 round_release(w, &herd->round);
-                round_collect(&herd->round);
+                round_collect(w, &herd->round);
                 now = worker_progress(w, 1);
         }
 }

@@ -11,23 +11,32 @@ void round_release(struct ktstr_worker *w, struct round *r)
         worker_futex_wake(&r->number, INT_MAX);
 }
 
-void round_collect(struct round *r)
+void round_collect(struct ktstr_worker *w, struct round *r)
 {
         uint32_t pending;
 
+        worker_wait_begins(w);
         while ((pending = atomic_load(&r->pending)) != 0)
                 worker_futex_wait(&r->pending, pending);
+        worker_wait_ended(w, atomic_load(&r->done_ns));
 }
 
 void round_await(struct ktstr_worker *w, struct round *r, uint32_t *seen)
 {
-        if (worker_futex_wait(&r->number, *seen))
-                ktstr_worker_wake_latency(w, worker_now_ns() - atomic_load(&r->released_ns));
+        bool slept;
+        uint64_t now;
+
+        worker_wait_begins(w);
+        slept = worker_futex_wait(&r->number, *seen);
+        now = worker_wait_ended(w, atomic_load(&r->released_ns));
+        if (slept)
+                ktstr_worker_wake_latency(w, now - atomic_load(&r->released_ns));
         ++*seen;
 }
 
 void round_done(struct round *r)
 {
+        atomic_store(&r->done_ns, worker_now_ns());
         if (atomic_fetch_sub(&r->pending, 1) == 1)
                 worker_futex_wake(&r->pending, 1);
 }

@@ -17,7 +17,8 @@ struct desk {
 };
 
 struct office {
-        _Alignas(64) _Atomic uint32_t bell;                            /* changes with each that lines up */
+        _Alignas(64) _Atomic uint32_t bell; /* changes with each that lines up */
+        _Atomic uint64_t rung_ns;
         _Alignas(64) _Atomic uint64_t line[(WORK_TEAM_MAX + 64) / 64]; /* bitmap of who is on the list */
         struct desk desks[];                                           /* of the team, [0] not used */
 };
@@ -58,23 +59,32 @@ static void messenger(struct ktstr_worker *w, struct office *office)
                 const uint32_t bell = atomic_load(&office->bell);
                 const unsigned n = call_all(office, w->team_size - 1);
 
-                if (n > 0)
+                if (n > 0) {
                         worker_progress(w, n);
-                else
-                        worker_futex_wait(&office->bell, bell);
+                        continue;
+                }
+                worker_wait_begins(w);
+                worker_futex_wait(&office->bell, bell);
+                worker_wait_ended(w, atomic_load(&office->rung_ns));
         }
 }
 
 static void line_up(struct ktstr_worker *w, struct office *office)
 {
         struct desk *desk = &office->desks[w->team_index];
+        bool slept;
+        uint64_t now;
 
         atomic_store(&desk->called, 0);
         atomic_fetch_or(&office->line[w->team_index / 64], 1ULL << (w->team_index % 64));
+        atomic_store(&office->rung_ns, worker_now_ns());
         atomic_fetch_add(&office->bell, 1);
         worker_futex_wake(&office->bell, 1);
-        if (worker_futex_wait(&desk->called, 0))
-                ktstr_worker_wake_latency(w, worker_now_ns() - atomic_load(&desk->called_ns));
+        worker_wait_begins(w);
+        slept = worker_futex_wait(&desk->called, 0);
+        now = worker_wait_ended(w, atomic_load(&desk->called_ns));
+        if (slept)
+                ktstr_worker_wake_latency(w, now - atomic_load(&desk->called_ns));
 }
 
 static void schbench(struct ktstr_worker *w)

@@ -76,6 +76,25 @@ START_TEST(to_wake_late_is_a_gap)
 }
 END_TEST
 
+START_TEST(waiting_for_others_is_no_gap_but_to_run_late_after_it_is)
+{
+        uint64_t released;
+
+        worker_begin(&worker);
+        worker_wait_begins(&worker);
+        pass(400 * MS);
+        released = worker_now_ns();
+        pass(30 * MS);
+        worker_wait_ended(&worker, released);
+        worker_progress(&worker, 1);
+        ck_assert_uint_ge(counters.max_gap_ns, 30 * MS);
+        ck_assert_uint_lt(counters.max_gap_ns, 400 * MS);
+        /* It was let go before it came to wait. */
+        worker_wait_ended(&worker, released);
+        ck_assert_uint_gt(counters.last_ns, released);
+}
+END_TEST
+
 static volatile sig_atomic_t signals;
 
 static void on_signal(int signo)
@@ -183,5 +202,6 @@ END_TEST
 
 UNIT_MAIN("body_worker", progress_counts_and_notes_gap_and_cpu, a_migration_is_a_change_of_cpu,
           a_sleep_on_purpose_is_no_gap_but_what_was_before_is, to_wake_late_is_a_gap,
-          signals_do_not_end_a_sleep, the_draw_keeps_all_at_first_and_then_any,
-          a_wait_that_found_it_done_was_no_wake_up, random_numbers_come_of_the_seed, who_dies_leaves_a_line)
+          waiting_for_others_is_no_gap_but_to_run_late_after_it_is, signals_do_not_end_a_sleep,
+          the_draw_keeps_all_at_first_and_then_any, a_wait_that_found_it_done_was_no_wake_up,
+          random_numbers_come_of_the_seed, who_dies_leaves_a_line)
