@@ -71,15 +71,12 @@ static void hear(struct conversation *c, struct json_object *line)
         }
 }
 
-void conversation_poll(struct conversation *c, int timeout_ms)
+static void hear_agent(struct conversation *c)
 {
-        struct pollfd p = {.fd = c->fd, .events = POLLIN};
         struct json_object *line;
         bool bad = false;
         ssize_t n;
 
-        if (poll(&p, 1, timeout_ms) <= 0)
-                return;
         while ((n = receive(c)) > 0)
                 ;
         while ((line = next_line(c, &bad))) {
@@ -95,6 +92,28 @@ void conversation_poll(struct conversation *c, int timeout_ms)
         }
 }
 
+void conversation_poll(struct conversation *c, int timeout_ms)
+{
+        struct pollfd p[1 + CONVERSATION_EARS_MAX] = {{.fd = c->fd, .events = POLLIN}};
+        nfds_t n = 1, i = 1;
+
+        kt_list_for_each (it, &c->ears)
+                if (n < KT_ARRAY_SIZE(p))
+                        p[n++] = (struct pollfd){.fd = kt_list_entry(it, struct conversation_ear, link)->fd,
+                                                 .events = POLLIN};
+        if (poll(p, n, timeout_ms) <= 0)
+                return;
+        if (p[0].revents)
+                hear_agent(c);
+        /* One that hears may take itself off the list, and nobody else. */
+        kt_list_for_each_safe (it, &c->ears) {
+                struct conversation_ear *ear = kt_list_entry(it, struct conversation_ear, link);
+
+                if (i < n && p[i++].revents)
+                        ear->hear(ear);
+        }
+}
+
 int conversation_begin(struct conversation *c, int fd, struct json_object **ret_first,
                        struct kt_error *reterr)
 {
@@ -103,6 +122,7 @@ int conversation_begin(struct conversation *c, int fd, struct json_object **ret_
         ssize_t n;
 
         *c = (struct conversation){.fd = fd};
+        kt_list_init(&c->ears);
         fcntl(fd, F_SETFD, FD_CLOEXEC);
         while (!(*ret_first = next_line(c, &bad))) {
                 if (bad)

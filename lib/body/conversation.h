@@ -13,6 +13,14 @@
 #include <json-c/json.h>
 
 #include "../../common/error.h"
+#include "../../common/list.h"
+
+/* What else is heard by whoever waits; the owner's. */
+struct conversation_ear {
+        struct kt_list link; /* among the conversation's; kt_list_remove() ends it */
+        int fd;
+        void (*hear)(struct conversation_ear *ear); /* fd is readable, or at its end */
+};
 
 struct conversation {
         int fd; /* owned */
@@ -21,15 +29,18 @@ struct conversation {
         const char *stop; /* static: why the agent said stop ("cancelled", "memory", "time"); NULL: go on */
         bool sched_gone;  /* the scheduler ended by itself */
         struct json_object *answer; /* owned; to what was asked, until it is taken */
+        struct kt_list ears;        /* struct conversation_ear; more than CONVERSATION_EARS_MAX are deaf */
 };
+
+#define CONVERSATION_EARS_MAX 63
 
 /* Take fd over, and wait for the agent's first line. -ENODATA when it says nothing and goes. */
 int conversation_begin(struct conversation *c, int fd, struct json_object **ret_first,
                        struct kt_error *reterr);
 void conversation_done(struct conversation *c);
 
-/* Hear what the agent says; waits at most timeout_ms for it (0: not at all). An agent that is gone has said
- * stop. */
+/* Hear what the agent says, and all ears; waits at most timeout_ms for it (0: not at all). An agent that is
+ * gone has said stop. */
 void conversation_poll(struct conversation *c, int timeout_ms);
 
 /* Nothing more is to be begun: the agent said stop, or the scheduler is gone. */

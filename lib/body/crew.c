@@ -19,8 +19,7 @@
  * to. */
 #define WORKER_KIB 128U
 
-/* When memory runs out the workload goes first: the scheduler is what is looked at. */
-static void be_the_first_to_go(void)
+void crew_be_the_first_to_go(void)
 {
         _cleanup_close_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
@@ -36,8 +35,7 @@ struct birth {
         int talk_fd;
 };
 
-/* A body that is killed leaves nobody behind. */
-static void die_with_parent(pid_t parent)
+void crew_die_with_parent(pid_t parent)
 {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
@@ -47,18 +45,18 @@ static void die_with_parent(pid_t parent)
 static void worker_main(struct crew *c, struct ktstr_worker *w, const struct birth *b)
 {
         setpgid(0, 0);
-        die_with_parent(b->parent);
+        crew_die_with_parent(b->parent);
         /* The agent takes the end of the body's conversation for the body's end. */
         if (b->talk_fd >= 0)
                 close(b->talk_fd);
         /* What the kernel's log and the dump call it. */
         prctl(PR_SET_NAME, b->plan->comm ?: "ktstr-worker");
-        be_the_first_to_go();
+        crew_be_the_first_to_go();
         gate_wait(b->gate, b->ticket);
         if (b->plan->settle)
                 b->plan->settle(w, b->plan->data);
         /* Another user's process has lost it. */
-        die_with_parent(b->parent);
+        crew_die_with_parent(b->parent);
         worker_begin(w);
         c->type->run(w);
         worker_die(w, "the work of %s ended", c->type->name);

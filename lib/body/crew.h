@@ -74,3 +74,9 @@ void crew_kill(struct crew *c);
 
 /* Collect the killed that are dead; true when all are. */
 bool crew_reap(struct crew *c);
+
+/* In a process that was just forked for the workload. When memory runs out the workload goes first: the
+ * scheduler is what is looked at. */
+void crew_be_the_first_to_go(void);
+/* And a body that is killed leaves nobody behind. */
+void crew_die_with_parent(pid_t parent);
