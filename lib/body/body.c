@@ -12,6 +12,7 @@
 #include "../../proto/codec.h"
 #include "../thresholds.h"
 #include "cgroup.h"
+#include "payload.h"
 #include "result.h"
 #include "topo.h"
 
@@ -108,6 +109,7 @@ static int prepare(struct ktstr_body *b, int fd, const struct ktstr_test *test, 
         int r;
 
         kt_list_init(&b->groups);
+        kt_list_init(&b->payloads);
         b->messages = json_object_new_array();
         b->metrics = json_object_new_array();
         r = conversation_begin(&b->talk, fd, &first, reterr);
@@ -133,6 +135,14 @@ static void release(struct ktstr_body *b)
         conversation_done(&b->talk);
 }
 
+static struct json_object *run_test(struct ktstr_body *b, enum ktstr_outcome (*func)(struct ktstr_ctx *ctx))
+{
+        enum ktstr_outcome returned = func(&b->ctx);
+
+        payload_end_all(b, false);
+        return result_json(b, returned);
+}
+
 int ktstr_body_main(int fd, enum ktstr_outcome (*func)(struct ktstr_ctx *ctx), const struct ktstr_test *test)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
@@ -145,7 +155,7 @@ int ktstr_body_main(int fd, enum ktstr_outcome (*func)(struct ktstr_ctx *ctx), c
         if (prepare(&b, fd, test, &err) < 0)
                 result = result_of_error(kt_error_text(&err));
         else
-                result = result_json(&b, func(&b.ctx));
+                result = run_test(&b, func);
         fflush(NULL);
         r = conversation_say(&b.talk, result);
         if (r < 0)

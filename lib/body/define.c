@@ -9,6 +9,7 @@
 #include "cpus.h"
 #include "cpuset.h"
 #include "limits.h"
+#include "payload.h"
 #include "spawn.h"
 #include "topo.h"
 
@@ -240,6 +241,9 @@ int define_cgroups(struct run *r, const struct ktstr_cgroup *defs, unsigned n, s
                 e = name_group(r, &defs[i], &groups[i], reterr);
         for (unsigned depth = 0; e >= 0 && more; depth++)
                 e = make_groups(r, defs, groups, n, depth, &more, reterr);
+        for (unsigned i = 0; e >= 0 && i < n; i++)
+                if (defs[i].payload)
+                        e = payload_start(r->b, defs[i].payload, groups[i]->name, NULL, NULL, reterr);
         for (unsigned i = 0; e >= 0 && i < n; i++) {
                 e = spawn_workers(r, groups[i], &defs[i], reterr);
                 if (e < 0)

@@ -89,17 +89,22 @@ static struct json_object *metric_of(struct ktstr_body *b, const char *name)
         return m;
 }
 
-void ktstr_metric(struct ktstr_ctx *ctx, const char *name, double value, const char *unit)
+void metric_set(struct ktstr_body *b, const char *name, double value, const char *unit, const char *better)
 {
-        struct json_object *m;
+        struct json_object *m = metric_of(b, name);
 
-        if (!isfinite(value)) {
-                ktstr_error(ctx, "metric %s is no number", name);
-                return;
-        }
-        m = metric_of(body_of(ctx), name);
         json_object_object_del(m, "value");
         json_object_object_del(m, "unit");
+        json_object_object_del(m, "better");
         kt_json_add_double(m, "value", value);
         kt_json_add_str(m, "unit", unit ?: "");
+        kt_json_add_str(m, "better", better);
+}
+
+void ktstr_metric(struct ktstr_ctx *ctx, const char *name, double value, const char *unit)
+{
+        if (isfinite(value))
+                metric_set(body_of(ctx), name, value, unit, NULL);
+        else
+                ktstr_error(ctx, "metric %s is no number", name);
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "../include/ktstr.h"
+#include "state.h"
 
 /* "pass", "skip", "inconclusive", "fail", "error". */
 const char *outcome_name(enum ktstr_outcome outcome);
+
+/* A number for the verdict, which is finite; unit NULL: none, better "lower", "higher" or NULL. */
+void metric_set(struct ktstr_body *b, const char *name, double value, const char *unit, const char *better);

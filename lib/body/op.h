@@ -32,6 +32,11 @@ int op_cpu_offline(struct run *r, const struct ktstr_op *op, struct kt_error *re
 int op_cpu_online(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
 int op_cpu_storm(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
 
+/* op_payload.c */
+int op_run_payload(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
+int op_wait_payload(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
+int op_kill_payload(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
+
 /* op_scheduler.c */
 int op_detach_scheduler(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
 int op_attach_scheduler(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);

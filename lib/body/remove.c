@@ -4,6 +4,7 @@
 
 #include "cgroup.h"
 #include "define.h"
+#include "payload.h"
 #include "wait.h"
 #include "workload.h"
 
@@ -67,6 +68,7 @@ int remove_groups(struct run *r, struct kt_error *reterr)
         first = workload_stop(r);
         if (first == -ETIMEDOUT)
                 do_not_die(r, reterr);
+        r->payloads = ktstr_worse(r->payloads, payload_end_going(r->b));
         for (unsigned depth = deepest + 1; depth-- > 0;) {
                 int e = remove_depth(r, depth, first ? NULL : reterr);
 

@@ -21,7 +21,8 @@ struct run {
         unsigned number;
         bool in_step; /* what is made now goes at the step's end */
         enum ktstr_outcome said;
-        struct ktstr_cpus offline; /* CPUs that were taken offline */
+        enum ktstr_outcome payloads; /* the worst of those that have ended */
+        struct ktstr_cpus offline;   /* CPUs that were taken offline */
 
         /* workload.c's own */
         bool stuck, unreaped;

@@ -7,6 +7,7 @@
 #include "define.h"
 #include "hotplug.h"
 #include "judge.h"
+#include "payload.h"
 #include "record.h"
 #include "step.h"
 #include "workload.h"
@@ -54,6 +55,7 @@ static int end(struct run *r, struct kt_error *reterr)
                 g->going = g->live;
         }
         e = remove_groups(r, first ? NULL : reterr);
+        r->payloads = ktstr_worse(r->payloads, payload_end_all(r->b, true));
         first = first ?: e;
         if (w->started_ns && !w->stopped_ns) {
                 w->stopped_ns = worker_now_ns();
@@ -123,5 +125,5 @@ enum ktstr_outcome ktstr_run_scenario(struct ktstr_ctx *ctx, const struct ktstr_
         recorded = record(&r, e < 0 ? NULL : &err);
         e = e < 0 ? e : recorded;
         b->in_scenario = false;
-        return e < 0 ? say(&r, e, &err) : judge_end(b, r.number);
+        return e < 0 ? say(&r, e, &err) : ktstr_worse(r.payloads, judge_end(b, r.number));
 }

@@ -24,6 +24,7 @@ struct ktstr_body {
         uint64_t random;            /* state; what the body itself draws */
 
         bool in_scenario;
+        struct kt_list payloads;     /* that run, struct ktstr_payload_handle */
         struct kt_list groups;       /* of the scenario under way, struct group */
         struct kt_workload workload; /* what those that have ended measured */
         unsigned n_workers;          /* forked so far, for their seeds */

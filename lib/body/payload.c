@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "payload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "../../common/fsutil.h"
+#include "../../common/search_path.h"
+#include "../../proto/guestmsg.h"
+#include "cgroup.h"
+#include "crew.h"
+
+#define NS_PER_MS 1000000ULL
+#define TICK_MS 10
+/* Beyond the test's duration, where nothing is said. */
+#define TIMEOUT_MS 30000
+
+/* --- the program --- */
+
+static char *beside_us(const char *binary)
+{
+        char self[4096];
+        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+        char *slash;
+
+        if (n <= 0)
+                return NULL;
+        self[n] = '\0';
+        slash = strrchr(self, '/');
+        *slash = '\0';
+        return kt_path_join(self, binary);
+}
+
+/* In the guest where the host's client has put it; on the host where it would look for it. */
+static char *find_program(const char *binary)
+{
+        const char *slash = strrchr(binary, '/');
+        _cleanup_free_ char *path = kt_path_join(KT_GUEST_BIN_DIR, slash ? slash + 1 : binary);
+
+        if (path && access(path, X_OK) == 0)
+                return TAKE_PTR(path);
+        free(path);
+        path = binary[0] == '/' ? strdup(binary) : beside_us(binary);
+        if (path && access(path, X_OK) == 0)
+                return TAKE_PTR(path);
+        return slash ? NULL : kt_search_path(binary, X_OK);
+}
+
+/* The program, its arguments and those of this run; the array alone is the caller's. */
+static const char **make_argv(const char *path, const char *const *args, const char *const *more)
+{
+        size_t n = 1, i = 0;
+        const char **argv;
+
+        for (const char *const *a = args; a && *a; a++)
+                n++;
+        for (const char *const *a = more; a && *a; a++)
+                n++;
+        argv = calloc(n + 1, sizeof(*argv));
+        if (!argv)
+                return NULL;
+        argv[i++] = path;
+        for (const char *const *a = args; a && *a; a++)
+                argv[i++] = *a;
+        for (const char *const *a = more; a && *a; a++)
+                argv[i++] = *a;
+        return argv;
+}
+
+/* --- its process --- */
+
+struct launch {
+        const char *path;
+        const char **argv;
+        pid_t parent;
+        int out, err;         /* the ends that it writes to */
+        int go[2], failed[2]; /* pipes: it waits for the end of one, and writes an errno to the other */
+};
+
+/* Behind fork(). */
+static void become(const struct launch *l)
+{
+        int null = open("/dev/null", O_RDONLY), code;
+        char byte;
+
+        setpgid(0, 0);
+        crew_die_with_parent(l->parent);
+        crew_be_the_first_to_go();
+        signal(SIGPIPE, SIG_DFL);
+        close(l->go[1]);
+        while (read(l->go[0], &byte, 1) < 0 && errno == EINTR)
+                ;
+        if (dup2(null, STDIN_FILENO) >= 0 && dup2(l->out, STDOUT_FILENO) >= 0 &&
+            dup2(l->err, STDERR_FILENO) >= 0)
+                execv(l->path, (char *const *)l->argv);
+        code = errno;
+        (void)kt_write_all(l->failed[1], &code, sizeof(code));
+        _exit(127);
+}
+
+static void close_launch(struct launch *l)
+{
+        int *const fds[] = {&l->out, &l->err, &l->go[0], &l->go[1], &l->failed[0], &l->failed[1]};
+
+        for (unsigned i = 0; i < KT_ARRAY_SIZE(fds); i++) {
+                kt_closep(fds[i]);
+                *fds[i] = -1;
+        }
+}
+
+static int open_launch(struct ktstr_payload_handle *h, struct launch *l)
+{
+        int r = output_begin(&h->out, &h->b->talk, &l->out);
+
+        if (r >= 0)
+                r = output_begin(&h->err, &h->b->talk, &l->err);
+        if (r >= 0 && (pipe2(l->go, O_CLOEXEC) < 0 || pipe2(l->failed, O_CLOEXEC) < 0))
+                r = -errno;
+        return r;
+}
+
+static int launch(struct ktstr_payload_handle *h, const char *dir, struct launch *l, struct kt_error *reterr)
+{
+        int r = open_launch(h, l);
+
+        if (r < 0)
+                return kt_error_set(reterr, r, NULL, "cannot make pipes for payload %s: %s", h->p->name,
+                                    strerror(-r));
+        fflush(NULL);
+        h->pid = fork();
+        if (h->pid == 0)
+                become(l);
+        if (h->pid < 0)
+                return kt_error_set(reterr, -errno, NULL, "cannot fork for payload %s: %s", h->p->name,
+                                    strerror(errno));
+        setpgid(h->pid, h->pid);
+        h->failed_fd = TAKE_FD(l->failed[0]);
+        /* It is let go by the end of the pipe, once it is in its place. */
+        return dir ? cgroup_move(h->b->scribe, dir, h->pid, reterr) : 0;
+}
+
+static void forget(struct ktstr_payload_handle *h)
+{
+        kt_list_remove(&h->link);
+        output_done(&h->out);
+        output_done(&h->err);
+        kt_closep(&h->failed_fd);
+        free(h->cgroup);
+        free(h);
+}
+
+static struct ktstr_payload_handle *handle_new(struct ktstr_body *b, const struct ktstr_payload *p,
+                                               const char *cgroup)
+{
+        struct ktstr_payload_handle *h = calloc(1, sizeof(*h));
+
+        if (!h)
+                return NULL;
+        *h = (struct ktstr_payload_handle){
+                .b = b, .p = p, .in_scenario = b->in_scenario, .pid = -1, .failed_fd = -1};
+        h->out.ear.fd = h->err.ear.fd = -1;
+        kt_list_init(&h->out.ear.link);
+        kt_list_init(&h->err.ear.link);
+        kt_list_append(&b->payloads, &h->link);
+        if (cgroup && !(h->cgroup = strdup(cgroup))) {
+                forget(h);
+                return NULL;
+        }
+        return h;
+}
+
+/* Kill all of it that is in its group. Not collected yet, so the number is nobody else's. */
+static void kill_group(struct ktstr_payload_handle *h)
+{
+        if (h->pid > 0)
+                kill(-h->pid, SIGKILL);
+}
+
+int payload_start(struct ktstr_body *b, const struct ktstr_payload *p, const char *cgroup,
+                  const char *const *more_args, struct ktstr_payload_handle **ret, struct kt_error *reterr)
+{
+        struct launch l = {.parent = getpid(), .out = -1, .err = -1, .go = {-1, -1}, .failed = {-1, -1}};
+        _cleanup_free_ char *path = find_program(p->binary);
+        _cleanup_free_ const char **argv = path ? make_argv(path, p->args, more_args) : NULL;
+        struct group *g = cgroup ? group_find(&b->groups, cgroup) : NULL;
+        struct ktstr_payload_handle *h;
+        int r;
+
+        if (!path)
+                return kt_error_set(
+                        reterr, -ENOENT, NULL,
+                        "there is no program '%s' for payload %s: name it in the test's .payload or "
+                        ".workloads, so that it is brought along",
+                        p->binary, p->name);
+        if (cgroup && !g)
+                return kt_error_set(reterr, -ENOENT, NULL, "there is no cgroup '%s' for payload %s", cgroup,
+                                    p->name);
+        if (payload_find(b, p, cgroup))
+                return kt_error_set(reterr, -EEXIST, NULL, "payload %s runs there already", p->name);
+        h = argv ? handle_new(b, p, cgroup) : NULL;
+        if (!h)
+                return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
+        l.path = path;
+        l.argv = argv;
+        r = launch(h, g ? g->dir : NULL, &l, reterr);
+        if (r < 0) {
+                kill_group(h);
+                if (h->pid > 0)
+                        waitpid(h->pid, NULL, 0);
+                forget(h);
+        }
+        close_launch(&l);
+        if (r >= 0 && ret)
+                *ret = h;
+        return r;
+}
+
+struct ktstr_payload_handle *payload_find(struct ktstr_body *b, const struct ktstr_payload *p,
+                                          const char *cgroup)
+{
+        kt_list_for_each (it, &b->payloads) {
+                struct ktstr_payload_handle *h = kt_list_entry(it, struct ktstr_payload_handle, link);
+
+                if (h->p == p && !h->cgroup == !cgroup && (!cgroup || strcmp(h->cgroup, cgroup) == 0))
+                        return h;
+        }
+        return NULL;
+}
+
+bool payload_ended(struct ktstr_payload_handle *h)
+{
+        siginfo_t info = {};
+
+        if (h->ended)
+                return true;
+        waitid(P_PID, (id_t)h->pid, &info, WEXITED | WNOHANG | WNOWAIT);
+        if (info.si_pid == 0)
+                return false;
+        /* What it has left behind ends with it. */
+        kill_group(h);
+        waitpid(h->pid, &h->wait_status, 0);
+        h->pid = -1;
+        h->ended = true;
+        output_drain(&h->out);
+        output_drain(&h->err);
+        return true;
+}
+
+/* Until its end or that time. */
+static bool wait_for_its_end(struct ktstr_payload_handle *h, uint64_t timeout_ms, bool until_over)
+{
+        const uint64_t end = worker_now_ns() + timeout_ms * NS_PER_MS;
+
+        while (!payload_ended(h)) {
+                if (worker_now_ns() >= end || (until_over && conversation_over(&h->b->talk)))
+                        return false;
+                conversation_poll(&h->b->talk, TICK_MS);
+        }
+        return true;
+}
+
+/* 0: it was executed, or there is no telling. */
+static int exec_errno(const struct ktstr_payload_handle *h)
+{
+        int code = 0;
+
+        return kt_read_all(h->failed_fd, &code, sizeof(code)) < 0 ? 0 : code;
+}
+
+static void tell(const struct ktstr_payload_handle *h, bool timed_out, enum ktstr_outcome outcome,
+                 struct ktstr_payload_result *ret)
+{
+        const int status = h->wait_status;
+
+        if (!ret)
+                return;
+        *ret = (struct ktstr_payload_result){
+                .exit_code = h->ended && WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+                .exit_signal = h->ended && WIFSIGNALED(status) ? WTERMSIG(status) : -1,
+                .timed_out = timed_out,
+                .outcome = outcome,
+        };
+}
+
+/* Killed, it wants a CPU once more; the kernel's watchdog has its time for that. */
+static enum ktstr_outcome bury(struct ktstr_payload_handle *h)
+{
+        kill_group(h);
+        if (wait_for_its_end(h, h->b->watchdog_ms, false))
+                return KTSTR_PASS;
+        return ktstr_fail(&h->b->ctx, "payload %s was killed %llu s ago and is not dead: nobody lets it run",
+                          h->p->name, (unsigned long long)h->b->watchdog_ms / 1000);
+}
+
+enum ktstr_outcome payload_end(struct ktstr_payload_handle *h, struct ktstr_payload_result *ret)
+{
+        const bool by_itself = payload_ended(h);
+        enum ktstr_outcome outcome = by_itself ? KTSTR_PASS : bury(h);
+        int code = h->ended ? exec_errno(h) : 0;
+
+        if (code)
+                outcome = ktstr_error(&h->b->ctx, "cannot start payload %s: %s", h->p->name, strerror(code));
+        else
+                outcome = ktstr_worse(outcome, payload_judge(h, !by_itself));
+        tell(h, false, outcome, ret);
+        forget(h);
+        return outcome;
+}
+
+enum ktstr_outcome payload_finish(struct ktstr_payload_handle *h, uint64_t timeout_ms,
+                                  struct ktstr_payload_result *ret)
+{
+        enum ktstr_outcome outcome;
+
+        if (timeout_ms == 0)
+                timeout_ms = h->b->ctx.duration_ms + TIMEOUT_MS;
+        if (wait_for_its_end(h, timeout_ms, true) || conversation_over(&h->b->talk))
+                return payload_end(h, ret);
+        outcome = ktstr_fail(&h->b->ctx, "payload %s did not end within %llu ms", h->p->name,
+                             (unsigned long long)timeout_ms);
+        bury(h);
+        tell(h, true, outcome, ret);
+        forget(h);
+        return outcome;
+}
+
+enum ktstr_outcome payload_end_going(struct ktstr_body *b)
+{
+        enum ktstr_outcome worst = KTSTR_PASS;
+
+        kt_list_for_each_safe (it, &b->payloads) {
+                struct ktstr_payload_handle *h = kt_list_entry(it, struct ktstr_payload_handle, link);
+                const struct group *g = h->cgroup ? group_find(&b->groups, h->cgroup) : NULL;
+
+                if (g && g->going)
+                        worst = ktstr_worse(worst, payload_end(h, NULL));
+        }
+        return worst;
+}
+
+enum ktstr_outcome payload_end_all(struct ktstr_body *b, bool of_scenario)
+{
+        enum ktstr_outcome worst = KTSTR_PASS;
+
+        kt_list_for_each_safe (it, &b->payloads) {
+                struct ktstr_payload_handle *h = kt_list_entry(it, struct ktstr_payload_handle, link);
+
+                if (!of_scenario || h->in_scenario)
+                        worst = ktstr_worse(worst, payload_end(h, NULL));
+        }
+        return worst;
+}
+
+/* --- what authors have --- */
+
+enum ktstr_outcome ktstr_payload_start(struct ktstr_ctx *ctx, const struct ktstr_payload *p,
+                                       const char *cgroup, const char *const *more_args,
+                                       struct ktstr_payload_handle **ret)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+
+        if (payload_start(body_of(ctx), p, cgroup, more_args, ret, &err) < 0)
+                return ktstr_error(ctx, "%s", kt_error_text(&err));
+        return KTSTR_PASS;
+}
+
+bool ktstr_payload_is_running(const struct ktstr_payload_handle *h)
+{
+        return !payload_ended((struct ktstr_payload_handle *)h);
+}
+
+enum ktstr_outcome ktstr_payload_wait(struct ktstr_ctx *ctx, struct ktstr_payload_handle *h,
+                                      uint64_t timeout_ms, struct ktstr_payload_result *ret)
+{
+        return payload_finish(h, timeout_ms, ret);
+}
+
+enum ktstr_outcome ktstr_payload_kill(struct ktstr_ctx *ctx, struct ktstr_payload_handle *h,
+                                      struct ktstr_payload_result *ret)
+{
+        return payload_end(h, ret);
+}
+
+enum ktstr_outcome ktstr_payload_run(struct ktstr_ctx *ctx, const struct ktstr_payload *p,
+                                     const char *cgroup, const char *const *more_args, uint64_t timeout_ms,
+                                     struct ktstr_payload_result *ret)
+{
+        struct ktstr_payload_handle *h = NULL;
+        enum ktstr_outcome outcome = ktstr_payload_start(ctx, p, cgroup, more_args, &h);
+
+        return outcome == KTSTR_PASS ? payload_finish(h, timeout_ms, ret) : outcome;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Programs that run as workload; what authors have of it is in ktstr.h. */
+
+#include "output.h"
+#include "run.h"
+
+struct ktstr_payload_handle {
+        struct kt_list link; /* in the body's payloads, in the order in which they were started */
+        struct ktstr_body *b;
+        const struct ktstr_payload *p;
+        char *cgroup;     /* owned; NULL: it is where the body is */
+        bool in_scenario; /* its end is the scenario's at the latest */
+        pid_t pid;        /* of its process group too; -1 once collected */
+        int failed_fd;    /* at its end: it was executed; else why not, an errno */
+        bool ended;       /* with wait_status */
+        int wait_status;
+        struct output out, err;
+};
+
+/* Start it, in a cgroup of the scenario (NULL: none). *ret may be NULL. */
+int payload_start(struct ktstr_body *b, const struct ktstr_payload *p, const char *cgroup,
+                  const char *const *more_args, struct ktstr_payload_handle **ret, struct kt_error *reterr);
+
+/* The one that runs of this payload and cgroup; NULL: none. */
+struct ktstr_payload_handle *payload_find(struct ktstr_body *b, const struct ktstr_payload *p,
+                                          const char *cgroup);
+
+/* Has it ended by itself? Does not wait. */
+bool payload_ended(struct ktstr_payload_handle *h);
+
+/* Wait for its end, at most so long, and judge it; it is forgotten then. *ret may be NULL. */
+enum ktstr_outcome payload_finish(struct ktstr_payload_handle *h, uint64_t timeout_ms,
+                                  struct ktstr_payload_result *ret);
+
+/* End it, and judge what it has printed; it is forgotten then. *ret may be NULL. */
+enum ktstr_outcome payload_end(struct ktstr_payload_handle *h, struct ktstr_payload_result *ret);
+
+/* The same for those in groups that are going. */
+enum ktstr_outcome payload_end_going(struct ktstr_body *b);
+/* And for all; or for all of the scenario. */
+enum ktstr_outcome payload_end_all(struct ktstr_body *b, bool of_scenario);
+
+/* Its metrics become the test's, and its checks are made. `killed`: how it ended says nothing. */
+enum ktstr_outcome payload_judge(const struct ktstr_payload_handle *h, bool killed);

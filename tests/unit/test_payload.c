@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Payloads, which are shells here, of a body with this test in the agent's place. */
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <time.h>
+
+#include "driven_body.h"
+#include "unit.h"
+
+#define SHELL(name_, script_, ...)                                                                          \
+        static const struct ktstr_payload name_ = {                                                         \
+                .name = #name_, .binary = "sh", .args = KTSTR_LIST("-c", script_, "sh"), ##__VA_ARGS__}
+
+/* A test that runs one payload and says what it came to. */
+struct run_case {
+        const struct ktstr_payload *p;
+        uint64_t timeout_ms;
+        const char *outcome, *text; /* of the result and its first message; NULL: none */
+        const char *metric;         /* NULL: none */
+        double value;
+};
+
+static const struct run_case *current;
+
+static enum ktstr_outcome run_current(struct ktstr_ctx *ctx)
+{
+        return ktstr_payload_run(ctx, current->p, NULL, NULL, current->timeout_ms, NULL);
+}
+
+#define P99                                                                                                 \
+        {                                                                                                   \
+                "p99", .json = "/wakeup/pcts/99.0", .unit = "us", .polarity = KTSTR_LOWER                   \
+        }
+#define RPS                                                                                                 \
+        {                                                                                                   \
+                "rps", .pattern = "rps: ([0-9.]+)"                                                          \
+        }
+#define JSON_SCRIPT                                                                                         \
+        "echo '[INFO] {begins'; echo '{\"wakeup\": {\"pcts\": {\"99.0\": 1}}}'; "                           \
+        "echo '{\"wakeup\": {\"pcts\": {\"99.0\": 412.5}}, \"name\": \"x\"}'; echo '{\"not\": whole'; "     \
+        "exit 0"
+
+SHELL(quiet, "exit 0");
+SHELL(failing, "echo first >&2; echo it is broken >&2; exit 3");
+SHELL(three, "exit 3", .checks = KTSTR_PAYLOAD_CHECKS({NULL, KTSTR_CHECK_EXIT_CODE, .min = 3}));
+SHELL(not_three, "exit 0", .checks = KTSTR_PAYLOAD_CHECKS({NULL, KTSTR_CHECK_EXIT_CODE, .min = 3}));
+SHELL(crashing, "kill -SEGV $$");
+SHELL(endless, "sleep 1000 & echo x; wait");
+SHELL(json, JSON_SCRIPT, .output = KTSTR_OUTPUT_JSON, .metrics = KTSTR_METRICS(P99),
+      .checks = KTSTR_PAYLOAD_CHECKS({"p99", KTSTR_CHECK_MAX, .max = 412.5}));
+SHELL(too_high, JSON_SCRIPT, .output = KTSTR_OUTPUT_JSON, .metrics = KTSTR_METRICS(P99),
+      .checks = KTSTR_PAYLOAD_CHECKS({"p99", KTSTR_CHECK_MAX, .max = 412}));
+SHELL(no_json, "echo '{'", .output = KTSTR_OUTPUT_JSON, .metrics = KTSTR_METRICS(P99),
+      .checks = KTSTR_PAYLOAD_CHECKS({"p99", KTSTR_CHECK_EXISTS}));
+SHELL(nothing_there, "echo '{}'", .output = KTSTR_OUTPUT_JSON, .metrics = KTSTR_METRICS(P99),
+      .checks = KTSTR_PAYLOAD_CHECKS({"p99", KTSTR_CHECK_EXISTS}));
+SHELL(no_number, "echo '{\"wakeup\":{\"pcts\":{\"99.0\":\"7\"}}}'", .output = KTSTR_OUTPUT_JSON,
+      .metrics = KTSTR_METRICS(P99), .checks = KTSTR_PAYLOAD_CHECKS({"p99", KTSTR_CHECK_EXISTS}));
+SHELL(pattern, "echo rps: 5; echo rps: 12.5", .metrics = KTSTR_METRICS(RPS),
+      .checks = KTSTR_PAYLOAD_CHECKS({"rps", KTSTR_CHECK_MIN, .min = 12.5}));
+SHELL(too_low, "echo rps: 12.5 >&2", .metrics = KTSTR_METRICS(RPS),
+      .checks = KTSTR_PAYLOAD_CHECKS({"rps", KTSTR_CHECK_MIN, .min = 13}));
+SHELL(outside, "echo rps: 5", .metrics = KTSTR_METRICS(RPS),
+      .checks = KTSTR_PAYLOAD_CHECKS({"rps", KTSTR_CHECK_RANGE, .min = 6, .max = 7}));
+SHELL(inside, "echo rps: 6", .metrics = KTSTR_METRICS(RPS),
+      .checks = KTSTR_PAYLOAD_CHECKS({"rps", KTSTR_CHECK_RANGE, .min = 6, .max = 7}));
+SHELL(nowhere, "echo nothing", .metrics = KTSTR_METRICS(RPS),
+      .checks = KTSTR_PAYLOAD_CHECKS({"rps", KTSTR_CHECK_EXISTS}));
+SHELL(dots, "echo rps: 1.2.3", .metrics = KTSTR_METRICS(RPS),
+      .checks = KTSTR_PAYLOAD_CHECKS({"rps", KTSTR_CHECK_EXISTS}));
+/* 64 MiB, and what counts behind them. */
+SHELL(flood, "head -c 67108864 /dev/zero; echo rps: 9", .metrics = KTSTR_METRICS(RPS),
+      .checks = KTSTR_PAYLOAD_CHECKS({"rps", KTSTR_CHECK_EXISTS}));
+static const struct ktstr_payload missing = {.name = "missing", .binary = "no-such-program"};
+static const struct ktstr_payload no_program = {.name = "no_program", .binary = "/etc"};
+
+static const struct run_case runs[] = {
+        {&quiet, 0, "pass"},
+        {&failing, 0, "fail", "payload failing exited with 3 instead of 0: it is broken"},
+        {&three, 0, "pass"},
+        {&not_three, 0, "fail", "payload not_three exited with 0 instead of 3"},
+        {&crashing, 0, "fail", "payload crashing was killed by signal 11 (Segmentation fault)"},
+        {&endless, 100, "fail", "payload endless did not end within 100 ms"},
+        {&json, 0, "pass", NULL, "json.p99", 412.5},
+        {&too_high, 0, "fail", "payload too_high: p99 is 412.5 us, above its maximum 412", "too_high.p99",
+         412.5},
+        {&no_json, 0, "fail", "payload no_json has no metric p99: it printed no whole JSON value"},
+        {&nothing_there, 0, "fail",
+         "payload nothing_there has no metric p99: there is nothing at /wakeup/pcts/99.0"},
+        {&no_number, 0, "fail",
+         "payload no_number has no metric p99: what is at '/wakeup/pcts/99.0' is no number"},
+        {&pattern, 0, "pass", NULL, "pattern.rps", 12.5},
+        {&too_low, 0, "fail", "payload too_low: rps is 12.5, below its minimum 13", "too_low.rps", 12.5},
+        {&outside, 0, "fail", "payload outside: rps is 5, outside its range 6 to 7", "outside.rps", 5},
+        {&inside, 0, "pass", NULL, "inside.rps", 6},
+        {&nowhere, 0, "fail",
+         "payload nowhere has no metric rps: 'rps: ([0-9.]+)' is nowhere in its output"},
+        {&dots, 0, "fail",
+         "payload dots has no metric rps: 'rps: ([0-9.]+)' finds '1.2.3', which is no number"},
+        {&flood, 0, "pass", NULL, "flood.rps", 9},
+        {&missing, 0, "error",
+         "there is no program 'no-such-program' for payload missing: name it in the test's .payload or "
+         ".workloads, so that it is brought along"},
+        {&no_program, 0, "error", "cannot start payload no_program: Permission denied"},
+};
+
+START_TEST(a_payload_comes_to_what_it_says)
+{
+        struct json_object *result, *metric;
+        struct driven d;
+
+        current = &runs[_i];
+        d = start(run_current, FIRST);
+        result = end(&d);
+        if (current->text)
+                ck_assert_str_eq(kt_json_str(message(result, 0), "text"), current->text);
+        else
+                ck_assert_uint_eq(json_object_array_length(kt_json_get(result, "messages")), 0);
+        ck_assert_str_eq(kt_json_str(result, "outcome"), current->outcome);
+        metric = json_object_array_get_idx(kt_json_get(result, "metrics"), 0);
+        if (!current->metric) {
+                ck_assert_ptr_null(metric);
+                return;
+        }
+        ck_assert_str_eq(kt_json_str(metric, "name"), current->metric);
+        ck_assert_double_eq(kt_json_double(metric, "value", NAN), current->value);
+}
+END_TEST
+
+static enum ktstr_outcome looks_at_results(struct ktstr_ctx *ctx)
+{
+        struct ktstr_payload_result ended, killed;
+        struct ktstr_payload_handle *h = NULL;
+
+        ktstr_payload_run(ctx, &failing, NULL, NULL, 0, &ended);
+        if (ktstr_payload_start(ctx, &endless, NULL, NULL, &h) != KTSTR_PASS || !ktstr_payload_is_running(h))
+                return ktstr_error(ctx, "it does not run");
+        if (ktstr_payload_kill(ctx, h, &killed) != KTSTR_PASS)
+                return ktstr_error(ctx, "to be killed is a miss");
+        ktstr_metric(ctx, "exit_code", ended.exit_code, "");
+        ktstr_metric(ctx, "exit_signal", ended.exit_signal, "");
+        ktstr_metric(ctx, "killed_by", killed.exit_signal, "");
+        return ended.outcome;
+}
+
+START_TEST(the_function_is_told_how_it_ended)
+{
+        static const double expected[] = {3, -1, SIGKILL};
+        struct driven d = start(looks_at_results, FIRST);
+        struct json_object *result = end(&d);
+
+        ck_assert_str_eq(kt_json_str(result, "outcome"), "fail");
+        for (unsigned i = 0; i < KT_ARRAY_SIZE(expected); i++)
+                ck_assert_double_eq(
+                        kt_json_double(json_object_array_get_idx(kt_json_get(result, "metrics"), i), "value",
+                                       NAN),
+                        expected[i]);
+}
+END_TEST
+
+SHELL(writes_pids, "sleep 1000 & echo pids: $$ $! > \"$1\"; wait");
+static char pids_path[64];
+
+static enum ktstr_outcome forgets(struct ktstr_ctx *ctx)
+{
+        struct ktstr_payload_handle *h = NULL;
+        struct ktstr_op ops[] = {ktstr_op_run_payload(&endless, NULL), ktstr_op_run_payload(&endless, NULL)};
+        const struct ktstr_step step = {.hold = KTSTR_HOLD_FIXED_MS(1), .ops = ops, .n_ops = 2};
+        const struct ktstr_scenario scenario = {.steps = &step, .n_steps = 1};
+
+        ktstr_payload_start(ctx, &writes_pids, NULL, KTSTR_LIST(pids_path), &h);
+        while (access(pids_path, F_OK) < 0 && ktstr_payload_is_running(h))
+                nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        return ktstr_run_scenario(ctx, &scenario);
+}
+
+/* Whoever forgets it has it ended, with what it has started; the same payload at the same place is one too
+ * many. */
+START_TEST(what_is_forgotten_ends_with_the_test)
+{
+        struct unit_dir dir = unit_dir_new();
+        _cleanup_free_ char *text = NULL;
+        struct json_object *result;
+        int pids[2] = {0};
+        struct driven d;
+        size_t size;
+
+        snprintf(pids_path, sizeof(pids_path), "%s/pids", dir.path);
+        d = start(forgets, FIRST);
+        result = end(&d);
+        ck_assert_str_eq(kt_json_str(message(result, 0), "text"),
+                         "run_payload: payload endless runs there already");
+        ck_assert_int_eq(kt_read_file(dir.fd, "pids", 4096, &text, &size), 0);
+        ck_assert_int_eq(sscanf(text, "pids: %d %d", &pids[0], &pids[1]), 2);
+        ck_assert_int_eq(kill(pids[0], 0), -1);
+        /* An orphan that was killed is somebody else's to collect. */
+        for (unsigned i = 0; kill(pids[1], 0) == 0 && i < 10000; i++) {
+                _cleanup_free_ char *path = kt_format("/proc/%d/stat", pids[1]), *stat = NULL;
+
+                if (kt_read_file(AT_FDCWD, path, 4096, &stat, &size) < 0 || strstr(stat, ") Z "))
+                        break;
+                nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+                ck_assert_uint_lt(i, 9999);
+        }
+        unit_dir_done(&dir);
+}
+END_TEST
+
+SHELL(metric_in_step, "echo rps: 3; exec sleep 0.05", .metrics = KTSTR_METRICS(RPS),
+      .checks = KTSTR_PAYLOAD_CHECKS({"rps", KTSTR_CHECK_MIN, .min = 4}));
+
+static enum ktstr_outcome uses_operations(struct ktstr_ctx *ctx)
+{
+        const struct ktstr_op ops[] = {
+                ktstr_op_run_payload(&metric_in_step, NULL), ktstr_op_run_payload(&endless, NULL),
+                ktstr_op_wait_payload(&metric_in_step, NULL, 0), ktstr_op_kill_payload(&endless, NULL)};
+        const struct ktstr_step step = {
+                .hold = KTSTR_HOLD_FIXED_MS(1), .ops = ops, .n_ops = KT_ARRAY_SIZE(ops)};
+        const struct ktstr_scenario scenario = {.steps = &step, .n_steps = 1};
+        enum ktstr_outcome outcome = ktstr_run_scenario(ctx, &scenario);
+
+        ktstr_metric(ctx, "outcome", outcome, "");
+        return KTSTR_PASS;
+}
+
+START_TEST(operations_run_wait_and_kill)
+{
+        struct driven d = start(uses_operations, FIRST);
+        struct json_object *result = end(&d), *metrics = kt_json_get(result, "metrics");
+
+        ck_assert_str_eq(kt_json_str(message(result, 0), "text"),
+                         "payload metric_in_step: rps is 3, below its minimum 4");
+        ck_assert_uint_eq(json_object_array_length(kt_json_get(result, "messages")), 1);
+        ck_assert_double_eq(kt_json_double(json_object_array_get_idx(metrics, 1), "value", NAN), KTSTR_FAIL);
+}
+END_TEST
+
+int main(void)
+{
+        Suite *suite = suite_create("payload");
+        TCase *tcase = tcase_create("payload");
+        SRunner *runner;
+        int failed;
+
+        tcase_set_timeout(tcase, 60);
+        tcase_add_loop_test(tcase, a_payload_comes_to_what_it_says, 0, KT_ARRAY_SIZE(runs));
+        tcase_add_test(tcase, the_function_is_told_how_it_ended);
+        tcase_add_test(tcase, what_is_forgotten_ends_with_the_test);
+        tcase_add_test(tcase, operations_run_wait_and_kill);
+        suite_add_tcase(suite, tcase);
+        runner = srunner_create(suite);
+        srunner_run_all(runner, CK_ENV);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
