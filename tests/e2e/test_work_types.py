@@ -44,7 +44,7 @@ class WorkTypes(unittest.TestCase):
 
     def test_each_gets_on_under_scx_simple(self):
         verdicts = self.verdicts(kt.data("scheds") / "scx_simple")
-        self.assertEqual(sorted(verdicts), sorted([*type_names(), *REFUSED]))
+        self.assertEqual(sorted(verdicts), sorted([*type_names(), "payload", *REFUSED]))
         for name in type_names():
             with self.subTest(type=name):
                 self.check_progress(verdicts[name])
@@ -52,6 +52,7 @@ class WorkTypes(unittest.TestCase):
             with self.subTest(type=name):
                 checks = {check["name"]: check for check in verdicts[name]["checks"]}
                 self.assertGreater(checks["wake_latency"]["value"], 0, checks)
+        self.check_progress(verdicts["payload"])
         for name, reason in REFUSED.items():
             with self.subTest(test=name):
                 self.assertEqual((verdicts[name]["verdict"], verdicts[name]["reason"]), ("error", reason))

@@ -64,6 +64,20 @@ KTSTR_TEST(Custom, .scheduler = &any, .duration_s = 1)
         return ktstr_run(ctx, KTSTR_STEP(KTSTR_HOLD_FULL, {.work = ktstr_custom("own", own)}));
 }
 
+/* Not a type, but work: a program of the host, which runs until its cgroup goes. */
+static const struct ktstr_payload counting = {
+        .name = "counting",
+        .binary = "sh",
+        .args = KTSTR_LIST("-c", "i=0; while :; do i=$((i + 1)); echo count: $i; done"),
+        .metrics = KTSTR_METRICS({"count", .pattern = "count: ([0-9]+)\n", .polarity = KTSTR_HIGHER}),
+        .checks = KTSTR_PAYLOAD_CHECKS({"count", KTSTR_CHECK_MIN, .min = 10}),
+};
+
+KTSTR_TEST(payload, .scheduler = &any, .duration_s = 1, .payload = &counting)
+{
+        return ktstr_run(ctx, KTSTR_STEP(KTSTR_HOLD_FULL, {.payload = &counting}));
+}
+
 KTSTR_TEST(odd_pair, .scheduler = &any, .duration_s = 1)
 {
         return ktstr_run(ctx, KTSTR_STEP(KTSTR_HOLD_FULL, {.workers = 3, .work = ktstr_pipe_io(0)}));
