@@ -28,7 +28,7 @@ static void event(struct test_report *r, const struct test_cell *c, struct json_
         print(r, event);
 }
 
-static void result(struct test_report *r, const struct test_result *x)
+static void result(struct test_report *r, const struct cell_result *x)
 {
         _cleanup_json_ struct json_object *event = json_object_new_object();
 
@@ -37,11 +37,11 @@ static void result(struct test_report *r, const struct test_result *x)
         add_cell(event, x->cell);
         if (!x->verdict)
                 kt_json_add_str(event, "state", test_outcome_word(x->outcome));
-        kt_json_add(event, "verdict", test_result_verdict(x));
+        kt_json_add(event, "verdict", cell_result_verdict(x));
         print(r, event);
 }
 
-static struct json_object *failure(const struct test_session *s, const struct test_result *x)
+static struct json_object *failure(const struct test_session *s, const struct cell_result *x)
 {
         struct json_object *o = json_object_new_object();
         _cleanup_free_ char *again = test_session_again(s, x->cell);
@@ -49,7 +49,7 @@ static struct json_object *failure(const struct test_session *s, const struct te
         add_cell(o, x->cell);
         kt_json_add_str(o, "verdict", test_outcome_word(x->outcome));
         kt_json_add_str(o, "reason", x->reason);
-        kt_json_add(o, "details", test_result_details(x));
+        kt_json_add(o, "details", cell_result_details(x));
         kt_json_add_str(o, "again", again);
         kt_json_add_str(o, "result_dir", kt_json_str(x->verdict, "result_dir"));
         return o;

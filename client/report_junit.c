@@ -68,11 +68,11 @@ static void put_text_line(FILE *f, const char *text)
         fputc('\n', f);
 }
 
-static void put_failure(FILE *f, const struct test_session *s, const struct test_result *x)
+static void put_failure(FILE *f, const struct test_session *s, const struct cell_result *x)
 {
         const char *element =
                 x->outcome == TEST_FAIL || x->outcome == TEST_INCONCLUSIVE ? "failure" : "error";
-        _cleanup_json_ struct json_object *details = test_result_details(x);
+        _cleanup_json_ struct json_object *details = cell_result_details(x);
         _cleanup_free_ char *again = test_session_again(s, x->cell);
         const char *logs = kt_json_str(x->verdict, "result_dir");
 
@@ -89,12 +89,12 @@ static void put_failure(FILE *f, const struct test_session *s, const struct test
         fprintf(f, "</%s>\n", element);
 }
 
-static bool is_skipped(const struct test_result *x)
+static bool is_skipped(const struct cell_result *x)
 {
         return x->outcome == TEST_SKIP || x->outcome == TEST_IGNORED || x->outcome == TEST_NOT_RUN;
 }
 
-static void put_case(FILE *f, const struct test_session *s, const struct test_result *x)
+static void put_case(FILE *f, const struct test_session *s, const struct cell_result *x)
 {
         fputs("    <testcase", f);
         attribute(f, "classname", test_program_name(x->cell->program));
@@ -120,7 +120,7 @@ static struct numbers count(const struct test_session *s, const struct test_prog
         struct numbers n = {};
 
         for (size_t i = 0; i < s->plan.n; i++) {
-                const struct test_result *x = &s->results[i];
+                const struct cell_result *x = &s->results[i];
 
                 if (p && x->cell->program != p)
                         continue;
@@ -183,7 +183,7 @@ static void done(struct test_report *r)
         output_file_free(r->data);
 }
 
-static void result(struct test_report *r, const struct test_result *x)
+static void result(struct test_report *r, const struct cell_result *x)
 {
         r->told++;
 }

@@ -37,9 +37,9 @@ static void put_string(struct test_report *r, const char *key, const char *value
         json_object_put(o);
 }
 
-static void put_diagnostics(struct test_report *r, const struct test_result *x)
+static void put_diagnostics(struct test_report *r, const struct cell_result *x)
 {
-        _cleanup_json_ struct json_object *details = test_result_details(x);
+        _cleanup_json_ struct json_object *details = cell_result_details(x);
         _cleanup_free_ char *again = test_session_again(r->session, x->cell);
 
         fputs("  ---\n", r->out);
@@ -54,7 +54,7 @@ static void put_diagnostics(struct test_report *r, const struct test_result *x)
         fprintf(r->out, "  duration_ms: %lld\n  ...\n", (long long)x->elapsed_ms);
 }
 
-static void result(struct test_report *r, const struct test_result *x)
+static void result(struct test_report *r, const struct cell_result *x)
 {
         _cleanup_free_ char *name = test_session_display(r->session, x->cell);
         const bool ok = x->outcome == TEST_PASS || x->outcome == TEST_SKIP || x->outcome == TEST_IGNORED;

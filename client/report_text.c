@@ -47,7 +47,7 @@ static void clear_progress(struct test_report *r)
                 fputs("\r\033[K", r->out);
 }
 
-static void put_result(struct test_report *r, const struct test_result *x)
+static void put_result(struct test_report *r, const struct cell_result *x)
 {
         _cleanup_free_ char *name = test_session_display(r->session, x->cell);
 
@@ -79,7 +79,7 @@ static void event(struct test_report *r, const struct test_cell *c, struct json_
 }
 
 /* What is not run, and nobody wants to be, is counted in the end. */
-static void result(struct test_report *r, const struct test_result *x)
+static void result(struct test_report *r, const struct cell_result *x)
 {
         r->told++;
         if (x->outcome == TEST_IGNORED || x->outcome == TEST_NOT_RUN)
@@ -89,9 +89,9 @@ static void result(struct test_report *r, const struct test_result *x)
         put_progress(r);
 }
 
-static void put_failure(struct test_report *r, const struct test_result *x)
+static void put_failure(struct test_report *r, const struct cell_result *x)
 {
-        _cleanup_json_ struct json_object *details = test_result_details(x);
+        _cleanup_json_ struct json_object *details = cell_result_details(x);
         _cleanup_free_ char *again = test_session_again(r->session, x->cell);
         const char *logs = kt_json_str(x->verdict, "result_dir");
 

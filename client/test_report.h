@@ -23,7 +23,7 @@ struct test_report_ops {
         /* NULL: nothing is to be done then. */
         void (*begin)(struct test_report *r);
         void (*event)(struct test_report *r, const struct test_cell *c, struct json_object *event);
-        void (*result)(struct test_report *r, const struct test_result *result);
+        void (*result)(struct test_report *r, const struct cell_result *result);
         /* The session's counts and status are set. -errno with a text when it cannot be written. */
         int (*end)(struct test_report *r, struct kt_error *reterr);
         void (*done)(struct test_report *r);

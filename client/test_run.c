@@ -37,7 +37,7 @@ static int64_t now_ms(void)
         return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static void tell(struct run *r, const struct test_result *result)
+static void tell(struct run *r, const struct cell_result *result)
 {
         for (size_t i = 0; i < r->n_reports; i++)
                 if (r->reports[i].ops->result)
@@ -118,7 +118,7 @@ static void on_end(void *userdata, size_t i, const struct flight_end *end)
         struct test_session *s = r->s;
         enum test_outcome outcome = test_outcome_of(end->word);
         const char *reason = end->verdict ? kt_json_str(end->verdict, "reason") : "cancelled";
-        struct test_result *x;
+        struct cell_result *x;
 
         if (end->error)
                 reason = kt_error_text(end->error);
@@ -160,7 +160,7 @@ static int status_of(const struct run *r, int interrupted)
         if (interrupted)
                 return EXIT_STATUS_CANCELLED;
         for (size_t i = 0; i < r->s->plan.n; i++) {
-                const struct test_result *x = &r->s->results[i];
+                const struct cell_result *x = &r->s->results[i];
 
                 if (x->outcome != TEST_NOT_RUN && !(x->outcome == TEST_CANCELLED && r->s->stopped))
                         status = exit_status_worse(status, x->status);

@@ -70,10 +70,10 @@ void test_session_done(struct test_session *s)
         test_plan_done(&s->plan);
 }
 
-struct test_result *test_session_end_cell(struct test_session *s, size_t i, enum test_outcome outcome,
+struct cell_result *test_session_end_cell(struct test_session *s, size_t i, enum test_outcome outcome,
                                           const char *reason, struct json_object *verdict, int status)
 {
-        struct test_result *r = &s->results[i];
+        struct cell_result *r = &s->results[i];
 
         r->outcome = outcome;
         r->reason = reason ? strndup(reason, strcspn(reason, "\n")) : NULL;
@@ -180,7 +180,7 @@ static void add_line(struct json_object *lines, const char *fmt, ...)
 }
 
 /* Checks that were missed, but for the one that is the reason. */
-static void add_checks(struct json_object *lines, const struct test_result *r)
+static void add_checks(struct json_object *lines, const struct cell_result *r)
 {
         struct json_object *checks = kt_json_get(r->verdict, "checks");
         size_t n = checks ? json_object_array_length(checks) : 0, left_out = 0;
@@ -220,7 +220,7 @@ static void add_details(struct json_object *lines, struct json_object *details)
         }
 }
 
-struct json_object *test_result_details(const struct test_result *r)
+struct json_object *cell_result_details(const struct cell_result *r)
 {
         struct json_object *lines = json_object_new_array();
         const char *error = kt_json_str(kt_json_get(r->verdict, "scheduler"), "error_text");
@@ -232,7 +232,7 @@ struct json_object *test_result_details(const struct test_result *r)
         return lines;
 }
 
-struct json_object *test_result_verdict(const struct test_result *r)
+struct json_object *cell_result_verdict(const struct cell_result *r)
 {
         static const char *const arrays[] = {"details", "checks", "cgroups", "workers"};
         const bool not_run = r->outcome == TEST_IGNORED || r->outcome == TEST_NOT_RUN;

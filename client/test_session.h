@@ -27,7 +27,7 @@ bool test_outcome_is_bad(enum test_outcome outcome);
 /* Of a verdict's word. */
 enum test_outcome test_outcome_of(const char *word);
 
-struct test_result {
+struct cell_result {
         const struct test_cell *cell;
         enum test_outcome outcome;
         char *reason;                /* owned; "" where there is nothing to say */
@@ -40,7 +40,7 @@ struct test_session {
         const struct verb *verb;
         const struct globals *globals;
         struct test_plan plan;
-        struct test_result *results; /* plan.n, in the plan's order */
+        struct cell_result *results; /* plan.n, in the plan's order */
         unsigned counts[TEST_OUTCOMES];
         size_t n_ended; /* of results, those that are known */
         int64_t elapsed_ms;
@@ -58,7 +58,7 @@ int test_session_init(struct test_session *s, struct test_plan *plan);
 void test_session_done(struct test_session *s);
 
 /* How a cell came out, once for each. reason is copied, its first line; verdict NULL, else referenced. */
-struct test_result *test_session_end_cell(struct test_session *s, size_t i, enum test_outcome outcome,
+struct cell_result *test_session_end_cell(struct test_session *s, size_t i, enum test_outcome outcome,
                                           const char *reason, struct json_object *verdict, int status);
 
 /* The cells that ran, whatever came of it. */
@@ -72,10 +72,10 @@ char *test_session_again(const struct test_session *s, const struct test_cell *c
 
 /* What explains a result besides its reason, line by line: details of the verdict and checks that were
  * missed. An array of strings, the caller's; empty where there is none. */
-struct json_object *test_result_details(const struct test_result *r);
+struct json_object *cell_result_details(const struct cell_result *r);
 
 /* Whether it has a verdict or not: one in the form of io.ktstrd.Job.Verdict. The caller's. */
-struct json_object *test_result_verdict(const struct test_result *r);
+struct json_object *cell_result_verdict(const struct cell_result *r);
 
 /* How a person tells cells apart: the name, and where programs differ which. Malloced. */
 char *test_session_display(const struct test_session *s, const struct test_cell *c);
