@@ -150,7 +150,7 @@ static int show_all(const struct test_programs *programs, const char *wanted, bo
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         _cleanup_json_ struct json_object *list = json ? json_object_new_array() : NULL;
         const char *nearest = NULL;
-        unsigned best = 1 + (unsigned)strlen(wanted) / 3;
+        unsigned best = 2 + (unsigned)strlen(wanted) / 3;
         struct json_object *test;
         size_t shown = 0;
 

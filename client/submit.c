@@ -8,6 +8,7 @@
 #include "../common/fsutil.h"
 #include "../proto/errors.h"
 #include "bundle.h"
+#include "check_option.h"
 #include "connect.h"
 #include "exit_status.h"
 #include "fan_out.h"
@@ -24,6 +25,7 @@ static const char usage[] =
         "  --scenario NAME      of the workload (default steady); ktstrctl scenarios lists them\n"
         "  --duration TIME      of the workload: 5s, 500ms, 2m (default 5s)\n"
         "  --workers N          in each cgroup (default 2)\n" REQUEST_USAGE
+        "  --check NAME=VALUE   a threshold (max_gap_ms=1500, isolation=off); may be repeated\n"
         "  --detach             print the job's id and leave it running; of several, "
         "each with its label\n"
         "  -v                   show all log lines as they come\n"
@@ -39,6 +41,7 @@ enum {
         OPT_DURATION,
         OPT_WORKERS,
         OPT_DETACH,
+        OPT_CHECK,
 };
 
 static const struct option options[] = {
@@ -49,6 +52,7 @@ static const struct option options[] = {
         {"duration", required_argument, NULL, OPT_DURATION},
         {"workers", required_argument, NULL, OPT_WORKERS},
         {"detach", no_argument, NULL, OPT_DETACH},
+        {"check", required_argument, NULL, OPT_CHECK},
         {"verbose", no_argument, NULL, 'v'},
         {},
 };
@@ -60,6 +64,13 @@ struct submission {
         struct kernel_choice kernels;
         struct bundle bundle;
 };
+
+static int take_check(struct submission *s, const char *text)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+
+        return check_option_add(s->params, text, &err) < 0 ? client_tell(&verb_submit, &err) : 1;
+}
 
 static int take_option(int opt, struct submission *s)
 {
@@ -88,6 +99,8 @@ static int take_option(int opt, struct submission *s)
                                                 optarg);
                 kt_json_add_int(s->params, "workers", n);
                 return 1;
+        case OPT_CHECK:
+                return take_check(s, optarg);
         case OPT_DETACH:
                 s->detach = true;
                 return 1;

@@ -437,6 +437,52 @@ class Parameters(Tests):
                          {"gauntlet/t/tiny-1llc": ("1n1l4c1t", 300), "gauntlet/t/smt-3llc": ("1n3l2c2t", 768)})
 
 
+class Submit(Tests):
+    """What submit has of the same."""
+
+    def submit_with(self, *args):
+        argv = [str(kt.KTSTRCTL), *args]
+        p = subprocess.run(argv, cwd=self.dir, env=self.env(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=kt.PATIENCE_S)
+        return kt.Result(argv, p.returncode, p.stdout, p.stderr)
+
+    def test_thresholds_by_option(self):
+        self.daemon.answers["Submit"] = lambda **_: ended("j", verdict())
+        result = self.submit_with("submit", "--check", "max_gap_ms=1500", "--check", "max_gap_ms=1.5e3", "--check", "isolation=off",
+                                  "--check", "max_spread_pct=off", "--check", "not_starved=on")
+        self.assertEqual(result.status, 0, result)
+        (parameters, _), = self.daemon.asked("Submit")
+        self.assertEqual(parameters["checks"], {"max_gap_ms": 1500, "isolation": False, "max_spread_pct": -1, "not_starved": True})
+        for check, words in (("max_gap", "'max_gap'; did you mean 'max_gap_ms'?"), ("max_gap_ms=x", "a number from 0 or off, not 'x'"),
+                             ("isolation=1", "on or off, not '1'"), ("max_gap_ms=-1", "not '-1'"), ("gap", "not NAME=VALUE")):
+            with self.subTest(check=check):
+                result = self.submit_with("submit", "--check", check if "did you" not in words else check + "=1")
+                self.assertEqual((result.status, result.out), (64, ""), result)
+                self.assertIn(words, result.err)
+
+    def test_scenarios(self):
+        listed = self.submit_with("scenarios")
+        self.assertEqual(len(listed.out.splitlines()), len(json.loads(self.submit_with("scenarios", "--json").out)))
+        self.assertRegex(listed.out, r"(?m)^steady {2,}\S")
+
+    def test_thresholds_of_a_test(self):
+        program = self.program({"name": "basic", "scheduler": "s", "checks": {"max_gap_ms": 1500, "isolation": False}}, "other",
+                               schedulers=[{"ident": "s", "name": "sched", "binary": "x", "checks": {"max_gap_ms": 9, "min_work_rate": 3}}])
+        shown = self.submit_with("show-thresholds", "basic", str(program))
+        self.assertEqual(shown.status, 0, shown)
+        rows = {line.split()[0]: line for line in shown.out.splitlines()[2:]}
+        for name, words in (("max_gap_ms", r"1500 ms +1500 ms +test$"), ("isolation", r"off +off +test$"), ("min_work_rate", r"3 \S+ +3 \S+ +scheduler$"),
+                            ("max_spread_pct", r"15 % +35 % +default$"), ("max_wake_latency_cv", r"unset +unset +-$"),
+                            ("fail_on_stall", r"on +on +default \(of the monitor")):
+            self.assertRegex(rows[name], words)
+        (of_json,) = json.loads(self.submit_with("show-thresholds", "--json", "ktstr/basic", str(program)).out)
+        self.assertEqual((of_json["test"], of_json["scheduler"]), ("basic", "sched"))
+        self.assertIn({"name": "max_gap_ms", "kvm": 1500, "tcg": 1500, "unit": "ms", "from": "test", "monitor": False}, of_json["thresholds"])
+        for name, words in (("basci", "no test 'basci'; did you mean 'basic'?"), ("xyzzy", "ktstrctl test --list")):
+            result = self.submit_with("show-thresholds", name, str(program))
+            self.assertEqual(result.status, 64)
+            self.assertIn(words, result.err)
+
+
 class Runs(Tests):
     """How it goes, and what is told."""
 
