@@ -2,6 +2,7 @@
 #include "job_files.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../common/fsutil.h"
@@ -130,16 +131,16 @@ static int check_program(struct json_object *o, const char *what, const char *er
                          struct kt_error *reterr)
 {
         const char *path = kt_json_str(o, "path");
-        bool libraries = kt_json_get(o, "libraries") != NULL;
+        char field[32];
 
         if ((path != NULL) == (kt_json_get(o, "program_fd") != NULL))
                 return kt_error_set_field(reterr, -EINVAL, KT_E_INVALID_PARAMETER, what,
                                           "a %s needs either path or program_fd", what);
-        if (path && libraries)
-                return kt_error_set_field(
-                        reterr, -EINVAL, KT_E_INVALID_PARAMETER, what,
-                        "a %s by path has its libraries found by the daemon; leave %s.libraries out", what,
-                        what);
+        snprintf(field, sizeof(field), "%s.libraries", what);
+        if (path && kt_json_get(o, "libraries"))
+                return kt_error_set_field(reterr, -EINVAL, KT_E_INVALID_PARAMETER, field,
+                                          "a %s by path has its libraries found by the daemon; leave %s out",
+                                          what, field);
         if (path && path[0] != '/')
                 return kt_error_set_field(reterr, -EINVAL, error_name, what, "%s.path '%s' is not absolute",
                                           what, path);
