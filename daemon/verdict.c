@@ -234,7 +234,8 @@ void verdict_judge(struct verdict *v, const char *sched_name, bool is_test)
 
         if (v->has_sched && verdict_judge_scheduler(v, sched_name))
                 return;
-        if (!v->has_body || (!is_test && v->body.outcome <= KTSTR_SKIP && v->body.workload.n_cgroups == 0)) {
+        /* A scenario that was skipped has none. */
+        if (!v->has_body || (!is_test && v->body.outcome == KTSTR_PASS && v->body.workload.n_cgroups == 0)) {
                 verdict_set(v, VERDICT_ERROR, "the guest reported no workload");
                 return;
         }

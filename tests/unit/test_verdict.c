@@ -174,6 +174,16 @@ START_TEST(a_test_need_not_have_a_workload)
 }
 END_TEST
 
+START_TEST(a_scenario_that_is_skipped_has_none)
+{
+        healthy();
+        v.n_checks = 0;
+        v.body.workload.n_cgroups = 0;
+        say(KTSTR_SKIP, "needs 2 LLCs");
+        judged(VERDICT_SKIP, "needs 2 LLCs");
+}
+END_TEST
+
 START_TEST(no_report_is_the_harnesss_fault)
 {
         healthy();
@@ -205,4 +215,4 @@ UNIT_MAIN("verdict", all_well_is_a_pass, the_worst_check_decides, each_end_of_a_
           a_crash_on_the_way_out_is_a_fail, how_it_left_is_noted,
           the_schedulers_end_weighs_before_the_checks, what_a_test_says_weighs_before_the_checks,
           what_a_test_returns_of_its_checks_is_judged_here, a_test_need_not_have_a_workload,
-          no_report_is_the_harnesss_fault, an_error_keeps_its_name)
+          a_scenario_that_is_skipped_has_none, no_report_is_the_harnesss_fault, an_error_keeps_its_name)
