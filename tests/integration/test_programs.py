@@ -327,6 +327,13 @@ class Installed(unittest.TestCase):
         for name in visible - scenarios:
             with self.subTest(name=name):
                 self.assertRegex(declared, rf"\b{name}\(")
+        for name in set(re.findall(r"^(?:enum ktstr_outcome|[a-z0-9_]+) \*?(ktstr_\w+)\((?!.*\))?", declared, re.M)) - {"ktstr_run"}:
+            with self.subTest(declared=name):
+                self.assertIn(name, visible)
+        for name in scenarios:
+            with self.subTest(declared=name):
+                self.assertIn(name, visible)
+
         # An author's functions may have any of the names that are inside.
         inside = {name for name in names(str(self.stage.library)) if re.fullmatch(r"[a-z]\w+", name)} - visible - {"main", "ktstr_main"}
         self.assertGreater(len(inside), 100)
