@@ -112,7 +112,8 @@ int define_cpus(struct run *r, struct group *g, const struct ktstr_cpus *cpus, s
                 return e;
         g->cpus = *cpus;
         g->has_cpus = true;
-        g->isolated = !g->started_ns;
+        /* All of whose CPUs are offline has its parent's. */
+        g->isolated = !g->started_ns && !cpus_within(cpus, &r->offline);
         if (!g->has_mems)
                 g->nodes = topo_nodes_of(&r->b->topo, cpus);
         g->has_nodes = true;
@@ -207,6 +208,9 @@ static int spawn_workers(struct run *r, struct group *g, const struct ktstr_cgro
         const struct ktstr_work_group own = own_workers(def);
         int e = 0;
 
+        if (def->payload)
+                return kt_error_set(reterr, -EOPNOTSUPP, NULL, "payload '%s' cannot be run with a cgroup",
+                                    def->payload->name);
         if (def->n_works == 0 || def->workers != 0 || def->workers_pct != 0)
                 e = spawn(r, g, &own, reterr);
         for (unsigned i = 0; e >= 0 && i < def->n_works; i++)

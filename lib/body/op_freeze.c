@@ -35,22 +35,13 @@ int op_freeze_cgroup(struct run *r, const struct ktstr_op *op, struct kt_error *
         return e;
 }
 
-static int add_pause(struct run *r, struct group_crew *c, void *data, struct kt_error *reterr)
-{
-        crew_paused(&c->crew, *(uint64_t *)data);
-        return 0;
-}
-
 int op_thaw_cgroup(struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
 {
         struct group *g = NULL;
-        uint64_t paused_ns;
         int e = run_find(r, op->cgroup, &g, reterr);
 
         if (e < 0 || !g->frozen_ns)
                 return e;
-        paused_ns = worker_now_ns() - g->frozen_ns;
-        workload_for_each(r, g, add_pause, &paused_ns, NULL);
-        g->frozen_ns = 0;
+        workload_thaw(r, g);
         return cgroup_write(r->b->scribe, g->dir, "cgroup.freeze", "0", reterr);
 }

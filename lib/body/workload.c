@@ -103,10 +103,37 @@ bool workload_is_stuck(struct run *r)
         return r->stuck;
 }
 
+/* One that was made in a frozen cgroup was frozen from its own start on. */
+static void note_pause(struct run *r, struct group_crew *c, uint64_t now)
+{
+        uint64_t since = c->where->frozen_ns;
+
+        if (since && since < c->crew.started_ns)
+                since = c->crew.started_ns;
+        if (since && since < now)
+                crew_paused(&c->crew, now - since);
+}
+
+void workload_thaw(struct run *r, struct group *g)
+{
+        uint64_t now = worker_now_ns();
+
+        kt_list_for_each (git, &r->b->groups) {
+                struct group *home = kt_list_entry(git, struct group, link);
+
+                kt_list_for_each (it, &home->crews) {
+                        struct group_crew *c = kt_list_entry(it, struct group_crew, link);
+
+                        if (c->where == g)
+                                note_pause(r, c, now);
+                }
+        }
+        g->frozen_ns = 0;
+}
+
 static void measure(struct run *r, struct group_crew *c, uint64_t now)
 {
-        if (c->where->frozen_ns)
-                crew_paused(&c->crew, now - c->where->frozen_ns);
+        note_pause(r, c, now);
         crew_measure(&c->crew, now);
         c->home->stopped_ns = now;
 }

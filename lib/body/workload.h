@@ -15,6 +15,10 @@ bool workload_is_stuck(struct run *r);
  * over before all are dead, -ETIMEDOUT when they do not die. */
 int workload_stop(struct run *r);
 
+/* Those who work in g, which is frozen, are to go on: what they have missed is no gap. To be called before.
+ */
+void workload_thaw(struct run *r, struct group *g);
+
 /* Call cb for each crew that works in g. */
 int workload_for_each(struct run *r, struct group *g,
                       int (*cb)(struct run *r, struct group_crew *c, void *data, struct kt_error *reterr),

@@ -474,8 +474,15 @@ struct ktstr_work_group {
         .works = (const struct ktstr_work_group[]){__VA_ARGS__},                                            \
         .n_works = sizeof((const struct ktstr_work_group[]){__VA_ARGS__}) / sizeof(struct ktstr_work_group)
 
-/* A cgroup, what limits it, and who works in it: one group of workers by its own fields, or several by
- * KTSTR_WORKS(). */
+/*
+ * A cgroup, what limits it, and who works in it: one group of workers by its own fields, or several by
+ * KTSTR_WORKS() (then its own fields make one more if they say how many).
+ *
+ * "a/b" that nobody has defined an "a" for has one made, and removed with it. Controllers are enabled where a
+ * field needs them, and cpu, by which a scheduler gets to know of cgroups, also where nobody has defined the
+ * one above: the kernel does not let a cgroup have both workers and controllers in it, and one that is
+ * defined may have workers.
+ */
 struct ktstr_cgroup {
         const char *name; /* unset: cg_0, cg_1, … in the order of definition; "a/b" is b within a */
         struct ktstr_cpuset cpuset;

@@ -129,9 +129,9 @@ static enum ktstr_outcome look_at_limits(struct ktstr_ctx *ctx)
         static const struct {
                 const char *file, *text;
         } files[] = {
-                {"cpu.max", "50000 200000"}, {"cpu.weight", "300"},          {"memory.max", "67108864"},
-                {"memory.high", "33554432"}, {"memory.low", "1048576"},      {"memory.swap.max", "4096"},
-                {"pids.max", "17"},          {"cpuset.mems.effective", "0"},
+                {"cpu.max", "50000 200000"}, {"cpu.weight", "300"},        {"memory.max", "67108864"},
+                {"memory.high", "33554432"}, {"memory.low", "1048576"},    {"memory.swap.max", "4096"},
+                {"pids.max", "17"},          {"io.weight", "default 200"}, {"cpuset.mems.effective", "0"},
         };
         enum ktstr_outcome outcome = KTSTR_PASS;
 
@@ -154,6 +154,7 @@ static enum ktstr_outcome limits(struct ktstr_ctx *ctx)
                                                                                .memory_low = 1 << 20,
                                                                                .memory_swap_max = 4096,
                                                                                .pids_max = 17,
+                                                                               .io_weight = 200,
                                                                                .cpuset_mems = "0"}),
                                                                 .steps = &look, .n_steps = 1});
 }
