@@ -52,23 +52,29 @@ void hello_send(struct agent *a, const struct inbox *in, uint32_t type)
         port_send(&a->port, type, text, (uint32_t)size);
 }
 
-/* A command goes the whole way of a job but for its files: the clock, the seed, fork, exec, pipes, the
+/* A job of this kind goes its whole way but for its files: the clock, the seed, fork, exec, pipes, the
  * kernel's log, RESULT. */
-static void rehearse(struct agent *a)
+static void rehearse(struct agent *a, const char *kind_and_what)
 {
         _cleanup_json_ struct json_object *job = NULL;
         struct timespec now;
-        char text[256];
+        char text[512];
         int size;
 
         clock_gettime(CLOCK_REALTIME, &now);
-        size = snprintf(
-                text, sizeof(text),
-                "{\"kind\":\"exec\",\"wall_ns\":%lld,\"seed\":\"%064d\",\"exec\":{\"command\":\"echo\"}}",
-                now.tv_sec * 1000000000LL + now.tv_nsec, 0);
+        size = snprintf(text, sizeof(text), "{\"wall_ns\":%lld,\"seed\":\"%064d\",%s}",
+                        now.tv_sec * 1000000000LL + now.tv_nsec, 0, kind_and_what);
         a->begin_ns = agent_now_ns();
         if (kt_json_parse(text, (size_t)size, &job, NULL) == 0)
                 (void)job_run(a, job);
+}
+
+static void rehearse_all(struct agent *a)
+{
+        rehearse(a, "\"kind\":\"exec\",\"exec\":{\"command\":\"echo\"}");
+        /* A test: its body, cgroups and workers, as long as it takes for all of them to run. */
+        rehearse(a, "\"kind\":\"run\",\"run\":{\"scenario\":\"steady\",\"duration_ms\":20,\"workers\":1,"
+                    "\"watchdog_ms\":1000,\"timeout_ms\":5000}");
 }
 
 /* The kernel measures its clock for a second or so after it is up, and then switches to it with all CPUs
@@ -98,7 +104,7 @@ void hello_park(struct agent *a, const struct inbox *in, const struct kt_frame *
                 rehearsals = kt_json_int(o, "rehearsals", 0);
         wait_for_clock();
         for (int64_t i = 0; i < rehearsals && i < REHEARSALS_MAX; i++)
-                rehearse(a);
+                rehearse_all(a);
         a->begin_ns = agent_now_ns();
         hello_send(a, in, KT_FRAME_PARKED);
 }
