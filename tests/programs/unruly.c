@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Tests that do what none should, each in a way of its own. */
+#include <ktstr.h>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+KTSTR_SCHEDULER(fixture, .name = "scx_ktstr", .binary = "scx_ktstr");
+KTSTR_SCHEDULER(stalling, .name = "stalling", .binary = "scx_ktstr",
+                .sched_args = KTSTR_LIST("--stall-after", "1"));
+
+KTSTR_TEST(empty, .scheduler = &fixture, .duration_s = 0.001)
+{
+        return KTSTR_PASS;
+}
+
+KTSTR_TEST(empty_eevdf, .duration_s = 0.001)
+{
+        return KTSTR_PASS;
+}
+
+KTSTR_TEST(crashes, .scheduler = &fixture)
+{
+        fprintf(stderr, "about to fall\n");
+        raise(SIGSEGV);
+        return KTSTR_PASS;
+}
+
+/* In the middle of a scenario, with workers that run. */
+static enum ktstr_outcome fall(struct ktstr_ctx *ctx)
+{
+        abort();
+}
+
+KTSTR_TEST(crashes_late, .scheduler = &fixture)
+{
+        return ktstr_run(ctx, KTSTR_STEP(KTSTR_HOLD_FIXED_MS(200), {.name = "a", .workers = 3}),
+                         KTSTR_STEP_OPS(KTSTR_HOLD_FULL, KTSTR_OPS(ktstr_op_call(fall)), {.name = "b"}));
+}
+
+KTSTR_TEST(exits, .scheduler = &fixture)
+{
+        exit(3);
+}
+
+KTSTR_TEST(loops, .scheduler = &fixture)
+{
+        for (volatile unsigned n = 0;; n++)
+                ;
+        return KTSTR_PASS;
+}
+
+KTSTR_TEST(sleeps, .scheduler = &fixture)
+{
+        for (;;)
+                pause();
+        return KTSTR_PASS;
+}
+
+/* A gigabyte; and then it goes on. */
+KTSTR_TEST(prints, .scheduler = &fixture)
+{
+        static char text[65536];
+
+        memset(text, 'x', sizeof(text));
+        for (unsigned i = 63; i < sizeof(text); i += 64)
+                text[i] = '\n';
+        for (unsigned i = 0; i < (1U << 30) / sizeof(text); i++)
+                if (write(STDOUT_FILENO, text, sizeof(text)) < 0)
+                        return ktstr_error(ctx, "cannot print: %m");
+        puts("the last words");
+        fflush(stdout);
+        return KTSTR_PASS;
+}
+
+KTSTR_TEST(prints_bytes, .scheduler = &fixture)
+{
+        for (unsigned i = 0; i < 300000; i++)
+                if (write(STDERR_FILENO, "y\n", 2) < 0)
+                        return ktstr_error(ctx, "cannot print: %m");
+        return KTSTR_PASS;
+}
+
+KTSTR_TEST(forks, .scheduler = &fixture)
+{
+        for (;;)
+                if (fork() < 0)
+                        sched_yield();
+        return KTSTR_PASS;
+}
+
+/* Processes that nobody waits for, in cgroups that nobody removes, one of them out of reach of its session.
+ */
+KTSTR_TEST(leaves, .scheduler = &fixture)
+{
+        static const char *const dirs[] = {"/sys/fs/cgroup/mine", "/sys/fs/cgroup/mine/below"};
+
+        for (int i = 0; i < 2; i++) {
+                if (mkdir(dirs[i], 0755) < 0)
+                        return ktstr_error(ctx, "cannot make %s: %m", dirs[i]);
+                if (fork() == 0) {
+                        char path[64];
+
+                        snprintf(path, sizeof(path), "%s/cgroup.procs", dirs[i]);
+                        int fd = open(path, O_WRONLY);
+                        if (write(fd, "0", 1) != 1)
+                                perror(path);
+                        if (i == 1)
+                                setsid();
+                        for (;;)
+                                ;
+                }
+        }
+        for (int i = 0; i < 3; i++)
+                if (fork() == 0)
+                        for (;;)
+                                pause();
+        usleep(300000);
+        return KTSTR_PASS;
+}
+
+KTSTR_TEST(talks_nonsense, .scheduler = &fixture)
+{
+        const char *fd = getenv("KTSTR_BODY_FD");
+
+        dprintf(fd ? atoi(fd) : 3, "Hello, agent\n");
+        pause();
+        return KTSTR_PASS;
+}
+
+KTSTR_TEST(ends_itself, .scheduler = &fixture)
+{
+        kill(getpid(), SIGKILL);
+        return KTSTR_PASS;
+}
+
+KTSTR_TEST(restarts, .scheduler = &fixture, .duration_s = 1)
+{
+        return ktstr_run(
+                ctx, KTSTR_STEP(KTSTR_HOLD_FRAC(0.3), {.name = "a"}),
+                KTSTR_STEP_OPS(KTSTR_HOLD_FRAC(0.3), KTSTR_OPS(ktstr_op_restart_scheduler()), {.name = "b"}),
+                KTSTR_STEP_OPS(KTSTR_HOLD_FRAC(0.3), KTSTR_OPS(ktstr_op_detach_scheduler()), {.name = "c"}),
+                KTSTR_STEP_OPS(KTSTR_HOLD_FRAC(0.3), KTSTR_OPS(ktstr_op_attach_scheduler()), {.name = "d"}));
+}
+
+KTSTR_TEST(detaches, .scheduler = &fixture, .duration_s = 1)
+{
+        return ktstr_run(
+                ctx, KTSTR_STEP(KTSTR_HOLD_FRAC(0.3), {.name = "a"}),
+                KTSTR_STEP_OPS(KTSTR_HOLD_FRAC(0.3), KTSTR_OPS(ktstr_op_detach_scheduler()), {.name = "c"}));
+}
+
+KTSTR_TEST(replaces, .scheduler = &fixture, .duration_s = 1)
+{
+        return ktstr_run(ctx, KTSTR_STEP(KTSTR_HOLD_FRAC(0.3), {.name = "a"}),
+                         KTSTR_STEP_OPS(KTSTR_HOLD_FULL, KTSTR_OPS(ktstr_op_replace_scheduler(&stalling)),
+                                        {.name = "b"}));
+}
+
+/* Here it is the scheduler that does what it should not. */
+KTSTR_TEST(stalls, .scheduler = &stalling, .duration_s = 2)
+{
+        return ktstr_scenario_steady(ctx);
+}
