@@ -75,18 +75,18 @@ static uint64_t available_kib(void)
         return line && sscanf(line, "MemAvailable: %llu", &kib) == 1 ? kib : UINT64_MAX;
 }
 
-/* A guest that runs out of memory may take minutes to notice: rather not begin. */
-static int check_memory(unsigned n, struct kt_error *reterr)
+int crew_check_memory(uint64_t n, struct kt_error *reterr)
 {
-        uint64_t needed = (uint64_t)n * WORKER_KIB, there = available_kib();
+        uint64_t needed = n * WORKER_KIB, there = available_kib();
 
         if (needed <= there)
                 return 0;
-        return kt_error_set(reterr, -ENOMEM, NULL,
-                            "%u workers need about %llu MiB and its memory has %llu MiB free: give it more "
-                            "with --memory, or "
-                            "fewer --workers",
-                            n, (unsigned long long)needed / 1024, (unsigned long long)there / 1024);
+        return kt_error_set(
+                reterr, -ENOMEM, NULL,
+                "%llu workers need about %llu MiB and its memory has %llu MiB free: give it more "
+                "with --memory, or "
+                "fewer --workers",
+                (unsigned long long)n, (unsigned long long)needed / 1024, (unsigned long long)there / 1024);
 }
 
 static void *map_shared(size_t size)
@@ -182,7 +182,7 @@ int crew_make(struct crew *c, const struct crew_plan *plan, const struct gate *g
         int r;
 
         *c = (struct crew){.work = work_with_defaults(plan->work), .type = work_type_of(plan->work->type)};
-        r = check_memory(plan->n, reterr);
+        r = crew_check_memory(plan->n, reterr);
         if (r < 0)
                 return r;
         team_size = c->type->team_size ? c->type->team_size(&c->work) : 1;
@@ -286,9 +286,10 @@ static void account_for_standstill(const struct crew *c, struct crew_worker *w, 
 
 void crew_measure(struct crew *c, uint64_t now_ns)
 {
-        if (c->started_ns == 0)
-                c->started_ns = now_ns;
         c->stopped_ns = now_ns;
+        /* Who was never let go has nothing to show. */
+        if (c->started_ns == 0)
+                return;
         for (unsigned i = 0; i < c->n; i++) {
                 /* One that ended by itself stays a zombie until crew_kill(), and its figures with it. */
                 read_schedstat(&c->workers[i]);

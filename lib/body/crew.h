@@ -49,9 +49,14 @@ struct crew {
         struct worker_counters *counters; /* shared memory, n of them */
         void *teams;                      /* shared memory of the work type's; or NULL */
         size_t teams_size;
-        uint64_t started_ns, stopped_ns; /* 0: not yet */
-        uint64_t paused_ns;              /* for how long it was frozen in all */
+        uint64_t started_ns,
+                stopped_ns; /* when it was let go (set by whoever does) and stopped; 0: not yet */
+        uint64_t paused_ns; /* for how long it was frozen in all */
 };
+
+/* Has the machine memory for so many? One that runs out of it may take minutes to notice: rather not begin.
+ * -ENOMEM. */
+int crew_check_memory(uint64_t n, struct kt_error *reterr);
 
 /* Fork workers that wait at the gate. -ENOMEM when the machine's memory runs out; -ECANCELED when it is over
  * meanwhile. What was forked then is in *c all the same, and the caller's to stop. */

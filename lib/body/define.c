@@ -202,8 +202,12 @@ static struct ktstr_work_group own_workers(const struct ktstr_cgroup *def)
         };
 }
 
-static int spawn_workers(struct run *r, struct group *g, const struct ktstr_cgroup *def,
-                         struct kt_error *reterr)
+typedef int (*work_group_cb)(struct run *r, struct group *g, const struct ktstr_work_group *wg,
+                             struct kt_error *reterr);
+
+/* What a definition has of them. */
+static int for_each_work_group(struct run *r, struct group *g, const struct ktstr_cgroup *def,
+                               work_group_cb cb, struct kt_error *reterr)
 {
         const struct ktstr_work_group own = own_workers(def);
         int e = 0;
@@ -212,10 +216,33 @@ static int spawn_workers(struct run *r, struct group *g, const struct ktstr_cgro
                 return kt_error_set(reterr, -EOPNOTSUPP, NULL, "payload '%s' cannot be run with a cgroup",
                                     def->payload->name);
         if (def->n_works == 0 || def->workers != 0 || def->workers_pct != 0)
-                e = spawn(r, g, &own, reterr);
+                e = cb(r, g, &own, reterr);
         for (unsigned i = 0; e >= 0 && i < def->n_works; i++)
-                e = spawn(r, g, &def->works[i], reterr);
+                e = cb(r, g, &def->works[i], reterr);
+        if (e < 0)
+                kt_error_prefix(reterr, "cgroup '%s'", g->name);
         return e;
+}
+
+static int count(struct run *r, struct group *g, const struct ktstr_work_group *wg, struct kt_error *reterr)
+{
+        unsigned n = 0;
+        int e = spawn_count(r, g, wg, &n, reterr);
+
+        r->n_planned += n;
+        return e;
+}
+
+/* All together: half of them in a machine that is full then would tell nothing. */
+static int check_memory(struct run *r, const struct ktstr_cgroup *defs, struct group **groups, unsigned n,
+                        struct kt_error *reterr)
+{
+        int e = 0;
+
+        r->n_planned = 0;
+        for (unsigned i = 0; e >= 0 && i < n; i++)
+                e = for_each_work_group(r, groups[i], &defs[i], count, reterr);
+        return e < 0 ? e : crew_check_memory(r->n_planned, reterr);
 }
 
 /* Those of one depth; deeper ones want them. *ret_more: there are deeper ones. */
@@ -245,13 +272,12 @@ int define_cgroups(struct run *r, const struct ktstr_cgroup *defs, unsigned n, s
                 e = name_group(r, &defs[i], &groups[i], reterr);
         for (unsigned depth = 0; e >= 0 && more; depth++)
                 e = make_groups(r, defs, groups, n, depth, &more, reterr);
+        if (e >= 0)
+                e = check_memory(r, defs, groups, n, reterr);
         for (unsigned i = 0; e >= 0 && i < n; i++)
                 if (defs[i].payload)
                         e = payload_start(r->b, defs[i].payload, groups[i]->name, NULL, NULL, reterr);
-        for (unsigned i = 0; e >= 0 && i < n; i++) {
-                e = spawn_workers(r, groups[i], &defs[i], reterr);
-                if (e < 0)
-                        kt_error_prefix(reterr, "cgroup '%s'", groups[i]->name);
-        }
+        for (unsigned i = 0; e >= 0 && i < n; i++)
+                e = for_each_work_group(r, groups[i], &defs[i], spawn, reterr);
         return e;
 }

@@ -24,6 +24,8 @@ struct run {
         enum ktstr_outcome payloads; /* the worst of those that have ended */
         struct ktstr_cpus offline;   /* CPUs that were taken offline */
 
+        uint64_t n_planned; /* define.c's own: workers */
+
         /* workload.c's own */
         bool stuck, unreaped;
         unsigned n_working;

@@ -20,8 +20,8 @@ static const struct ktstr_cpus *cpuset_of(const struct group *g)
         return g->has_cpus ? &g->cpus : NULL;
 }
 
-static int count(const struct run *r, const struct group *home, const struct ktstr_work_group *wg,
-                 unsigned *ret, struct kt_error *reterr)
+int spawn_count(const struct run *r, const struct group *home, const struct ktstr_work_group *wg,
+                unsigned *ret, struct kt_error *reterr)
 {
         double n = wg->workers;
 
@@ -128,7 +128,7 @@ int spawn(struct run *r, struct group *home, const struct ktstr_work_group *wg, 
         unsigned n = 0;
         int e;
 
-        e = count(r, home, wg, &n, reterr);
+        e = spawn_count(r, home, wg, &n, reterr);
         if (e >= 0)
                 e = check(r, home, wg, n, reterr);
         if (e < 0 || n == 0)

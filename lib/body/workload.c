@@ -135,7 +135,8 @@ static void measure(struct run *r, struct group_crew *c, uint64_t now)
 {
         note_pause(r, c, now);
         crew_measure(&c->crew, now);
-        c->home->stopped_ns = now;
+        if (c->crew.started_ns)
+                c->home->stopped_ns = now;
 }
 
 /* Reading where pages are waits for the lock of the worker's memory: behind all figures that hold still. */

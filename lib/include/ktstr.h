@@ -622,7 +622,8 @@ static inline struct ktstr_op ktstr_op_kill_payload(const struct ktstr_payload *
 {
         return (struct ktstr_op){.kind = KTSTR_OP_KILL_PAYLOAD, .payload = p, .cgroup = cgroup};
 }
-/* Hotplug. CPU 0 cannot go. All come back when the scenario ends. */
+/* Hotplug. CPU 0 cannot go. All come back when the scenario ends. (A scheduler without cpu_online() and
+ * cpu_offline() is thrown out by the kernel, which is its failure.) */
 static inline struct ktstr_op ktstr_op_cpu_offline(unsigned cpu)
 {
         return (struct ktstr_op){.kind = KTSTR_OP_CPU_OFFLINE, .cpu = cpu};

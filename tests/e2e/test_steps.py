@@ -114,6 +114,8 @@ class Steps(unittest.TestCase):
 
     def test_what_is_wrong_is_told_in_a_line(self):
         told = messages(self.result("errors", "error"))
+        # Who was not let go before it went wrong was not starved.
+        self.assertEqual({c["name"] for c in self.result("errors", "error")["workload"]["cgroups"]}, {"there"})
         told[10] = told[10].split(" and its memory")[0]
         self.assertEqual(told, [
             "cgroup 'cg_0': CpusetSpec validation failed: not enough usable CPUs (7) for 9 partitions",
@@ -126,7 +128,7 @@ class Steps(unittest.TestCase):
             "cgroup 'cg_0': workers and workers_pct: one of them, not both",
             "cgroup 'cg_0': comm 'a name that is long' is longer than the kernel's 15 characters",
             "cgroup 'cg_0': memory policy bind: there is no node 5, but 1 nodes",
-            "cgroup 'cg_0': 60000 workers need about 7500 MiB",
+            "60000 workers need about 7500 MiB",
             "there is a cgroup 'twice' already",
             "cgroup 'up/down': cgroup up/down has controllers, and lies in one that has workers of its own: give those a cgroup beside it",
             "remove_cgroup: there is no cgroup 'typo'; there are: there",

@@ -66,6 +66,7 @@ START_TEST(nobody_works_before_the_gate_is_open)
         for (unsigned i = 0; i < N; i++)
                 ck_assert_uint_eq(c.counters[i].started_ns, 0);
         gate_open(&gate);
+        c.started_ns = worker_now_ns();
         wait_progress(&c);
         crew_measure(&c, worker_now_ns());
         for (unsigned i = 0; i < N; i++) {
@@ -87,6 +88,7 @@ START_TEST(teams_have_what_they_share)
                 ck_assert_int_eq(gate_init(&gate), 0);
                 ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
                 gate_open(&gate);
+                c.started_ns = worker_now_ns();
                 wait_progress(&c);
                 crew_measure(&c, worker_now_ns());
                 finish(&c);
@@ -109,6 +111,7 @@ START_TEST(one_that_ends_by_itself_says_why)
         ck_assert_int_eq(gate_init(&gate), 0);
         ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
         gate_open(&gate);
+        c.started_ns = worker_now_ns();
         for (unsigned i = 0; i < 2; i++)
                 waitid(P_PID, (id_t)c.workers[i].pid, &info, WEXITED | WNOWAIT);
         /* It is no longer there to stand still. */
@@ -154,6 +157,7 @@ START_TEST(who_wants_a_cpu_and_makes_no_progress_stands_still)
                 ck_assert_int_eq(gate_init(&gate), 0);
                 ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
                 gate_open(&gate);
+                c.started_ns = worker_now_ns();
                 wait_progress(&c);
                 for (int i = 0; i < 50; i++)
                         nap();
@@ -189,6 +193,7 @@ START_TEST(a_pause_is_no_gap)
         ck_assert_int_eq(gate_init(&gate), 0);
         ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
         gate_open(&gate);
+        c.started_ns = worker_now_ns();
         wait_progress(&c);
         /* As the freezer does. */
         begin = worker_now_ns();
