@@ -2,7 +2,6 @@
 #include "job_files.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "../common/fsutil.h"
@@ -130,20 +129,22 @@ static bool name_is_plain(const char *name)
 static int check_program(struct json_object *o, const char *what, const char *error_name,
                          struct kt_error *reterr)
 {
+        _cleanup_free_ char *path_field = kt_format("%s.path", what),
+                            *libraries_field = kt_format("%s.libraries", what);
         const char *path = kt_json_str(o, "path");
-        char field[32];
 
+        if (!path_field || !libraries_field)
+                return oom(reterr);
         if ((path != NULL) == (kt_json_get(o, "program_fd") != NULL))
                 return kt_error_set_field(reterr, -EINVAL, KT_E_INVALID_PARAMETER, what,
                                           "a %s needs either path or program_fd", what);
-        snprintf(field, sizeof(field), "%s.libraries", what);
         if (path && kt_json_get(o, "libraries"))
-                return kt_error_set_field(reterr, -EINVAL, KT_E_INVALID_PARAMETER, field,
-                                          "a %s by path has its libraries found by the daemon; leave %s out",
-                                          what, field);
+                return kt_error_set_field(
+                        reterr, -EINVAL, KT_E_INVALID_PARAMETER, libraries_field,
+                        "a %s by path has its libraries found by the daemon; leave them out", what);
         if (path && path[0] != '/')
-                return kt_error_set_field(reterr, -EINVAL, error_name, what, "%s.path '%s' is not absolute",
-                                          what, path);
+                return kt_error_set_field(reterr, -EINVAL, error_name, path_field,
+                                          "path '%s' is not absolute", path);
         return 0;
 }
 

@@ -144,12 +144,14 @@ class Judging(unittest.TestCase):
         sched = {"name": "ls", "path": "/bin/ls"}
         self.refused("scenario", "no scenario 'stedy', did you mean 'steady'?", JOB + "UnknownScenario", scenario="stedy")
         self.refused("scenario", "no scenario 'xyzzy'; `ktstrctl scenarios` lists them", JOB + "UnknownScenario", scenario="xyzzy")
+        self.refused("test.path", "path 'bin/ls' is not absolute", JOB + "BadFile", test=dict(test, path="bin/ls"))
         for field, parameters in (
                 ("scenario", {"scenario": "steady", "test": test}),
                 ("test.name", {"test": dict(test, name="a/b")}),
                 ("test.name", {"test": dict(test, name="")}),
                 ("test.program", {"test": dict(test, program="a/b")}),
                 ("test", {"test": {"name": "t", "program": "p"}}),
+                ("test.libraries", {"test": dict(test, libraries=[])}),
                 ("scheduler", {"scheduler": {"name": "x"}}),
                 ("scheduler", {"scheduler": {"name": "x", "enable": ["true"]}}),
                 ("scheduler", {"scheduler": {"name": "x", "enable": [], "disable": []}}),
