@@ -153,14 +153,16 @@ static void add_scalars(struct json_object *params, const struct test_cell *c,
                         const struct test_overrides *o)
 {
         struct json_object *checks = test_params_checks(c->scheduler, c->test);
+        const int64_t duration = o->duration_ms > 0 ? o->duration_ms : test_cell_duration_ms(c);
 
         put_all(params, o->request);
         kt_json_add_str(params, "label", c->name);
         kt_json_add_str(params, "topology", c->topology);
         if (c->kernel)
                 kt_json_add_str(params, "kernel", kernel_choice_name(c->kernel));
-        kt_json_add_int(params, "duration_ms",
-                        o->duration_ms > 0 ? o->duration_ms : test_cell_duration_ms(c));
+        kt_json_add_int(params, "duration_ms", duration);
+        if (!kt_json_get(params, "timeout_ms") && kt_json_get(c->test, "timeout_s"))
+                kt_json_add_int(params, "timeout_ms", test_cell_timeout_ms(c, duration));
         add_positive(params, "workers", kt_json_int(c->test, "workers_per_cgroup", 0));
         add_positive(params, "cleanup_budget_ms", kt_json_int(c->test, "cleanup_budget_ms", 0));
         add_memory(params, c, o);

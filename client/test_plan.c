@@ -16,6 +16,8 @@
 #include "kernel_choice.h"
 
 #define DEFAULT_DURATION_MS 5000
+/* What a job has beside its workload: the daemon's default. */
+#define DEFAULT_TIMEOUT_MS 120000
 #define DEFAULT_WORKERS 2
 #define NEAR_NAMES_MAX 5
 
@@ -64,6 +66,16 @@ int64_t test_cell_duration_ms(const struct test_cell *c)
         const double s = kt_json_double(c->test, "duration_s", 0);
 
         return s > 0 ? (int64_t)(s * 1000 + 0.5) : DEFAULT_DURATION_MS;
+}
+
+int64_t test_cell_timeout_ms(const struct test_cell *c, int64_t duration_ms)
+{
+        const int64_t timeout = (int64_t)(kt_json_double(c->test, "timeout_s", 0) * 1000 + 0.5);
+        const int64_t longer = duration_ms - test_cell_duration_ms(c);
+
+        if (timeout <= 0)
+                return DEFAULT_TIMEOUT_MS + duration_ms;
+        return timeout + (longer > 0 ? longer : 0);
 }
 
 unsigned test_cell_dimension(const struct test_cell *c, const char *name)

@@ -69,6 +69,10 @@ const char *test_cell_test(const struct test_cell *c); /* the test's name */
 /* What its scenario is to last, ms. */
 int64_t test_cell_duration_ms(const struct test_cell *c);
 
+/* The longest that all of it may take, ms: what it declares, and as much more as its scenario is to last
+ * longer than it declares; else what the daemon gives a job. */
+int64_t test_cell_timeout_ms(const struct test_cell *c, int64_t duration_ms);
+
 /* A dimension of the topology that it declares, the scheduler's where it does not: "llcs". */
 unsigned test_cell_dimension(const struct test_cell *c, const char *name);
 

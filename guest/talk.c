@@ -195,10 +195,11 @@ static enum talk_end judge_silence(const struct talk *t, struct kt_error *reterr
                              "test %s did not exit within %d ms of its result and was killed", test,
                              EXIT_GRACE_MS);
         else if (t->told_to_stop)
-                kt_error_set(
-                        reterr, -ETIMEDOUT, NULL,
-                        "test %s did not end within %llu ms, nor when it was told to stop, and was killed",
-                        test, (unsigned long long)t->timeout_ms);
+                kt_error_set(reterr, -ETIMEDOUT, NULL,
+                             "test %s did not end within %llu ms, nor when it was told to stop, and was "
+                             "killed; one that "
+                             "needs more says so with .timeout_s",
+                             test, (unsigned long long)t->timeout_ms);
         else
                 kt_error_set(
                         reterr, -ETIMEDOUT, NULL,
@@ -215,7 +216,10 @@ static enum talk_end judge_end(const struct talk *t, enum talk_end how, struct k
         if (t->sched_gone)
                 return TALK_SCHED_GONE;
         if (how == TALK_DONE && t->told_to_stop) {
-                kt_error_set(reterr, -ETIMEDOUT, NULL, "test %s did not end within %llu ms and was stopped",
+                kt_error_set(reterr, -ETIMEDOUT, NULL,
+                             "test %s did not end within %llu ms and was stopped; one that needs more says "
+                             "so with "
+                             ".timeout_s",
                              t->body->spec->test, (unsigned long long)t->timeout_ms);
                 return TALK_FAILED;
         }

@@ -168,6 +168,9 @@ struct ktstr_test {
         int workers_per_cgroup;               /* unset: 2 */
         double watchdog_timeout_s; /* of sched_ext; takes effect when the host can write to the guest's
                                       kernel */
+        double timeout_s;          /* of the test as a whole, its guest's coming and going too; unset: its
+                                    * duration and 120 s. One with several scenarios, or steps that take
+                                    * longer together, wants more */
         int cleanup_budget_ms;     /* longest time from the workload's end to the guest's; unset: none */
 
         enum ktstr_switch ignore; /* listed, and run only when asked for */
@@ -478,9 +481,9 @@ struct ktstr_work_group {
  * A cgroup, what limits it, and who works in it: one group of workers by its own fields, or several by
  * KTSTR_WORKS() (then its own fields make one more if they say how many).
  *
- * "a/b" that nobody has defined an "a" for has one made, and removed with it. Controllers are enabled where a
- * field needs them, and cpu, by which a scheduler gets to know of cgroups, also where nobody has defined the
- * one above: the kernel does not let a cgroup have both workers and controllers in it, and one that is
+ * "a/b" that nobody has defined an "a" for has one made, and removed with it. Controllers are enabled where
+ * a field needs them, and cpu, by which a scheduler gets to know of cgroups, also where nobody has defined
+ * the one above: the kernel does not let a cgroup have both workers and controllers in it, and one that is
  * defined may have workers.
  */
 struct ktstr_cgroup {

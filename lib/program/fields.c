@@ -30,9 +30,10 @@ FIELDS(test_fields, FIELD(ktstr_test, name, TEXT, 0),
        FIELD(ktstr_test, extra_sched_args, TEXTS, FIELD_EMPTY), FIELD(ktstr_test, config, TEXT, 0),
        FIELD(ktstr_test, memory_mib, INT, 0), FIELD(ktstr_test, duration_s, NUMBER, 0),
        FIELD(ktstr_test, workers_per_cgroup, INT, 0), FIELD(ktstr_test, watchdog_timeout_s, NUMBER, 0),
-       FIELD(ktstr_test, cleanup_budget_ms, INT, 0), FIELD(ktstr_test, ignore, SWITCH, 0),
-       FIELD(ktstr_test, host_only, SWITCH, 0), FIELD(ktstr_test, extra_include_files, TEXTS, 0),
-       FIELD(ktstr_test, expect_err, SWITCH, 0), FIELD(ktstr_test, expect_scx_bpf_error_contains, TEXT, 0),
+       FIELD(ktstr_test, timeout_s, NUMBER, 0), FIELD(ktstr_test, cleanup_budget_ms, INT, 0),
+       FIELD(ktstr_test, ignore, SWITCH, 0), FIELD(ktstr_test, host_only, SWITCH, 0),
+       FIELD(ktstr_test, extra_include_files, TEXTS, 0), FIELD(ktstr_test, expect_err, SWITCH, 0),
+       FIELD(ktstr_test, expect_scx_bpf_error_contains, TEXT, 0),
        FIELD(ktstr_test, expect_scx_bpf_error_matches, TEXT, 0));
 
 FIELDS(topology_fields, FIELD(ktstr_topology, numa_nodes, INT, 0), FIELD(ktstr_topology, llcs, INT, 0),

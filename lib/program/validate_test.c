@@ -8,6 +8,7 @@
 /* What a job may last. */
 #define DURATION_MIN_S 0.001
 #define DURATION_MAX_S (24 * 3600.0)
+#define DURATION_DEFAULT_S 5.0
 
 static void check_scheduler(const struct program *p, const struct ktstr_test *t, struct subject *s)
 {
@@ -71,6 +72,7 @@ void validate_test(const struct program *p, const struct ktstr_test *t, struct s
 {
         static const struct ktstr_scheduler none;
         const struct ktstr_scheduler *scheduler = t->scheduler ? t->scheduler : &none;
+        const double duration_s = t->duration_s > 0 ? t->duration_s : DURATION_DEFAULT_S;
         const struct ktstr_topology topology = {t->numa_nodes, t->llcs, t->cores, t->threads};
 
         validate_name(t->name, "the test", s);
@@ -81,6 +83,10 @@ void validate_test(const struct program *p, const struct ktstr_test *t, struct s
         validate_topology(&scheduler->topology, &topology, "", s);
         if (t->duration_s > 0 && !(t->duration_s >= DURATION_MIN_S && t->duration_s <= DURATION_MAX_S))
                 found(s, "duration_s", "is %g, and has to be from a millisecond to a day", t->duration_s);
+        if (t->timeout_s > 0 && !(t->timeout_s > duration_s && t->timeout_s <= 2 * DURATION_MAX_S))
+                found(s, "timeout_s",
+                      "is %g, and has to be longer than the duration (%g) and at most two days",
+                      t->timeout_s, duration_s);
         validate_constraints(&scheduler->constraints, &t->constraints, s);
         fields_check_checks(&t->checks, "", s);
         check_expectation(t, s);

@@ -86,7 +86,7 @@ class Listing(unittest.TestCase):
             {"name": "bare", "binary": "/bin/true"}])
         self.assertEqual(everything, {
             "scheduler": "full", "extra_sched_args": ["--verbose"], "topology": {"llcs": 4, "threads": 2},
-            "memory_mib": 1024, "duration_s": 2.5, "workers_per_cgroup": 3, "watchdog_timeout_s": 4, "cleanup_budget_ms": 5000,
+            "memory_mib": 1024, "duration_s": 2.5, "workers_per_cgroup": 3, "watchdog_timeout_s": 4, "timeout_s": 90, "cleanup_budget_ms": 5000,
             "extra_include_files": ["data/one"], "expect_err": True, "expect_scx_bpf_error_contains": "host-triggered",
             "expect_scx_bpf_error_matches": "^(?m)EXIT: .+", "constraints": {"max_llcs": 8},
             "checks": {"max_spread_pct": -1, "not_starved": False, "min_page_locality": 1},
@@ -323,7 +323,7 @@ class Installed(unittest.TestCase):
         visible = names("--extern-only", str(self.stage.library)) - {"main"}
         self.assertGreater(len(visible), 10)
         # The scenarios' names come of a list.
-        scenarios = {f"ktstr_{name}" for name in re.findall(r"^X\((\w+),", declared, re.M)}
+        scenarios = {f"ktstr_{name}" for name in re.findall(r"^X\((\w+),", (kt.SOURCE / "lib/include/scenarios.h").read_text(), re.M)}
         for name in visible - scenarios:
             with self.subTest(name=name):
                 self.assertRegex(declared, rf"\b{name}\(")

@@ -320,13 +320,13 @@ class Parameters(Tests):
 
     def test_what_is_declared_goes_along(self):
         parameters, _ = self.submitted(
-            {"topology": {"threads": 2}, "duration_s": 1.2345, "workers_per_cgroup": 3, "memory_mib": 700, "cleanup_budget_ms": 900,
+            {"topology": {"threads": 2}, "duration_s": 1.2345, "workers_per_cgroup": 3, "memory_mib": 700, "timeout_s": 77.5, "cleanup_budget_ms": 900,
              "extra_sched_args": ["-c", ""], "expect_err": True, "expect_scx_bpf_error_contains": "boom", "expect_scx_bpf_error_matches": "b.*m"},
             {**self.SCHEDULER, "topology": {"numa_nodes": 2, "llcs": 4}, "sched_args": ["-a", "-b"], "kargs": ["nosmt"],
              "sysctls": [{"key": "kernel.a", "value": "1"}], "cgroup_parent": "/p"})
-        self.assertEqual({k: parameters[k] for k in ("topology", "duration_ms", "workers", "memory_mib", "cleanup_budget_ms", "kargs", "sysctls",
+        self.assertEqual({k: parameters[k] for k in ("topology", "duration_ms", "timeout_ms", "workers", "memory_mib", "cleanup_budget_ms", "kargs", "sysctls",
                                                      "cgroup_parent", "expect", "label")},
-                         {"topology": "2n4l2c2t", "duration_ms": 1235, "workers": 3, "memory_mib": 700, "cleanup_budget_ms": 900,
+                         {"topology": "2n4l2c2t", "duration_ms": 1235, "timeout_ms": 77500, "workers": 3, "memory_mib": 700, "cleanup_budget_ms": 900,
                           "kargs": ["nosmt"], "sysctls": [{"key": "kernel.a", "value": "1"}], "cgroup_parent": "/p",
                           "expect": {"error": True, "contains": "boom", "matches": "b.*m"}, "label": "ktstr/t"})
         self.assertEqual((parameters["scheduler"]["name"], parameters["scheduler"]["args"]), ("my_sched", ["-a", "-b", "-c", ""]))

@@ -39,7 +39,7 @@ static const struct ktstr_payload bare = {.name = "bare", .binary = "/bin/true"}
 
 KTSTR_TEST(everything, .scheduler = &full, .extra_sched_args = KTSTR_LIST("--verbose"), .llcs = 4,
            .threads = 2, .memory_mib = 1024, .duration_s = 2.5, .workers_per_cgroup = 3,
-           .watchdog_timeout_s = 4, .cleanup_budget_ms = 5000, .payload = &bench,
+           .watchdog_timeout_s = 4, .timeout_s = 90, .cleanup_budget_ms = 5000, .payload = &bench,
            .workloads = KTSTR_PAYLOADS(&bare), .extra_include_files = KTSTR_LIST("data/one"),
            .expect_err = KTSTR_ON, .expect_scx_bpf_error_contains = "host-triggered",
            .expect_scx_bpf_error_matches = "^(?m)EXIT: .+", .max_llcs = 8, .max_spread_pct = KTSTR_NONE,

@@ -48,6 +48,12 @@ TEST(negative_workers, .workers_per_cgroup = -3)
 /* watchdog_timeout_s: is inf, and has to be more than 0 */
 TEST(endless_watchdog, .watchdog_timeout_s = __builtin_inf())
 
+/* timeout_s: is -1, and has to be more than 0 */
+TEST(negative_timeout, .timeout_s = -1)
+
+/* timeout_s: is 3, and has to be longer than the duration (5) and at most two days */
+TEST(timeout_too_short, .timeout_s = 3)
+
 /* cleanup_budget_ms: is -1, and has to be more than 0 */
 TEST(negative_budget, .cleanup_budget_ms = -1)
 
