@@ -16,9 +16,9 @@
 #define CAGE "ktstr-body"
 #define CAGE_PATH ROOT "/" CAGE
 
-/* What a process costs at least: its task and kernel stack, its page tables, and the pages that it writes
- * to. */
-#define PROCESS_KIB 128U
+/* What a process takes of memory: its task and kernel stack, its page tables, and the pages that it writes
+ * to; a forked copy of a program with a few libraries some 150. */
+#define PROCESS_KIB 256U
 #define PROCESSES_MAX 8192U
 #define PROCESSES_MIN 64U
 

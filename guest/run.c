@@ -17,7 +17,7 @@
 #include "subject.h"
 #include "talk.h"
 
-#define TICK_MS 10
+#define PAUSE_MAX_MS 128
 #define NS_PER_MS 1000000ULL
 /* For those that are killed when nothing more is expected of them. */
 #define KILL_MS 2000
@@ -73,6 +73,15 @@ static void finish_test(struct run *r, const char *outcome, const char *error)
 
 /* --- what a test leaves --- */
 
+/* At least so long, whatever there is to forward meanwhile. */
+static void wait_ms(const struct run *r, int ms)
+{
+        const uint64_t end = agent_now_ns() + (uint64_t)ms * NS_PER_MS;
+
+        for (uint64_t now = agent_now_ns(); now < end; now = agent_now_ns())
+                agent_poll(r->agent, (int)((end - now) / NS_PER_MS) + 1);
+}
+
 /* What was killed needs a turn to die. Under a scheduler that stalled at the end of the test it gets none
  * before the kernel's own watchdog has thrown it out: wait for either. False: the scheduler ended meanwhile.
  */
@@ -81,12 +90,14 @@ static bool clear_away(struct run *r, uint64_t timeout_ms)
         const uint64_t last = agent_now_ns() + timeout_ms * NS_PER_MS;
 
         hierarchy_kill(&r->hierarchy);
-        while (!body_kill(&r->body)) {
+        /* To look for them takes time that they need to die: a thousand, when a test forks without end. */
+        for (int pause_ms = 1; !body_kill(&r->body);
+             pause_ms = pause_ms < PAUSE_MAX_MS ? 2 * pause_ms : pause_ms) {
                 if (!subject_is_well(&r->subject))
                         return false;
                 if (r->agent->cancelled || r->agent->kmsg.oom[0] || agent_now_ns() >= last)
                         return true;
-                agent_poll(r->agent, TICK_MS);
+                wait_ms(r, pause_ms);
         }
         hierarchy_remove(&r->hierarchy);
         return true;

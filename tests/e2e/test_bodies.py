@@ -59,11 +59,11 @@ class Bodies(unittest.TestCase):
         # Longer than a scheduler's watchdog takes: a body that spins must not keep it from its CPU.
         for name in ("loops", "sleeps"):
             with self.subTest(name=name):
-                self.in_error(name, f"test {name} did not end within", "and was killed", args=("--duration", "1s", "--timeout", "40s"))
+                self.in_error(name, f"test {name} did not end within", "and was killed", args=("--duration", "1s", "--timeout", "90s"))
 
     def test_one_that_forks_without_end_is_ended(self):
         self.in_error("forks", "test forks did not end within", "it wanted more than", "processes",
-                      args=("--duration", "1s", "--timeout", "40s"))
+                      args=("--duration", "1s", "--timeout", "90s"))
 
     def test_a_gigabyte_fills_no_disk(self):
         verdict = self.passed("prints", "--timeout", "300s")
