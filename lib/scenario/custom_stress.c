@@ -19,18 +19,16 @@ enum ktstr_outcome ktstr_custom_stress_per_cpu(struct ktstr_ctx *ctx)
         return RUN(ctx, .cgroups = cgroups, .n_cgroups = n, THROUGHOUT);
 }
 
-/* Sixteen a CPU, of a worker each that mostly sleeps, so that all of them are served. Fleeting: with many
- * CPUs most of a part of the time goes by before the last of them is there. */
+/* Eight a CPU, of a worker each that mostly sleeps, so that all of them are served. Fleeting: with many CPUs
+ * most of a part of the time goes by before the last of them is there. */
 enum ktstr_outcome ktstr_custom_stress_exhaust_reuse(struct ktstr_ctx *ctx)
 {
-        const unsigned n = least(16 * scenario_cpus(ctx), SCENARIO_CGROUPS_MAX);
+        const unsigned n = least(8 * scenario_cpus(ctx), SCENARIO_CGROUPS_MAX);
+        const struct ktstr_cgroup like = {.workers = 1, .work = ktstr_bursty(1, 50)};
         const struct ktstr_step all = {
-                .hold = KTSTR_HOLD_FRAC(0.25),
-                .cgroups = scenario_cgroups(
-                        n, &(struct ktstr_cgroup){.workers = 1, .work = ktstr_bursty(1, 50)}),
-                .n_cgroups = n};
+                .hold = KTSTR_HOLD_FRAC(0.25), .cgroups = scenario_cgroups(n, &like), .n_cgroups = n};
 
-        return RUN(ctx, KTSTR_CGROUPS({.name = "stays"}), KTSTR_STEPS(all, all, all, all),
+        return RUN(ctx, KTSTR_CGROUPS({.name = "stays"}), KTSTR_STEPS(WAIT(0.25), all, all, all),
                    .checks = &scenario_fleeting);
 }
 
