@@ -34,6 +34,15 @@ void guest_control_failed(struct guest *g, int num, const char *text)
 
 /* --- to PAUSED --- */
 
+/* QEMU may emulate all its CPUs in one thread: what that waits counts once. */
+static void add_thread(struct guest *g, pid_t tid)
+{
+        for (unsigned i = 0; i < g->n_vcpu_tids; i++)
+                if (g->vcpu_tids[i] == tid)
+                        return;
+        g->vcpu_tids[g->n_vcpu_tids++] = tid;
+}
+
 static bool take_thread_ids(struct guest *g, struct json_object *answer)
 {
         const size_t n = json_object_is_type(answer, json_type_array) ? json_object_array_length(answer) : 0;
@@ -45,9 +54,8 @@ static bool take_thread_ids(struct guest *g, struct json_object *answer)
 
                 if (tid <= 0 || tid > INT32_MAX)
                         return false;
-                g->vcpu_tids[i] = (pid_t)tid;
+                add_thread(g, (pid_t)tid);
         }
-        g->n_vcpu_tids = (unsigned)n;
         return true;
 }
 

@@ -73,7 +73,7 @@ struct guest {
         struct guest_memory_file memory_files[TOPOLOGY_NODES_MAX];
         struct guest_memory *memory; /* from PAUSED on */
 
-        pid_t vcpu_tids[TOPOLOGY_CPUS_MAX];
+        pid_t vcpu_tids[TOPOLOGY_CPUS_MAX]; /* no thread twice */
         unsigned n_vcpu_tids;
         char qemu_version[32];
 

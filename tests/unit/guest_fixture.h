@@ -39,8 +39,10 @@ struct fixture {
         char *tail;
         char *note;
         size_t output_bytes, console_bytes;
-        uint64_t boot_us, run_delay_ns;
+        uint64_t boot_us;
         int run_delay_r;
+        /* by its own account when it was paused, between what /proc has of QEMU's one thread */
+        uint64_t run_delay_ns, thread_delay_ns[2];
         char version[32];
 };
 

@@ -5,6 +5,17 @@
 #include "../../proto/mailbox.h"
 #include "guest_fixture.h"
 
+static uint64_t thread_delay(void)
+{
+        _cleanup_free_ char *path = kt_format("/proc/%d/schedstat", (int)guest_pid(f.guest)), *text = NULL;
+        unsigned long long ns;
+        size_t size;
+
+        ck_assert_int_ge(kt_read_file(AT_FDCWD, path, 4096, &text, &size), 0);
+        ck_assert_int_eq(sscanf(text, "%*u %llu", &ns), 1);
+        return ns;
+}
+
 static void on_paused(void *userdata)
 {
         const struct guest_item job = {.json = RUN_JOB, .fd = -1};
@@ -12,7 +23,9 @@ static void on_paused(void *userdata)
 
         ck_assert_ptr_eq(userdata, &f);
         f.paused++;
+        f.thread_delay_ns[0] = thread_delay();
         f.run_delay_r = guest_run_delay(f.guest, &f.run_delay_ns);
+        f.thread_delay_ns[1] = thread_delay();
         strcpy(f.version, guest_qemu_version(f.guest));
         if (f.stop_when_paused) {
                 guest_stop(f.guest);
@@ -47,6 +60,17 @@ START_TEST(run_delay_is_known_once_paused)
 {
         run("ok");
         ck_assert_int_eq(f.run_delay_r, 0);
+}
+END_TEST
+
+/* As under TCG before QEMU 8.1. */
+START_TEST(a_thread_that_is_all_cpus_waits_once)
+{
+        ck_assert_uint_gt(topology_cpus(&f.shape.topology), 1);
+        run("ok");
+        ck_assert_uint_gt(f.thread_delay_ns[0], 0);
+        ck_assert_uint_ge(f.run_delay_ns, f.thread_delay_ns[0]);
+        ck_assert_uint_le(f.run_delay_ns, f.thread_delay_ns[1]);
 }
 END_TEST
 
@@ -451,6 +475,7 @@ int main(void)
         }
         tcase_add_test(life, a_job_runs_and_the_guest_powers_off);
         tcase_add_test(life, run_delay_is_known_once_paused);
+        tcase_add_test(life, a_thread_that_is_all_cpus_waits_once);
         tcase_add_test(life, run_delay_is_unknown_before);
         tcase_add_test(life, a_stopped_guest_ends_as_stopped);
         tcase_add_test(life, stop_is_idempotent_and_works_at_once);
