@@ -88,14 +88,8 @@ static void judge_gap(struct checker *c, const struct kt_cgroup *g, double limit
                         check_saw(c, gap_ms, limit);
                         continue;
                 }
-                /* A frozen worker stands still. When it was frozen is not known: it is taken off. */
-                if (k->max_gap_ns - limit_ns <= k->paused_ns) {
-                        check_saw(c, limit, limit);
-                        continue;
-                }
                 struct kt_check_result *r = check_missed(
-                        c, check_blame(c, begin, end, (double)(k->max_gap_ns - limit_ns - k->paused_ns)),
-                        gap_ms, limit);
+                        c, check_blame(c, begin, end, (double)(k->max_gap_ns - limit_ns)), gap_ms, limit);
                 check_say(r, "tid %lld stuck %.0fms on cpu%lld at +%llums (threshold %.0fms)",
                           (long long)k->tid, gap_ms, (long long)k->max_gap_cpu,
                           (unsigned long long)(k->max_gap_at_ns / NS_PER_MS), limit);

@@ -234,7 +234,7 @@ static uint64_t pause_ns(const struct crew *c)
 /* Since when it makes no progress; pauses on purpose do not count. */
 static uint64_t still_since(const struct crew *c, const struct crew_worker *w)
 {
-        return w->counters->last_ns ? w->counters->last_ns + pause_ns(c) : c->started_ns;
+        return worker_still_since(w->counters, c->started_ns) + (w->counters->last_ns ? pause_ns(c) : 0);
 }
 
 bool crew_is_stuck(const struct crew *c, uint64_t now_ns, uint64_t stuck_ns)
@@ -248,11 +248,15 @@ bool crew_is_stuck(const struct crew *c, uint64_t now_ns, uint64_t stuck_ns)
         return false;
 }
 
-void crew_paused(struct crew *c, uint64_t ns)
+void crew_paused(struct crew *c, uint64_t since_ns, uint64_t until_ns)
 {
-        c->paused_ns += ns;
-        for (unsigned i = 0; i < c->n; i++)
-                atomic_fetch_add(&c->workers[i].counters->paused_ns, ns);
+        c->paused_ns += until_ns - since_ns;
+        for (unsigned i = 0; i < c->n; i++) {
+                struct worker_counters *k = c->workers[i].counters;
+
+                k->paused_until_ns = until_ns;
+                atomic_fetch_add(&k->paused_ns, until_ns - since_ns);
+        }
 }
 
 /* /proc/PID/schedstat: time on the CPU, time waiting for one, times it was given one. */

@@ -53,12 +53,25 @@ static void note_cpu(struct worker_counters *k, uint32_t cpu, bool first)
                 set(&k->cpus_used[cpu / 64], get(&k->cpus_used[cpu / 64]) | 1ULL << (cpu % 64));
 }
 
+uint64_t worker_still_since(const struct worker_counters *k, uint64_t start_ns)
+{
+        uint64_t last = get(&k->last_ns) ?: start_ns;
+        uint64_t paused = get(&k->paused_ns) - get(&k->paused_seen_ns), until = get(&k->paused_until_ns);
+
+        /* It may have been let go, by others or by a clock, while it was frozen or after that. */
+        if (until <= last)
+                return last;
+        return last + (paused < until - last ? paused : until - last);
+}
+
 static void note_gap(struct ktstr_worker *w, uint64_t now, uint32_t cpu)
 {
         struct worker_counters *k = w->counters;
-        uint64_t paused = get(&k->paused_ns), last = get(&k->last_ns) + paused - w->paused_ns;
+        uint64_t paused = get(&k->paused_ns), last = worker_still_since(k, 0);
 
-        w->paused_ns = paused;
+        /* Each pause moves it once. */
+        set(&k->paused_seen_ns, paused);
+        set(&k->last_ns, last);
         if (now <= last || now - last <= get(&k->max_gap_ns))
                 return;
         set(&k->max_gap_ns, now - last);

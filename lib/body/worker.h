@@ -27,7 +27,9 @@ struct worker_counters {
         _Atomic uint64_t work_units, iterations, migrations;
         _Atomic uint64_t max_gap_ns, max_gap_at_ns; /* at: its end, from started_ns */
         _Atomic uint32_t max_gap_cpu, last_cpu;
-        _Atomic uint64_t paused_ns; /* written by the body: for how long it was frozen */
+        _Atomic uint64_t paused_ns;       /* written by the body: for how long it was frozen in all */
+        _Atomic uint64_t paused_until_ns; /* written by the body: when that ended last */
+        _Atomic uint64_t paused_seen_ns;  /* of paused_ns, what last_ns has been moved by */
         _Atomic uint64_t cpus_used[KTSTR_CPUS_MAX / 64]; /* bitmap */
         _Atomic uint64_t
                 wake_count; /* all, of which the first WORKER_WAKES_MAX places of wakes_ns hold a draw */
@@ -53,7 +55,6 @@ struct ktstr_worker {
         const char *cgroup_dir;         /* its cgroup's folder: "/sys/fs/cgroup/cg_0"; NULL: outside all */
         const struct ktstr_cpus *cpus;  /* that it may use: its cpuset and affinity */
         uint64_t random;                /* state; see ktstr_worker_random() */
-        uint64_t paused_ns;             /* of counters->paused_ns, what is in no gap any more */
 };
 
 /* It runs: called once, by what called fork(), when the worker is past the gate and before run(). */
@@ -62,6 +63,10 @@ void worker_begin(struct ktstr_worker *w);
 /* A progress point: an iteration is done, of so many units. Notes gap, CPU and migration; some 50 ns
  * natively. Returns now. (ktstr_worker_progress() is this.) */
 uint64_t worker_progress(struct ktstr_worker *w, uint64_t units);
+
+/* Since when it makes no progress: its last progress point (start_ns where there is none yet), moved by what
+ * it was frozen since. By its counters, for whoever looks at it. */
+uint64_t worker_still_since(const struct worker_counters *k, uint64_t start_ns);
 
 /* CLOCK_MONOTONIC in ns. */
 uint64_t worker_now_ns(void);

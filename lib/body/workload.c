@@ -111,7 +111,7 @@ static void note_pause(struct run *r, struct group_crew *c, uint64_t now)
         if (since && since < c->crew.started_ns)
                 since = c->crew.started_ns;
         if (since && since < now)
-                crew_paused(&c->crew, now - since);
+                crew_paused(&c->crew, since, now);
 }
 
 void workload_thaw(struct run *r, struct group *g)

@@ -95,6 +95,48 @@ START_TEST(waiting_for_others_is_no_gap_but_to_run_late_after_it_is)
 }
 END_TEST
 
+/* What the body does while a worker is frozen. */
+static void was_frozen(uint64_t since, uint64_t until)
+{
+        counters.paused_ns += until - since;
+        counters.paused_until_ns = until;
+}
+
+START_TEST(a_pause_is_taken_off_once)
+{
+        uint64_t begin;
+
+        worker_begin(&worker);
+        begin = counters.last_ns;
+        pass(200 * MS);
+        was_frozen(begin, worker_now_ns());
+        worker_wait_begins(&worker);
+        ck_assert_uint_lt(counters.max_gap_ns, 200 * MS);
+        begin = worker_now_ns();
+        worker_wait_ended(&worker, begin);
+        pass(150 * MS);
+        worker_progress(&worker, 1);
+        ck_assert_uint_ge(counters.max_gap_ns, 150 * MS);
+}
+END_TEST
+
+START_TEST(a_pause_before_it_was_let_go_excuses_nothing)
+{
+        uint64_t begin;
+
+        worker_begin(&worker);
+        worker_wait_begins(&worker);
+        begin = counters.last_ns;
+        pass(200 * MS);
+        was_frozen(begin, worker_now_ns());
+        worker_wait_ended(&worker, worker_now_ns());
+        pass(150 * MS);
+        worker_progress(&worker, 1);
+        ck_assert_uint_ge(counters.max_gap_ns, 150 * MS);
+        ck_assert_uint_lt(counters.max_gap_ns, 350 * MS);
+}
+END_TEST
+
 static volatile sig_atomic_t signals;
 
 static void on_signal(int signo)
@@ -202,6 +244,7 @@ END_TEST
 
 UNIT_MAIN("body_worker", progress_counts_and_notes_gap_and_cpu, a_migration_is_a_change_of_cpu,
           a_sleep_on_purpose_is_no_gap_but_what_was_before_is, to_wake_late_is_a_gap,
-          waiting_for_others_is_no_gap_but_to_run_late_after_it_is, signals_do_not_end_a_sleep,
+          waiting_for_others_is_no_gap_but_to_run_late_after_it_is, a_pause_is_taken_off_once,
+          a_pause_before_it_was_let_go_excuses_nothing, signals_do_not_end_a_sleep,
           the_draw_keeps_all_at_first_and_then_any, a_wait_that_found_it_done_was_no_wake_up,
           random_numbers_come_of_the_seed, who_dies_leaves_a_line)

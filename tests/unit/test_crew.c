@@ -187,7 +187,7 @@ START_TEST(a_pause_is_no_gap)
 {
         const struct ktstr_work work = ktstr_custom("Progresses", progresses);
         const struct crew_plan plan = plan_of(&work, 1);
-        uint64_t stopped, begin;
+        uint64_t end, begin;
         struct crew c;
 
         ck_assert_int_eq(gate_init(&gate), 0);
@@ -201,15 +201,38 @@ START_TEST(a_pause_is_no_gap)
         waitpid(c.workers[0].pid, NULL, WUNTRACED);
         while (worker_now_ns() < begin + 3000000000ULL)
                 nap();
-        stopped = worker_now_ns() - begin;
-        crew_paused(&c, stopped);
-        begin = c.counters[0].iterations;
+        end = worker_now_ns();
+        crew_paused(&c, begin, end);
+        ck_assert_uint_eq(c.paused_ns, end - begin);
         kill(c.workers[0].pid, SIGCONT);
+        begin = c.counters[0].iterations;
         for (int ms = 0; c.counters[0].iterations < begin + 2 && ms < PATIENCE_MS; ms += 2)
                 nap();
         crew_measure(&c, worker_now_ns());
-        ck_assert_uint_eq(c.paused_ns, stopped);
-        ck_assert_uint_lt(c.counters[0].max_gap_ns, stopped);
+        ck_assert_uint_lt(c.counters[0].max_gap_ns, c.paused_ns);
+        finish(&c);
+}
+END_TEST
+
+START_TEST(a_pause_excuses_no_standstill_after_it)
+{
+        const struct ktstr_work work = ktstr_custom("Hogs", hogs);
+        const struct crew_plan plan = plan_of(&work, 1);
+        uint64_t last, now;
+        struct crew c;
+
+        ck_assert_int_eq(gate_init(&gate), 0);
+        ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
+        gate_open(&gate);
+        wait_progress(&c);
+        /* As if it had been frozen for three seconds, let go, and not run for one since. */
+        last = c.counters[0].last_ns;
+        now = last + 4000000000ULL;
+        crew_paused(&c, last, last + 3000000000ULL);
+        ck_assert(crew_is_stuck(&c, now, 999999999));
+        ck_assert(!crew_is_stuck(&c, now, 1000000000));
+        crew_measure(&c, now);
+        ck_assert_uint_eq(c.counters[0].max_gap_ns, 1000000000);
         finish(&c);
 }
 END_TEST
@@ -232,4 +255,5 @@ END_TEST
 
 UNIT_MAIN("crew", nobody_works_before_the_gate_is_open, teams_have_what_they_share,
           one_that_ends_by_itself_says_why, who_wants_a_cpu_and_makes_no_progress_stands_still,
-          a_pause_is_no_gap, more_workers_than_memory_are_refused_before_they_are_made)
+          a_pause_is_no_gap, a_pause_excuses_no_standstill_after_it,
+          more_workers_than_memory_are_refused_before_they_are_made)
