@@ -24,7 +24,7 @@ struct kt_worker {
         int64_t max_gap_cpu;    /* the CPU at its end */
         uint64_t max_gap_at_ns; /* its end, from the worker's start */
         uint64_t run_delay_ns, run_count;
-        uint64_t started_ns; /* 0: it never ran */
+        uint64_t started_ns; /* when it was let go; its first gap begins here */
         uint64_t stopped_ns;
         uint64_t paused_ns; /* for how long it was frozen */
         char *exit;         /* owned; NULL: it reported as it should */

@@ -98,7 +98,7 @@
  *         max_gap_cpu                         int   CPU at its end
  *         max_gap_at_ns                       int   its end, from the worker's start
  *         run_delay_ns, run_count             int   /proc/self/schedstat, over the worker's life
- *         started_ns                          int
+ *         started_ns                          int   when it was let go: its first gap begins here
  *         exit                                string  absent: it reported; else "signal 9", "exit 1", "no report"
  *   exec       object  for "exec"
  *     exit_code | exit_signal  int

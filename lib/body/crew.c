@@ -213,6 +213,13 @@ void crew_done(struct crew *c)
         *c = (struct crew){};
 }
 
+void crew_released(struct crew *c, uint64_t now_ns)
+{
+        c->started_ns = now_ns;
+        for (unsigned i = 0; i < c->n; i++)
+                c->counters[i].started_ns = c->counters[i].last_ns = now_ns;
+}
+
 /* As /proc/PID/stat has it: 'R' waits for a CPU or has one. '?': it cannot be told. */
 static char state_of(pid_t pid)
 {
@@ -234,7 +241,7 @@ static uint64_t pause_ns(const struct crew *c)
 /* Since when it makes no progress; pauses on purpose do not count. */
 static uint64_t still_since(const struct crew *c, const struct crew_worker *w)
 {
-        return worker_still_since(w->counters, c->started_ns) + (w->counters->last_ns ? pause_ns(c) : 0);
+        return worker_still_since(w->counters) + pause_ns(c);
 }
 
 bool crew_is_stuck(const struct crew *c, uint64_t now_ns, uint64_t stuck_ns)
@@ -284,7 +291,7 @@ static void account_for_standstill(const struct crew *c, struct crew_worker *w, 
         if (now_ns <= since || now_ns - since <= k->max_gap_ns || state_of(w->pid) != 'R')
                 return;
         k->max_gap_ns = now_ns - since;
-        k->max_gap_at_ns = now_ns - (k->started_ns ? k->started_ns : c->started_ns);
+        k->max_gap_at_ns = now_ns - k->started_ns;
         k->max_gap_cpu = k->last_cpu;
 }
 

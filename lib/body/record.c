@@ -34,8 +34,7 @@ static char *exit_text(const struct crew_worker *w)
 static int record_worker(const struct crew *c, const struct crew_worker *w, struct kt_worker *ret)
 {
         const struct worker_counters *k = w->counters;
-        uint64_t started = k->started_ns ? k->started_ns : c->started_ns;
-        uint64_t wall = c->stopped_ns > started ? c->stopped_ns - started : 0;
+        uint64_t wall = c->stopped_ns > k->started_ns ? c->stopped_ns - k->started_ns : 0;
         struct ktstr_cpus used;
 
         for (unsigned i = 0; i < KTSTR_CPUS_MAX / 64; i++)
@@ -54,7 +53,7 @@ static int record_worker(const struct crew *c, const struct crew_worker *w, stru
                 .max_gap_at_ns = k->max_gap_at_ns,
                 .run_delay_ns = w->run_delay_ns,
                 .run_count = w->run_count,
-                .started_ns = started,
+                .started_ns = k->started_ns,
                 .stopped_ns = c->stopped_ns,
                 .paused_ns = c->paused_ns,
                 .exit = w->ended ? exit_text(w) : NULL,

@@ -53,9 +53,9 @@ static void note_cpu(struct worker_counters *k, uint32_t cpu, bool first)
                 set(&k->cpus_used[cpu / 64], get(&k->cpus_used[cpu / 64]) | 1ULL << (cpu % 64));
 }
 
-uint64_t worker_still_since(const struct worker_counters *k, uint64_t start_ns)
+uint64_t worker_still_since(const struct worker_counters *k)
 {
-        uint64_t last = get(&k->last_ns) ?: start_ns;
+        uint64_t last = get(&k->last_ns);
         uint64_t paused = get(&k->paused_ns) - get(&k->paused_seen_ns), until = get(&k->paused_until_ns);
 
         /* It may have been let go, by others or by a clock, while it was frozen or after that. */
@@ -67,7 +67,7 @@ uint64_t worker_still_since(const struct worker_counters *k, uint64_t start_ns)
 static void note_gap(struct ktstr_worker *w, uint64_t now, uint32_t cpu)
 {
         struct worker_counters *k = w->counters;
-        uint64_t paused = get(&k->paused_ns), last = worker_still_since(k, 0);
+        uint64_t paused = get(&k->paused_ns), last = worker_still_since(k);
 
         /* Each pause moves it once. */
         set(&k->paused_seen_ns, paused);
@@ -89,11 +89,17 @@ static uint32_t current_cpu(void)
 
 void worker_begin(struct ktstr_worker *w)
 {
+        struct worker_counters *k = w->counters;
         uint64_t now = worker_now_ns();
+        uint32_t cpu = current_cpu();
 
-        note_cpu(w->counters, current_cpu(), true);
-        set(&w->counters->last_ns, now);
-        set(&w->counters->started_ns, now);
+        if (!get(&k->started_ns)) {
+                set(&k->last_ns, now);
+                set(&k->started_ns, now);
+        }
+        note_gap(w, now, cpu);
+        note_cpu(k, cpu, true);
+        set(&k->last_ns, now);
 }
 
 uint64_t worker_progress(struct ktstr_worker *w, uint64_t units)

@@ -22,7 +22,7 @@
 
 /* Written by the worker, read by the body at any time. Times: CLOCK_MONOTONIC in ns. */
 struct worker_counters {
-        _Atomic uint64_t started_ns; /* 0: it never ran */
+        _Atomic uint64_t started_ns; /* when it was let go, which may be long before it ran; 0: not yet */
         _Atomic uint64_t last_ns;    /* the last progress point */
         _Atomic uint64_t work_units, iterations, migrations;
         _Atomic uint64_t max_gap_ns, max_gap_at_ns; /* at: its end, from started_ns */
@@ -57,16 +57,17 @@ struct ktstr_worker {
         uint64_t random;                /* state; see ktstr_worker_random() */
 };
 
-/* It runs: called once, by what called fork(), when the worker is past the gate and before run(). */
+/* It runs: called once, by what called fork(), when the worker is past the gate and before run(). The time
+ * since it was let go (counters->started_ns; now, where nobody has set it) is its first gap. */
 void worker_begin(struct ktstr_worker *w);
 
 /* A progress point: an iteration is done, of so many units. Notes gap, CPU and migration; some 50 ns
  * natively. Returns now. (ktstr_worker_progress() is this.) */
 uint64_t worker_progress(struct ktstr_worker *w, uint64_t units);
 
-/* Since when it makes no progress: its last progress point (start_ns where there is none yet), moved by what
- * it was frozen since. By its counters, for whoever looks at it. */
-uint64_t worker_still_since(const struct worker_counters *k, uint64_t start_ns);
+/* Since when it makes no progress: its last progress point, or when it was let go, moved by what it was
+ * frozen since. By its counters, for whoever looks at it. */
+uint64_t worker_still_since(const struct worker_counters *k);
 
 /* CLOCK_MONOTONIC in ns. */
 uint64_t worker_now_ns(void);

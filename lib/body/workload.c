@@ -54,7 +54,7 @@ static void note_start(struct run *r, struct group_crew *c, uint64_t now)
 
         if (c->crew.started_ns)
                 return;
-        c->crew.started_ns = now;
+        crew_released(&c->crew, now);
         if (!c->home->started_ns) {
                 c->home->started_ns = now;
                 if (judge_wants_pages(r->b, r->number))

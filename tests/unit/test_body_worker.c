@@ -133,7 +133,6 @@ START_TEST(a_pause_before_it_was_let_go_excuses_nothing)
         pass(150 * MS);
         worker_progress(&worker, 1);
         ck_assert_uint_ge(counters.max_gap_ns, 150 * MS);
-        ck_assert_uint_lt(counters.max_gap_ns, 350 * MS);
 }
 END_TEST
 

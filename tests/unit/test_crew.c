@@ -214,6 +214,28 @@ START_TEST(a_pause_is_no_gap)
 }
 END_TEST
 
+/* Nothing but the gap that it ends up with tells of one that was run late. */
+START_TEST(to_be_run_late_at_first_is_a_gap)
+{
+        const struct ktstr_work works[] = {ktstr_custom("Sleeps", sleeps), ktstr_custom("Hogs", hogs)};
+
+        for (int i = 0; i < 2; i++) {
+                const struct crew_plan plan = plan_of(&works[i], 1);
+                struct crew c;
+
+                ck_assert_int_eq(gate_init(&gate), 0);
+                ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
+                crew_released(&c, worker_now_ns() - 700000000ULL);
+                gate_open(&gate);
+                wait_progress(&c);
+                ck_assert_uint_eq(c.counters[0].started_ns, c.started_ns);
+                ck_assert_uint_ge(c.counters[0].max_gap_ns, 700000000);
+                ck_assert_uint_eq(c.counters[0].max_gap_at_ns, c.counters[0].max_gap_ns);
+                finish(&c);
+        }
+}
+END_TEST
+
 START_TEST(a_pause_excuses_no_standstill_after_it)
 {
         const struct ktstr_work work = ktstr_custom("Hogs", hogs);
@@ -255,5 +277,5 @@ END_TEST
 
 UNIT_MAIN("crew", nobody_works_before_the_gate_is_open, teams_have_what_they_share,
           one_that_ends_by_itself_says_why, who_wants_a_cpu_and_makes_no_progress_stands_still,
-          a_pause_is_no_gap, a_pause_excuses_no_standstill_after_it,
+          to_be_run_late_at_first_is_a_gap, a_pause_is_no_gap, a_pause_excuses_no_standstill_after_it,
           more_workers_than_memory_are_refused_before_they_are_made)
