@@ -133,6 +133,9 @@ void workload_thaw(struct run *r, struct group *g)
 
 static void measure(struct run *r, struct group_crew *c, uint64_t now)
 {
+        /* Those that still wait at the gate have not worked, and nobody has kept them from it. */
+        if (!c->crew.started_ns)
+                return;
         note_pause(r, c, now);
         crew_measure(&c->crew, now);
         if (c->crew.started_ns)
@@ -144,6 +147,8 @@ static void measure_pages(struct run *r, struct group_crew *c, uint64_t now)
 {
         const struct ktstr_cpus *nodes = c->where->has_nodes ? &c->where->nodes : &r->b->all_nodes;
 
+        if (!c->crew.started_ns)
+                return;
         c->home->migrated = pages_migrated(c->home->dir) - c->home->migrated_begin;
         for (unsigned i = 0; i < c->crew.n; i++)
                 pages_of_process(c->crew.workers[i].tid, &r->b->topo, nodes, &c->crew.workers[i].pages);

@@ -138,7 +138,10 @@ class Steps(unittest.TestCase):
             "detach_scheduler: the test has no scheduler: it runs under EEVDF",
             "add_cgroup: there is a cgroup 'there' already",
             "late: a hold is a fraction of the test's duration, from 0 to 1, not 2",
+            "cgroup 'fails': comm 'a name that is long' is longer than the kernel's 15 characters",
         ])
+        # Who was never let go is not reported, and so not starved.
+        self.assertNotIn("waits", [c["name"] for c in self.result("errors", "error").get("workload", {}).get("cgroups", [])])
 
     def test_a_scenarios_own_checks_reach_the_function(self):
         result = self.result("bad_load")

@@ -409,6 +409,9 @@ static enum ktstr_outcome errors(struct ktstr_ctx *ctx)
         run_ops(ctx, ktstr_op_detach_scheduler());
         run_ops(ctx, ktstr_op_add_cgroup((struct ktstr_cgroup){.name = "there"}));
         ktstr_run(ctx, {.hold = MS(0)}, {.name = "late", .hold = KTSTR_HOLD_FRAC(2)});
+        /* The workers of the first one wait at the gate when the second one fails. */
+        ktstr_run(ctx,
+                  KTSTR_STEP(MS(0), {.name = "waits"}, {.name = "fails", .comm = "a name that is long"}));
         return KTSTR_PASS;
 }
 
