@@ -254,6 +254,16 @@ static int parse_workload(struct json_object *o, struct kt_workload *w, struct k
         return r;
 }
 
+/* What ended a worker is never nothing. */
+static bool worker_ended(const struct kt_workload *w)
+{
+        for (size_t i = 0; i < w->n_cgroups; i++)
+                for (size_t j = 0; j < w->cgroups[i].n_workers; j++)
+                        if (w->cgroups[i].workers[j].exit)
+                                return true;
+        return false;
+}
+
 static int parse(struct json_object *body, struct body_report *b, struct kt_error *reterr)
 {
         struct json_object *workload = guest_value_member(body, "workload", json_type_object);
@@ -273,7 +283,10 @@ static int parse(struct json_object *body, struct body_report *b, struct kt_erro
         b->metrics = list;
         if (r < 0)
                 return r;
-        return workload ? parse_workload(workload, &b->workload, reterr) : 0;
+        r = workload ? parse_workload(workload, &b->workload, reterr) : 0;
+        if (r >= 0 && b->outcome != KTSTR_ERROR && worker_ended(&b->workload))
+                return bad(reterr, "a worker ended by itself and the outcome is no error");
+        return r;
 }
 
 int body_report_parse(struct json_object *body, struct body_report *ret, struct kt_error *reterr)

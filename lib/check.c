@@ -134,15 +134,24 @@ static int compare_work(const void *a, const void *b)
         return strcmp((*x)->work ? (*x)->work : "", (*y)->work ? (*y)->work : "");
 }
 
-const struct kt_worker **check_by_work(const struct kt_cgroup *g)
+bool check_is_whole(const struct kt_worker *k)
 {
-        const struct kt_worker **sorted = g->n_workers ? calloc(g->n_workers, sizeof(*sorted)) : NULL;
+        return !k->exit;
+}
 
+const struct kt_worker **check_by_work(const struct kt_cgroup *g, size_t *ret_n)
+{
+        const struct kt_worker **sorted = calloc(g->n_workers ? g->n_workers : 1, sizeof(*sorted));
+        size_t n = 0;
+
+        *ret_n = 0;
         if (!sorted)
                 return NULL;
         for (size_t i = 0; i < g->n_workers; i++)
-                sorted[i] = &g->workers[i];
-        qsort(sorted, g->n_workers, sizeof(*sorted), compare_work);
+                if (check_is_whole(&g->workers[i]))
+                        sorted[n++] = &g->workers[i];
+        qsort(sorted, n, sizeof(*sorted), compare_work);
+        *ret_n = n;
         return sorted;
 }
 
@@ -189,13 +198,14 @@ unsigned kt_cgroup_cpus_used(const struct kt_cgroup *g)
 
 double kt_cgroup_spread_pct(const struct kt_cgroup *g)
 {
-        _cleanup_free_ const struct kt_worker **sorted = check_by_work(g);
+        size_t all;
+        _cleanup_free_ const struct kt_worker **sorted = check_by_work(g, &all);
         double widest = 0;
 
-        for (size_t i = 0, n; sorted && i < g->n_workers; i += n) {
+        for (size_t i = 0, n; i < all; i += n) {
                 double min = 100, max = 0;
 
-                n = check_same_work(sorted + i, g->n_workers - i);
+                n = check_same_work(sorted + i, all - i);
                 for (size_t j = i; j < i + n; j++) {
                         double pct = check_off_cpu_pct(sorted[j]);
 

@@ -57,6 +57,8 @@ static void judge_starved(struct checker *c, const struct kt_cgroup *g, double l
                 const struct kt_worker *k = &g->workers[i];
                 struct check_window w = check_window_of(g, k);
 
+                if (!check_is_whole(k))
+                        continue;
                 if (k->work_units > 0 || (w.running_ns == 0 && k->paused_ns > 0)) {
                         check_saw(c, 0, 0);
                         continue;
@@ -139,13 +141,14 @@ static void judge_team_spread(struct checker *c, const struct kt_cgroup *g,
 
 static void judge_spread(struct checker *c, const struct kt_cgroup *g, double limit)
 {
-        _cleanup_free_ const struct kt_worker **sorted = check_by_work(g);
+        size_t all;
+        _cleanup_free_ const struct kt_worker **sorted = check_by_work(g, &all);
 
-        for (size_t i = 0, n; sorted && i < g->n_workers; i += n) {
-                n = check_same_work(sorted + i, g->n_workers - i);
+        for (size_t i = 0, n; i < all; i += n) {
+                n = check_same_work(sorted + i, all - i);
                 judge_team_spread(c, g, sorted + i, n, limit);
         }
-        c->oom |= !sorted && g->n_workers > 0;
+        c->oom |= !sorted;
 }
 
 static void say_spread(struct kt_check_result *r)

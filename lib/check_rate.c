@@ -6,12 +6,12 @@
 
 #define NS_PER_S 1e9
 
-/* Per second of the time in which it could run; -1: it had none. */
+/* Per second of the time in which it could run; -1: it had none, or ended by itself in it. */
 static double rate(const struct kt_cgroup *g, const struct kt_worker *k, uint64_t count)
 {
         struct check_window w = check_window_of(g, k);
 
-        return w.running_ns > 0 ? (double)count * NS_PER_S / (double)w.running_ns : -1;
+        return w.running_ns > 0 && check_is_whole(k) ? (double)count * NS_PER_S / (double)w.running_ns : -1;
 }
 
 /* --- throughput --- */
@@ -44,13 +44,14 @@ static double throughput_cv(const struct kt_cgroup *g, const struct kt_worker *c
 /* Compared are workers that do the same: units of different work have nothing in common. */
 static void judge_throughput(struct checker *c, const struct kt_cgroup *g, double limit)
 {
-        _cleanup_free_ const struct kt_worker **sorted = check_by_work(g);
+        size_t all;
+        _cleanup_free_ const struct kt_worker **sorted = check_by_work(g, &all);
 
-        c->oom |= !sorted && g->n_workers > 0;
-        for (size_t i = 0, n; sorted && i < g->n_workers; i += n) {
+        c->oom |= !sorted;
+        for (size_t i = 0, n; i < all; i += n) {
                 double mean, cv;
 
-                n = check_same_work(sorted + i, g->n_workers - i);
+                n = check_same_work(sorted + i, all - i);
                 cv = throughput_cv(g, sorted + i, n, &mean);
                 if (cv < 0)
                         continue;

@@ -27,7 +27,7 @@ struct kt_worker {
         uint64_t started_ns; /* when it was let go; its first gap begins here */
         uint64_t stopped_ns;
         uint64_t paused_ns; /* for how long it was frozen */
-        char *exit;         /* owned; NULL: it reported as it should */
+        char *exit;         /* owned; how it ended by itself; NULL: it worked until it was stopped */
 };
 
 /* The wake-ups that a cgroup's workers measured. */

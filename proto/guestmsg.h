@@ -99,7 +99,8 @@
  *         max_gap_at_ns                       int   its end, from the worker's start
  *         run_delay_ns, run_count             int   /proc/self/schedstat, over the worker's life
  *         started_ns                          int   when it was let go: its first gap begins here
- *         exit                                string  absent: it reported; else "signal 9", "exit 1", "no report"
+ *         exit                                string  absent: it worked until it was stopped; else how it ended by itself:
+ *                                                     "signal 11", "exit 1", its own words. The body's outcome is "error" then
  *   exec       object  for "exec"
  *     exit_code | exit_signal  int
  */

@@ -295,6 +295,19 @@ static void account_for_standstill(const struct crew *c, struct crew_worker *w, 
         k->max_gap_cpu = k->last_cpu;
 }
 
+/* It stays a zombie until crew_kill(), and its figures with it. */
+static void note_end(struct crew_worker *w)
+{
+        siginfo_t si = {};
+
+        if (w->pid <= 0 || waitid(P_PID, (id_t)w->pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+            si.si_pid == 0)
+                return;
+        w->ended = true;
+        w->wait_status =
+                si.si_code == CLD_EXITED ? W_EXITCODE(si.si_status, 0) : W_EXITCODE(0, si.si_status);
+}
+
 void crew_measure(struct crew *c, uint64_t now_ns)
 {
         c->stopped_ns = now_ns;
@@ -302,7 +315,7 @@ void crew_measure(struct crew *c, uint64_t now_ns)
         if (c->started_ns == 0)
                 return;
         for (unsigned i = 0; i < c->n; i++) {
-                /* One that ended by itself stays a zombie until crew_kill(), and its figures with it. */
+                note_end(&c->workers[i]);
                 read_schedstat(&c->workers[i]);
                 account_for_standstill(c, &c->workers[i], now_ns);
         }
@@ -315,10 +328,8 @@ void crew_kill(struct crew *c)
 
                 if (w->pid <= 0)
                         continue;
-                /* Before it was told to: the report says how. */
-                w->ended = waitpid(w->pid, &w->wait_status, WNOHANG) == w->pid;
                 kill(-w->pid, SIGKILL);
-                if (w->ended)
+                if (waitpid(w->pid, NULL, WNOHANG) == w->pid)
                         w->pid = -1;
         }
 }

@@ -2,7 +2,9 @@
 #include "judge.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../check.h"
 #include "../thresholds.h"
@@ -47,6 +49,42 @@ static int extract(const struct kt_workload *all, unsigned scenario, struct kt_w
                         ret->cgroups[ret->n_cgroups++].scenario = 0;
                 }
         return 0;
+}
+
+/* The kernel sends this signal on its own account for one reason. */
+static const char *hint(const struct kt_worker *w)
+{
+        return strcmp(w->exit, "signal 9") == 0
+                       ? ", as when the memory of its cgroup or of the guest runs out"
+                       : "";
+}
+
+static enum ktstr_outcome judge_ends_of(struct ktstr_body *b, const struct kt_cgroup *g)
+{
+        const struct kt_worker *first = NULL;
+        char others[80] = "";
+        size_t n = 0;
+
+        for (size_t i = 0; i < g->n_workers; i++)
+                if (g->workers[i].exit) {
+                        first = first ?: &g->workers[i];
+                        n++;
+                }
+        if (!first)
+                return KTSTR_PASS;
+        if (n > 1)
+                snprintf(others, sizeof(others), "; and %zu more of its workers ended by themselves", n - 1);
+        return ktstr_error(&b->ctx, "worker %zu of %s (%s): %s%s%s", (size_t)(first - g->workers), g->name,
+                           first->work, first->exit, hint(first), others);
+}
+
+enum ktstr_outcome judge_ends(struct ktstr_body *b, size_t first_cgroup)
+{
+        enum ktstr_outcome worst = KTSTR_PASS;
+
+        for (size_t i = first_cgroup; i < b->workload.n_cgroups; i++)
+                worst = ktstr_worse(worst, judge_ends_of(b, &b->workload.cgroups[i]));
+        return worst;
 }
 
 enum ktstr_outcome judge_end(struct ktstr_body *b, unsigned scenario)

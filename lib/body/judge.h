@@ -12,5 +12,9 @@ int judge_begin(struct ktstr_body *b, const struct ktstr_scenario *scenario);
 /* Do its checks want to know where the workers' pages are? */
 bool judge_wants_pages(const struct ktstr_body *b, unsigned scenario);
 
+/* Whoever ended by itself in the cgroups from that index on: said, as an error, in a message for each
+ * cgroup. What was asked for did not run, whatever is checked besides. KTSTR_PASS when there is none. */
+enum ktstr_outcome judge_ends(struct ktstr_body *b, size_t first_cgroup);
+
 /* Check what its workers measured. */
 enum ktstr_outcome judge_end(struct ktstr_body *b, unsigned scenario);

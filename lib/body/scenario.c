@@ -110,6 +110,8 @@ enum ktstr_outcome ktstr_run_scenario(struct ktstr_ctx *ctx, const struct ktstr_
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         struct ktstr_body *b = body_of(ctx);
         struct run r = {.b = b, .scenario = scenario};
+        const size_t first_cgroup = b->workload.n_cgroups;
+        enum ktstr_outcome outcome;
         int number, e, ended, recorded;
 
         if (b->in_scenario)
@@ -125,5 +127,6 @@ enum ktstr_outcome ktstr_run_scenario(struct ktstr_ctx *ctx, const struct ktstr_
         recorded = record(&r, e < 0 ? NULL : &err);
         e = e < 0 ? e : recorded;
         b->in_scenario = false;
-        return e < 0 ? say(&r, e, &err) : ktstr_worse(r.payloads, judge_end(b, r.number));
+        outcome = e < 0 ? say(&r, e, &err) : ktstr_worse(r.payloads, judge_end(b, r.number));
+        return ktstr_worse(outcome, judge_ends(b, first_cgroup));
 }

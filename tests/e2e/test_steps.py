@@ -43,7 +43,7 @@ class Steps(unittest.TestCase):
         cls.enterClassContext(cls.daemon)
         # Each takes a second: those that want the same machine share one.
         cls.results = cls.run_cases("1n2l4c1t", "split", "cpuset_ops", "nested", "nested_is_seen", "limits", "policies", "identity",
-                                    "tasks", "freeze", "custom", "hotplug", "hotplug_error", "errors", "bad_load")
+                                    "tasks", "freeze", "custom", "eats", "hotplug", "hotplug_error", "errors", "bad_load")
         cls.results.update(cls.run_cases("2n2l2c1t", "numa"))
 
     @classmethod
@@ -99,13 +99,20 @@ class Steps(unittest.TestCase):
         self.assertEqual({w["paused_ns"] for w in cgroups(result, "warm")[0]["workers"]}, {0})
 
     def test_an_authors_workers(self):
-        result = self.result("custom")
+        result = self.result("custom", "error")
         wakes = cgroups(result, "wakes")[0]["wakes"]
         self.assertEqual((wakes["p50_ns"] in (1000, 3000), wakes["p99_ns"], wakes["max_ns"]), (True, 3000, 3000))
         self.assertGreater(wakes["count"], 20)
         self.assertEqual([w["exit"] for w in cgroups(result, "dies")[0]["workers"]], ["signal 11", "exit 3"])
         self.assertEqual(cgroups(result, "returns")[0]["workers"][0]["exit"],
                          "the function of Returns returned: it has to be an endless loop")
+        self.assertEqual(messages(result), [
+            "worker 0 of dies (Custom): signal 11; and 1 more of its workers ended by themselves",
+            "worker 0 of returns (Custom): the function of Returns returned: it has to be an endless loop"])
+
+    def test_who_has_no_memory_left_is_told_of(self):
+        result = self.result("eats", "error")
+        self.assertEqual(messages(result), ["worker 0 of eats (Custom): signal 9, as when the memory of its cgroup or of the guest runs out"])
 
     def test_cpus_go_and_come_back(self):
         result = self.result("hotplug")

@@ -347,6 +347,22 @@ static enum ktstr_outcome custom(struct ktstr_ctx *ctx)
                            {.name = "forks", .workers = 1, .work = ktstr_custom("Forks", forks_work)}));
 }
 
+static void eats_work(struct ktstr_worker *w)
+{
+        for (size_t size = 1 << 20;; nap(1)) {
+                memset(malloc(size), 1, size);
+                ktstr_worker_progress(w, 1);
+        }
+}
+
+static enum ktstr_outcome eats(struct ktstr_ctx *ctx)
+{
+        return ktstr_run(ctx, KTSTR_STEP(MS(1500), {.name = "eats",
+                                                    .workers = 1,
+                                                    .memory_max = 3 << 20,
+                                                    .work = ktstr_custom("Eats", eats_work)}));
+}
+
 /* --- hotplug --- */
 
 static enum ktstr_outcome look_offline(struct ktstr_ctx *ctx)
@@ -472,13 +488,22 @@ static enum ktstr_outcome bad_load(struct ktstr_ctx *ctx)
 }
 
 const struct body_case body_cases[] = {
-        {"split", split},       {"cpuset_ops", cpuset_ops},
-        {"nested", nested},     {"nested_is_seen", nested_is_seen},
-        {"limits", limits},     {"policies", policies},
-        {"identity", identity}, {"tasks", tasks},
-        {"freeze", freeze},     {"custom", custom},
-        {"hotplug", hotplug},   {"hotplug_error", hotplug_error},
-        {"errors", errors},     {"numa", numa},
-        {"lasts", lasts},       {"bad_load", bad_load},
+        {"split", split},
+        {"cpuset_ops", cpuset_ops},
+        {"nested", nested},
+        {"nested_is_seen", nested_is_seen},
+        {"limits", limits},
+        {"policies", policies},
+        {"identity", identity},
+        {"tasks", tasks},
+        {"freeze", freeze},
+        {"custom", custom},
+        {"eats", eats},
+        {"hotplug", hotplug},
+        {"hotplug_error", hotplug_error},
+        {"errors", errors},
+        {"numa", numa},
+        {"lasts", lasts},
+        {"bad_load", bad_load},
 };
 const size_t n_body_cases = KT_ARRAY_SIZE(body_cases);

@@ -240,6 +240,25 @@ START_TEST(the_spread_of_a_moment_cannot_be_told)
 }
 END_TEST
 
+START_TEST(who_ended_by_itself_is_no_measure)
+{
+        set_up(false);
+        checks->min_work_rate = checks->min_iteration_rate = 10;
+        checks->max_throughput_cv = 0.1;
+        workers[0].work_units = workers[0].iterations = workers[0].cpu_ns = 0;
+        workers[0].off_cpu_ns = workers[0].wall_ns;
+        ck_assert_int_eq(result("not_starved").outcome, KT_FAIL);
+        workers[0].exit = (char *)"signal 11";
+        ck_assert_int_eq(result("not_starved").outcome, KT_PASS);
+        comes_out("spread", KT_PASS, "widest spread 0.0% (threshold 15%)");
+        ck_assert(kt_cgroup_spread_pct(&group) == 0);
+        ck_assert_int_eq(result("work_rate").outcome, KT_PASS);
+        ck_assert_int_eq(result("iteration_rate").outcome, KT_PASS);
+        comes_out("throughput", KT_INCONCLUSIVE,
+                  "throughput CV: in no cgroup did two workers of one work get anything done");
+}
+END_TEST
+
 START_TEST(isolation_needs_a_cpuset_that_held)
 {
         set_up(false);
@@ -426,7 +445,7 @@ UNIT_MAIN("check", a_sound_workload_passes_the_defaults, what_is_off_is_not_look
           time_in_which_it_was_frozen_excuses_no_other_gap, a_starved_worker_fails,
           who_waits_for_a_turn_among_many_is_not_starved, those_of_another_step_are_not_in_the_way,
           spread_is_of_off_cpu_shares, frozen_time_is_not_off_cpu, spread_is_among_those_that_do_the_same,
-          the_spread_of_a_moment_cannot_be_told, isolation_needs_a_cpuset_that_held,
-          throughput_is_compared_within_a_work, rates_have_a_floor,
+          the_spread_of_a_moment_cannot_be_told, who_ended_by_itself_is_no_measure,
+          isolation_needs_a_cpuset_that_held, throughput_is_compared_within_a_work, rates_have_a_floor,
           wake_ups_are_held_to_their_99th_percentile, migrations_are_counted_by_iterations,
           pages_have_shares, each_scenario_has_its_own_thresholds, of_many_misses_some_are_told)

@@ -127,6 +127,32 @@ START_TEST(one_that_ends_by_itself_says_why)
 }
 END_TEST
 
+START_TEST(what_ends_when_the_measuring_is_over_did_not_end_by_itself)
+{
+        const struct ktstr_work work = ktstr_cpu_spin();
+        const struct crew_plan plan = plan_of(&work, 2);
+        siginfo_t info;
+        struct crew c;
+
+        ck_assert_int_eq(gate_init(&gate), 0);
+        ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
+        gate_open(&gate);
+        c.started_ns = worker_now_ns();
+        wait_progress(&c);
+        kill(c.workers[0].pid, SIGSEGV);
+        waitid(P_PID, (id_t)c.workers[0].pid, &info, WEXITED | WNOWAIT);
+        crew_measure(&c, worker_now_ns());
+        /* As a partner of a crew that is killed before this one. */
+        kill(c.workers[1].pid, SIGPIPE);
+        waitid(P_PID, (id_t)c.workers[1].pid, &info, WEXITED | WNOWAIT);
+        crew_kill(&c);
+        ck_assert(c.workers[0].ended && WIFSIGNALED(c.workers[0].wait_status));
+        ck_assert_int_eq(WTERMSIG(c.workers[0].wait_status), SIGSEGV);
+        ck_assert(!c.workers[1].ended);
+        finish(&c);
+}
+END_TEST
+
 static void sleeps(struct ktstr_worker *w)
 {
         ktstr_worker_progress(w, 1);
@@ -276,6 +302,7 @@ START_TEST(more_workers_than_memory_are_refused_before_they_are_made)
 END_TEST
 
 UNIT_MAIN("crew", nobody_works_before_the_gate_is_open, teams_have_what_they_share,
-          one_that_ends_by_itself_says_why, who_wants_a_cpu_and_makes_no_progress_stands_still,
-          to_be_run_late_at_first_is_a_gap, a_pause_is_no_gap, a_pause_excuses_no_standstill_after_it,
+          one_that_ends_by_itself_says_why, what_ends_when_the_measuring_is_over_did_not_end_by_itself,
+          who_wants_a_cpu_and_makes_no_progress_stands_still, to_be_run_late_at_first_is_a_gap,
+          a_pause_is_no_gap, a_pause_excuses_no_standstill_after_it,
           more_workers_than_memory_are_refused_before_they_are_made)

@@ -29,7 +29,8 @@ START_TEST(a_whole_report_is_read)
                       "\"mine\",\"attach_ms\":12,"
                       "\"exit_code\":1,\"stop_signal\":2,\"state_after\":\"disabled\","
                       "\"disabled_reason\":\"scx_bpf_error\",\"disabled_message\":\"no luck\"},"
-                      "\"body\":{\"outcome\":\"fail\",\"messages\":[{\"outcome\":\"fail\",\"text\":\"lost\"}"
+                      "\"body\":{\"outcome\":\"error\",\"messages\":[{\"outcome\":\"fail\",\"text\":"
+                      "\"lost\"}"
                       "],"
                       "\"metrics\":[{\"name\":\"rps\",\"value\":3,\"unit\":\"/s\",\"better\":\"higher\"}],"
                       "\"workload\":{\"started_ns\":5,\"stopped_ns\":9,\"scenarios\":[{\"checks\":{\"max_"
@@ -52,7 +53,7 @@ START_TEST(a_whole_report_is_read)
         ck_assert_str_eq(r.sched.disabled_reason, "scx_bpf_error");
         ck_assert_str_eq(r.sched.disabled_message, "no luck");
         ck_assert(r.has_body);
-        ck_assert_int_eq(r.body.outcome, KTSTR_FAIL);
+        ck_assert_int_eq(r.body.outcome, KTSTR_ERROR);
         ck_assert_uint_eq(r.body.n_messages, 1);
         ck_assert_int_eq(r.body.messages[0].outcome, KTSTR_FAIL);
         ck_assert_str_eq(r.body.messages[0].text, "lost");
@@ -134,6 +135,9 @@ START_TEST(what_makes_no_sense_is_refused_and_nothing_kept)
                 {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{}],"
                  "\"cgroups\":[{\"name\":\"x\",\"workers\":[{\"cpus_used\":[1024]}]}]}}}",
                  "CPU number"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"fail\",\"workload\":{\"scenarios\":[{}],"
+                 "\"cgroups\":[{\"name\":\"x\",\"scenario\":0,\"workers\":[{\"exit\":\"signal 11\"}]}]}}}",
+                 "a worker ended by itself"},
         };
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(cases); i++) {
