@@ -23,6 +23,9 @@
 /* Compilers take gigabytes, and are rather to be killed than guests. */
 #define HELPER_OOM_SCORE 600
 #define HELPER_NICE 19U
+/* For what an earlier helper has left: it was killed with its daemon, but it, too, runs only when nothing
+ * else would, and on a busy machine it can be a while until it has the CPU that it takes to end. */
+#define REMAINS_PATIENCE_MS 120000
 
 void build_facts_done(struct build_facts *facts)
 {
@@ -497,7 +500,7 @@ static void prepare_work(void *data)
         kt_log_scope(job_log_context(b->job));
 
         b->went_on = build_dir_has_compiled(&b->dir);
-        r = build_dir_lock_helper(&b->dir, &b->ending, &b->helper_lock, &b->work_error);
+        r = build_dir_lock_helper(&b->dir, REMAINS_PATIENCE_MS, &b->ending, &b->helper_lock, &b->work_error);
         if (r >= 0)
                 r = find_identity(b);
         if (r >= 0)

@@ -29,9 +29,8 @@
 /* More than any kernel has. */
 #define OBJECTS_MAX 1000000U
 
-/* What the helper's children have to end in when it was killed: its own grace for them, on a loaded machine.
- */
-#define HELPER_GONE_MS 15000
+/* For what is to be removed: a daemon that stops waits for it. */
+#define REMOVE_PATIENCE_MS 15000
 #define HELPER_POLL_MS 50
 
 static int oom(struct kt_error *reterr)
@@ -487,8 +486,8 @@ static void sleep_ms(unsigned ms)
         nanosleep(&ts, NULL);
 }
 
-int build_dir_lock_helper(const struct build_dir *dir, const atomic_bool *give_up, int *ret_fd,
-                          struct kt_error *reterr)
+int build_dir_lock_helper(const struct build_dir *dir, unsigned patience_ms, const atomic_bool *give_up,
+                          int *ret_fd, struct kt_error *reterr)
 {
         _cleanup_close_ int fd =
                 openat(dir->fd, "helper.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -500,9 +499,10 @@ int build_dir_lock_helper(const struct build_dir *dir, const atomic_bool *give_u
                         return io_error(-errno, "cannot lock helper.lock in", dir->path, reterr);
                 if (give_up && atomic_load(give_up))
                         return kt_error_set(reterr, -ECANCELED, KT_E_INTERNAL, "cancelled");
-                if (waited >= HELPER_GONE_MS)
+                if (waited >= patience_ms)
                         return kt_error_set(reterr, -ETIMEDOUT, KT_E_IO,
-                                            "something of an earlier build in %s does not end", dir->path);
+                                            "something of an earlier build in %s has not ended for %u s",
+                                            dir->path, patience_ms / 1000);
                 sleep_ms(HELPER_POLL_MS);
         }
         *ret_fd = TAKE_FD(fd);
@@ -527,7 +527,7 @@ void build_dir_remove(const struct build_dir *dir)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         _cleanup_close_ int helper = -1;
-        int r = build_dir_lock_helper(dir, NULL, &helper, &err);
+        int r = build_dir_lock_helper(dir, REMOVE_PATIENCE_MS, NULL, &helper, &err);
 
         if (r < 0)
                 kt_log_warning("%s", kt_error_text(&err));

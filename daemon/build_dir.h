@@ -67,10 +67,10 @@ int build_dir_prepare(const struct build_dir *dir, const struct config *config,
                       struct kt_error *reterr);
 
 /* Wait until nothing of an earlier helper runs any more, and take the lock for the next one: *ret_fd, to be
- * inherited by it and closed here. -ECANCELED when *give_up (may be NULL) becomes true, -ETIMEDOUT. Blocks.
- */
-int build_dir_lock_helper(const struct build_dir *dir, const atomic_bool *give_up, int *ret_fd,
-                          struct kt_error *reterr);
+ * inherited by it and closed here. -ECANCELED when *give_up (may be NULL) becomes true, -ETIMEDOUT when
+ * patience_ms are over. Blocks. */
+int build_dir_lock_helper(const struct build_dir *dir, unsigned patience_ms, const atomic_bool *give_up,
+                          int *ret_fd, struct kt_error *reterr);
 
 /* How many objects the last build of that profile from nothing made; 0: not known. Written by whoever has
  * made so many, for the next one's percentage. */
