@@ -511,7 +511,8 @@ hold done
                     self.assertEqual((verdict["verdict"], verdict["error"]), ("error", "io.ktstrd.Job.Timeout"), verdict)
                     self.assertIn("nothing was heard of the build for 1 s", verdict["reason"])
                     self.script("plan\nresult")
-                    self.assertEqual(self.build(daemon, version="6.14.3").outcome["verdict"], "pass")
+                    # Where the CPUs are busy, what is idle may itself not be heard of for a second.
+                    kt.wait_until(lambda: self.build(daemon, version="6.14.3").outcome["verdict"] == "pass", "the next has its turn")
 
     def test_one_that_says_its_last_word_and_stays(self):
         self.script("deaf\nplan\nresult\nhold done")
@@ -780,7 +781,7 @@ class Follow(Case):
 
     def end(self, status):
         self.client.wait(kt.PATIENCE_S)
-        self.assertEqual(self.client.returncode, status, self.err.read_text())
+        self.assertEqual(self.client.returncode, status, self.out.read_text() + self.err.read_text())
 
     def goes_on(self):
         """With another daemon, to its end."""
