@@ -75,7 +75,7 @@ static bool goes_on(struct follow *f, const struct rpc *rpc, const char *job, co
         return true;
 }
 
-/* False: *err says why there is no other try. */
+/* False: there is no other try, for the time is over or an interrupt came. */
 static bool wait_for_turn(struct follow *f, const struct rpc *rpc, struct kt_error *err)
 {
         const struct timespec pause = {.tv_nsec = f->pause_ms * 1000000L};
@@ -89,10 +89,8 @@ static bool wait_for_turn(struct follow *f, const struct rpc *rpc, struct kt_err
         }
         if (now_ms() >= f->until_ms)
                 return false;
-        if (ppoll(NULL, 0, &pause, rpc->wait_mask) < 0) {
-                kt_error_set(err, -EINTR, KT_E_SHUTTING_DOWN, "interrupted before another had taken it up");
+        if (ppoll(NULL, 0, &pause, rpc->wait_mask) < 0)
                 return false;
-        }
         f->pause_ms = f->pause_ms * 2 < PAUSE_MAX_MS ? f->pause_ms * 2 : PAUSE_MAX_MS;
         return true;
 }
@@ -110,6 +108,11 @@ bool follow_on(struct follow *f, struct rpc *rpc, const char *job, struct kt_err
                         return true;
         }
         return false;
+}
+
+bool follow_waits(const struct follow *f)
+{
+        return f->until_ms > 0 && !f->over;
 }
 
 void follow_arrived(struct follow *f)

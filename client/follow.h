@@ -28,5 +28,8 @@ struct follow {
  */
 bool follow_on(struct follow *f, struct rpc *rpc, const char *job, struct kt_error *err);
 
+/* Is there no event yet of the one that goes on? Then nobody can be asked to cancel it. */
+bool follow_waits(const struct follow *f);
+
 /* There is an event. */
 void follow_arrived(struct follow *f);

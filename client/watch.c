@@ -97,6 +97,16 @@ static int tell_failure(const struct watch *w, const char *job, struct kt_error 
         return w->shell && status != EXIT_STATUS_USAGE ? EXIT_STATUS_SHELL_HARNESS : status;
 }
 
+/* While no daemon had the build that could have been asked to cancel it. */
+static int tell_interrupted(const struct watch *w, const char *job)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+
+        kt_error_set(&err, -EINTR, KT_E_SHUTTING_DOWN, "interrupted before another had taken it up");
+        (void)tell_failure(w, job, &err);
+        return EXIT_STATUS_CANCELLED;
+}
+
 static void on_tick(void *live)
 {
         live_tick(live);
@@ -129,6 +139,8 @@ int watch_job(const struct watch *w, struct rpc *rpc)
                         live_end(&live);
                         if (!w->cancel_on_interrupt)
                                 return EXIT_STATUS_CANCELLED;
+                        if (follow_waits(&follow))
+                                return tell_interrupted(w, job);
                         if (handled > 1 || !job[0]) {
                                 /* Hanging up cancels too. */
                                 fprintf(stderr, "ktstrctl: %s: cancelled%s%s\n", w->verb->name,
@@ -145,9 +157,8 @@ int watch_job(const struct watch *w, struct rpc *rpc)
                         continues = w->build && job[0] && handled == 0 && follow_on(&follow, rpc, job, &err);
                         if (continues)
                                 continue;
-                        status = tell_failure(w, job, &err);
-                        /* While none was there that could have been asked to cancel. */
-                        return interrupts_so_far() > handled ? EXIT_STATUS_CANCELLED : status;
+                        return interrupts_so_far() > handled ? tell_interrupted(w, job)
+                                                             : tell_failure(w, job, &err);
                 }
                 follow_arrived(&follow);
                 if (kt_json_str(reply, "job"))
