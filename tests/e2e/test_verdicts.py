@@ -43,10 +43,10 @@ class Verdicts(unittest.TestCase):
         result = self.daemon.ctl("submit", "--json", "--sched", kt.SCX_KTSTR, "--duration", "1s")
         events = result.events()
         self.assertEqual([e["seq"] for e in events], list(range(1, len(events) + 1)))
-        stages = [(e["kind"], e.get("state")) for e in events if e["kind"] != "log"]
+        stages = [(e.get("step", e["kind"]), e.get("state")) for e in events if e["kind"] != "log"]
         self.assertEqual(stages, [("queued", None), ("guest", "booting"), ("guest", "running"), ("scheduler", "starting"),
-                                  ("scheduler", "attached"), ("step", "begin"), ("step", "end"), ("scheduler", "stopping"),
-                                  ("guest", "gone"), ("verdict", None)])
+                                  ("scheduler", "attached"), ("workload", "begin"), ("step 0", "begin"), ("step 0", "end"),
+                                  ("workload", "end"), ("scheduler", "stopping"), ("guest", "gone"), ("verdict", None)])
         log = "".join(e["text"] for e in events if e.get("stream") == "scheduler_stderr")
         self.assertIn("EXIT: unregistered from user space", log)
         job = self.daemon.jobs()[0]["job"]
@@ -94,7 +94,7 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(len(verdict["workers"]), 120)
         self.assertEqual([w["tid"] for w in verdict["workers"] if w["work_units"] == 0], [], result.out[-3000:])
         result = self.daemon.ctl("submit", "--json", "--sched", kt.SCX_KTSTR, "--workers", "60", "--duration", "3s", "--memory", "512M")
-        begin, end = (e["elapsed_ms"] for e in result.events() if e["kind"] == "step")
+        begin, end = (e["elapsed_ms"] for e in result.events() if e.get("step") == "workload")
         self.assertLess(end - begin, 20000)
 
     def test_the_faults_that_stay_attached_announce_themselves(self):
