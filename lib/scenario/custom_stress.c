@@ -80,14 +80,12 @@ enum ktstr_outcome ktstr_custom_stress_cpuset_workload_variety(struct ktstr_ctx 
 enum ktstr_outcome ktstr_custom_stress_dynamic_workload_variety(struct ktstr_ctx *ctx)
 {
         return RUN(ctx, KTSTR_CGROUPS({.name = "stays"}),
-                   KTSTR_STEPS({.hold = KTSTR_HOLD_FRAC(0.25),
-                                KTSTR_CGROUPS({.name = "cg_0", KTSTR_WORKS(VARIETY_0)})},
-                               {.hold = KTSTR_HOLD_FRAC(0.25),
-                                KTSTR_CGROUPS({.name = "cg_1", KTSTR_WORKS(VARIETY_1)})},
-                               {.hold = KTSTR_HOLD_FRAC(0.25),
-                                KTSTR_CGROUPS({.name = "cg_2", KTSTR_WORKS(VARIETY_2)})},
-                               {.hold = KTSTR_HOLD_FRAC(0.25),
-                                KTSTR_CGROUPS({.name = "cg_3", KTSTR_WORKS(VARIETY_3)})}),
+                   KTSTR_STEPS({.hold = KTSTR_HOLD_FRAC(0.5),
+                                KTSTR_CGROUPS({.name = "cg_0", KTSTR_WORKS(VARIETY_0)},
+                                              {.name = "cg_1", KTSTR_WORKS(VARIETY_1)})},
+                               {.hold = KTSTR_HOLD_FRAC(0.5),
+                                KTSTR_CGROUPS({.name = "cg_2", KTSTR_WORKS(VARIETY_2)},
+                                              {.name = "cg_3", KTSTR_WORKS(VARIETY_3)})}),
                    .checks = &scenario_unlike);
 }
 
