@@ -5,7 +5,7 @@
 #include <sched.h>
 #include <string.h>
 
-#include "cpus.h"
+#include "../cpus.h"
 #include "cpuset.h"
 #include "random.h"
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <math.h>
 
-#include "cpus.h"
+#include "../cpus.h"
 
 /* 0.29 of 100 CPUs is 28.999999999999996 of them. */
 #define ROUNDING 1e-9

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "../../common/fsutil.h"
+#include "../cpus.h"
 #include "cgroup.h"
-#include "cpus.h"
 #include "cpuset.h"
 #include "limits.h"
 #include "payload.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "../../common/fsutil.h"
-#include "cpus.h"
+#include "../cpus.h"
 
 /* Each CPU that goes is a round of the kernel's through all of its subsystems; under emulation some 100 ms.
  */

@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "cpus.h"
+#include "../cpus.h"
 
 enum nodes_rule { NODES_NONE, NODES_SOME, NODES_MAYBE };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 
-#include "cpus.h"
+#include "../cpus.h"
 #include "hotplug.h"
 #include "op.h"
 #include "random.h"

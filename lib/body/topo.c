@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "../../common/fsutil.h"
-#include "cpus.h"
+#include "../cpus.h"
 
 #define FILE_MAX_BYTES 65536
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "../../lib/body/affinity.h"
-#include "../../lib/body/cpus.h"
+#include "../../lib/cpus.h"
 #include "../../lib/body/cpuset.h"
 #include "unit.h"
 

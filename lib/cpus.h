@@ -3,7 +3,7 @@
 
 /* What the library itself does with sets of CPUs, beside what ktstr.h has. */
 
-#include "../include/ktstr.h"
+#include "include/ktstr.h"
 
 /* Those in both. */
 struct ktstr_cpus cpus_and(const struct ktstr_cpus *a, const struct ktstr_cpus *b);
