@@ -109,8 +109,9 @@ static struct json_object *worker_json(const struct kt_cgroup *g, const struct k
 {
         struct json_object *o = json_object_new_object(), *cpus = json_object_new_array();
 
-        for (size_t i = 0; i < w->n_cpus_used; i++)
-                json_object_array_add(cpus, json_object_new_int64(w->cpus_used[i]));
+        for (unsigned cpu = 0; cpu < KTSTR_CPUS_MAX; cpu++)
+                if (ktstr_cpus_has(&w->cpus_used, cpu))
+                        json_object_array_add(cpus, json_object_new_int64(cpu));
         kt_json_add_str(o, "cgroup", g->name);
         kt_json_add_int(o, "tid", w->tid);
         kt_json_add_str(o, "work", w->work);
@@ -139,7 +140,7 @@ size_t body_workers_listed(const struct body_report *b, size_t *ret_all)
                 const struct kt_cgroup *g = &b->workload.cgroups[i];
 
                 for (size_t j = 0; j < g->n_workers; j++) {
-                        values += WORKER_VALUES + g->workers[j].n_cpus_used;
+                        values += WORKER_VALUES + ktstr_cpus_count(&g->workers[j].cpus_used);
                         listed += values <= WORKERS_VALUES_MAX;
                 }
                 *ret_all += g->n_workers;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../common/cleanup.h"
+#include "cpus.h"
 #include "thresholds.h"
 #include "../proto/bodymsg.h"
 #include "guest_value.h"
@@ -104,34 +105,26 @@ static int parse_metric(struct json_object *o, void *element, void *userdata, st
 
 /* --- what was measured --- */
 
-static int parse_cpus(struct json_object *o, const char *key, unsigned **ret, size_t *ret_n,
+/* "0-3,7". Absent: none. */
+static int parse_cpus(struct json_object *o, const char *key, struct ktstr_cpus *ret, bool *ret_there,
                       struct kt_error *reterr)
 {
-        struct json_object *array = guest_value_member(o, key, json_type_array);
-        size_t n = array ? json_object_array_length(array) : 0;
+        struct json_object *v = NULL;
 
-        if (!array)
+        *ret_there = json_object_object_get_ex(o, key, &v);
+        if (!*ret_there)
                 return 0;
-        if (n > KTSTR_CPUS_MAX)
-                return bad(reterr, "too many CPUs in a list");
-        *ret = calloc(n ? n : 1, sizeof(**ret));
-        if (!*ret)
-                return oom(reterr);
-        for (size_t i = 0; i < n; i++) {
-                struct json_object *v = json_object_array_get_idx(array, i);
-                int64_t cpu = json_object_is_type(v, json_type_int) ? json_object_get_int64(v) : -1;
-
-                if (cpu < 0 || cpu >= KTSTR_CPUS_MAX)
-                        return bad(reterr, "a CPU number makes no sense");
-                (*ret)[i] = (unsigned)cpu;
-        }
-        *ret_n = n;
+        if (!json_object_is_type(v, json_type_string) ||
+            strlen(json_object_get_string(v)) != (size_t)json_object_get_string_len(v) ||
+            !cpus_parse_ascending(json_object_get_string(v), ret))
+                return bad(reterr, "a list of CPUs makes no sense");
         return 0;
 }
 
 static int parse_worker(struct json_object *o, void *element, void *userdata, struct kt_error *reterr)
 {
         struct kt_worker *w = element;
+        bool ran;
 
         w->tid = guest_value_number(o, "tid");
         w->work = guest_value_name(o, "work", NAME_MAX_BYTES);
@@ -150,7 +143,7 @@ static int parse_worker(struct json_object *o, void *element, void *userdata, st
         w->stopped_ns = guest_value_count(o, "stopped_ns");
         w->paused_ns = guest_value_count(o, "paused_ns");
         w->exit = guest_value_text(o, "exit", NAME_MAX_BYTES);
-        return parse_cpus(o, "cpus_used", &w->cpus_used, &w->n_cpus_used, reterr);
+        return parse_cpus(o, "cpus_used", &w->cpus_used, &ran, reterr);
 }
 
 static void parse_wakes(struct json_object *o, struct kt_wakes *w)
@@ -218,7 +211,7 @@ static int parse_cgroup(struct json_object *o, void *element, void *userdata, st
         g->isolated = guest_value_is_true(o, "isolated");
         parse_wakes(guest_value_member(o, "wakes", json_type_object), &g->wakes);
         parse_pages(guest_value_member(o, "pages", json_type_object), &g->pages);
-        r = parse_cpus(o, "cpus", &g->cpus, &g->n_cpus, reterr);
+        r = parse_cpus(o, "cpus", &g->cpus, &g->has_cpus, reterr);
         return r < 0 ? r : parse_workers(o, g, p, reterr);
 }
 

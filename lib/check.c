@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpus.h"
+
 static struct kt_check_result *add(struct checker *c, enum kt_outcome outcome)
 {
         static _Thread_local struct kt_check_result sink;
@@ -173,27 +175,20 @@ double check_off_cpu_pct(const struct kt_worker *k)
         return 100.0 * (double)(k->off_cpu_ns - paused) / (double)(k->wall_ns - paused);
 }
 
-static void find_cpus(const struct kt_cgroup *g, struct cpu_bits *ret)
+static struct ktstr_cpus find_cpus(const struct kt_cgroup *g)
 {
-        memset(ret, 0, sizeof(*ret));
-        for (size_t i = 0; i < g->n_workers; i++)
-                for (size_t j = 0; j < g->workers[i].n_cpus_used; j++) {
-                        unsigned cpu = g->workers[i].cpus_used[j];
+        struct ktstr_cpus used = {};
 
-                        if (cpu < CHECK_CPUS_MAX)
-                                ret->words[cpu / 64] |= 1ULL << cpu % 64;
-                }
+        for (size_t i = 0; i < g->n_workers; i++)
+                cpus_join(&used, &g->workers[i].cpus_used);
+        return used;
 }
 
 unsigned kt_cgroup_cpus_used(const struct kt_cgroup *g)
 {
-        struct cpu_bits used;
-        unsigned n = 0;
+        const struct ktstr_cpus used = find_cpus(g);
 
-        find_cpus(g, &used);
-        for (size_t i = 0; i < CHECK_CPUS_MAX / 64; i++)
-                n += (unsigned)__builtin_popcountll(used.words[i]);
-        return n;
+        return ktstr_cpus_count(&used);
 }
 
 double kt_cgroup_spread_pct(const struct kt_cgroup *g)
@@ -219,7 +214,7 @@ double kt_cgroup_spread_pct(const struct kt_cgroup *g)
         return widest;
 }
 
-const struct cpu_bits *check_cpus_of(const struct checker *c, const struct kt_cgroup *g)
+const struct ktstr_cpus *check_cpus_of(const struct checker *c, const struct kt_cgroup *g)
 {
         return &c->used[g - c->workload->cgroups];
 }
@@ -267,14 +262,13 @@ static void make(struct checker *c, const struct check *check)
 int kt_check_all(const struct kt_workload *w, kt_host_delay_cb delay, void *userdata,
                  struct kt_check_result **ret, size_t *ret_n)
 {
-        _cleanup_free_ struct cpu_bits *used =
-                calloc(w->n_cgroups ? w->n_cgroups : 1, sizeof(struct cpu_bits));
+        _cleanup_free_ struct ktstr_cpus *used = calloc(w->n_cgroups ? w->n_cgroups : 1, sizeof(*used));
         struct checker c = {.workload = w, .delay = delay, .userdata = userdata, .used = used};
 
         if (!used)
                 return -ENOMEM;
         for (size_t i = 0; i < w->n_cgroups; i++)
-                find_cpus(&w->cgroups[i], &used[i]);
+                used[i] = find_cpus(&w->cgroups[i]);
         for (size_t i = 0; i < checks_progress_n; i++)
                 make(&c, &checks_progress[i]);
         for (size_t i = 0; i < checks_rate_n; i++)

@@ -8,17 +8,11 @@
 
 #define NS_PER_MS 1000000ULL
 
-#define CHECK_CPUS_MAX KTSTR_CPUS_MAX
-
-struct cpu_bits {
-        uint64_t words[CHECK_CPUS_MAX / 64];
-};
-
 struct checker {
         const struct kt_workload *workload;
         kt_host_delay_cb delay;
         void *userdata;
-        struct cpu_bits *used; /* for each cgroup: the CPUs its workers ran on */
+        struct ktstr_cpus *used; /* for each cgroup: the CPUs its workers ran on */
         struct kt_check_result *results;
         size_t n, allocated;
         bool oom;
@@ -79,4 +73,4 @@ size_t check_same_work(const struct kt_worker *const *workers, size_t n);
 double check_off_cpu_pct(const struct kt_worker *k);
 
 /* The CPUs of cgroup g. */
-const struct cpu_bits *check_cpus_of(const struct checker *c, const struct kt_cgroup *g);
+const struct ktstr_cpus *check_cpus_of(const struct checker *c, const struct kt_cgroup *g);

@@ -2,24 +2,17 @@
 /* Does every worker get on, evenly and where it may? */
 #include "check_internal.h"
 
+#include "cpus.h"
+
 /* Shares of a window of few time slices are a matter of who came first. */
 #define SPREAD_WINDOW_MIN_NS 1e9
-
-static size_t count_cpus(const struct cpu_bits *set)
-{
-        size_t n = 0;
-
-        for (size_t i = 0; i < CHECK_CPUS_MAX / 64; i++)
-                n += (size_t)__builtin_popcountll(set->words[i]);
-        return n;
-}
 
 /* How long it takes until each worker has had a turn, in slices of sched_ext's default (SCX_SLICE_DFL, 20
  * ms): in the cgroup, and among all that ran at the same time. */
 static uint64_t round_ns(const struct checker *c, const struct kt_cgroup *of)
 {
         const struct kt_workload *w = c->workload;
-        struct cpu_bits all = {};
+        struct ktstr_cpus all = {};
         size_t workers = 0, cpus;
         uint64_t own, common;
 
@@ -29,12 +22,11 @@ static uint64_t round_ns(const struct checker *c, const struct kt_cgroup *of)
                 if (g->started_ns > of->stopped_ns || g->stopped_ns < of->started_ns)
                         continue;
                 workers += g->n_workers;
-                for (size_t j = 0; j < CHECK_CPUS_MAX / 64; j++)
-                        all.words[j] |= c->used[i].words[j];
+                cpus_join(&all, &c->used[i]);
         }
-        cpus = count_cpus(&all);
+        cpus = ktstr_cpus_count(&all);
         common = workers * 20 * NS_PER_MS / (cpus ? cpus : 1);
-        cpus = count_cpus(check_cpus_of(c, of));
+        cpus = ktstr_cpus_count(check_cpus_of(c, of));
         own = of->n_workers * 20 * NS_PER_MS / (cpus ? cpus : 1);
         return own > common ? own : common;
 }
@@ -135,8 +127,8 @@ static void judge_team_spread(struct checker *c, const struct kt_cgroup *g,
                                spread, limit, (double)window / (double)NS_PER_MS);
                 return;
         }
-        check_say(r, "unfair cgroup: spread=%.0f%% (%.0f-%.0f%%) %zu workers on %zu cpus (threshold %.0f%%)",
-                  spread, min, max, n, count_cpus(check_cpus_of(c, g)), limit);
+        check_say(r, "unfair cgroup: spread=%.0f%% (%.0f-%.0f%%) %zu workers on %u cpus (threshold %.0f%%)",
+                  spread, min, max, n, ktstr_cpus_count(check_cpus_of(c, g)), limit);
 }
 
 static void judge_spread(struct checker *c, const struct kt_cgroup *g, double limit)
@@ -158,24 +150,15 @@ static void say_spread(struct kt_check_result *r)
 
 static void judge_isolation(struct checker *c, const struct kt_cgroup *g, double limit)
 {
-        struct cpu_bits allowed = {};
-
-        if (!g->cpus || !g->isolated)
+        if (!g->has_cpus || !g->isolated)
                 return;
-        for (size_t i = 0; i < g->n_cpus; i++)
-                if (g->cpus[i] < CHECK_CPUS_MAX)
-                        allowed.words[g->cpus[i] / 64] |= 1ULL << g->cpus[i] % 64;
         check_saw(c, 0, 0);
         for (size_t i = 0; i < g->n_workers; i++)
-                for (size_t j = 0; j < g->workers[i].n_cpus_used; j++) {
-                        unsigned cpu = g->workers[i].cpus_used[j];
-
-                        if (cpu >= CHECK_CPUS_MAX || allowed.words[cpu / 64] & 1ULL << cpu % 64)
-                                continue;
-                        check_say(check_missed_plain(c, KT_FAIL),
-                                  "tid %lld of %.64s ran on cpu%u, outside its cpuset",
-                                  (long long)g->workers[i].tid, g->name, cpu);
-                }
+                for (unsigned cpu = 0; cpu < KTSTR_CPUS_MAX; cpu++)
+                        if (ktstr_cpus_has(&g->workers[i].cpus_used, cpu) && !ktstr_cpus_has(&g->cpus, cpu))
+                                check_say(check_missed_plain(c, KT_FAIL),
+                                          "tid %lld of %.64s ran on cpu%u, outside its cpuset",
+                                          (long long)g->workers[i].tid, g->name, cpu);
 }
 
 static void say_isolation(struct kt_check_result *r)

@@ -109,6 +109,24 @@ struct ktstr_cpus cpus_and(const struct ktstr_cpus *a, const struct ktstr_cpus *
         return both;
 }
 
+void cpus_join(struct ktstr_cpus *set, const struct ktstr_cpus *more)
+{
+        for (unsigned i = 0; i < KTSTR_CPUS_MAX / 64; i++)
+                set->bits[i] |= more->bits[i];
+}
+
+bool cpus_parse_ascending(const char *list, struct ktstr_cpus *ret)
+{
+        unsigned least = 0, n;
+
+        for (const char *p = list; *p; p += *p != '\0') {
+                if (!parse_number(&p, &n) || n < least || (*p && *p != ',' && *p != '-'))
+                        return false;
+                least = n + 1;
+        }
+        return ktstr_cpus_parse(list, ret);
+}
+
 bool cpus_within(const struct ktstr_cpus *set, const struct ktstr_cpus *of)
 {
         struct ktstr_cpus both = cpus_and(set, of);

@@ -14,4 +14,14 @@ bool cpus_within(const struct ktstr_cpus *set, const struct ktstr_cpus *of);
 /* The i-th of a set, from 0, round and round; the set must not be empty. */
 unsigned cpus_nth(const struct ktstr_cpus *set, unsigned i);
 
+/* Those of `more` too. */
+void cpus_join(struct ktstr_cpus *set, const struct ktstr_cpus *more);
+
+/* Of any set's list, with its 0. */
+#define CPUS_TEXT_MAX 2560
+
+/* As ktstr_cpus_parse(), but each number has to be above the one before it, and no line end is let pass:
+ * what a hostile side sends is read in bounded time. */
+bool cpus_parse_ascending(const char *list, struct ktstr_cpus *ret);
+
 void cpus_remove(struct ktstr_cpus *set, unsigned cpu);

@@ -11,11 +11,9 @@ void kt_workload_done(struct kt_workload *w)
 
                 for (size_t i = 0; i < g->n_workers; i++) {
                         free(g->workers[i].work);
-                        free(g->workers[i].cpus_used);
                         free(g->workers[i].exit);
                 }
                 free(g->workers);
-                free(g->cpus);
                 free(g->name);
         }
         free(w->cgroups);

@@ -18,8 +18,7 @@ struct kt_worker {
         uint64_t work_units, iterations;
         uint64_t cpu_ns, wall_ns, off_cpu_ns; /* off = wall - cpu */
         uint64_t migrations;
-        unsigned *cpus_used; /* owned */
-        size_t n_cpus_used;
+        struct ktstr_cpus cpus_used;
         uint64_t max_gap_ns;    /* longest time between two progress points */
         int64_t max_gap_cpu;    /* the CPU at its end */
         uint64_t max_gap_at_ns; /* its end, from the worker's start */
@@ -49,9 +48,9 @@ struct kt_cgroup {
         char *name;                      /* owned */
         unsigned scenario;               /* index */
         uint64_t started_ns, stopped_ns; /* when its workers were let go and stopped */
-        unsigned *cpus;                  /* that its cpuset allowed last; owned; NULL: it had no cpuset */
-        size_t n_cpus;
-        bool isolated; /* that cpuset held from start to stop */
+        bool has_cpus;                   /* it had a cpuset: */
+        struct ktstr_cpus cpus;          /* that it allowed last */
+        bool isolated;                   /* that cpuset held from start to stop */
         struct kt_wakes wakes;
         struct kt_pages pages;
         struct kt_worker *workers; /* owned */

@@ -52,7 +52,7 @@
  *     cgroups    []object      a cgroup of a step; one of the same name in another step is another
  *       name, scenario (index)                string, int
  *       started_ns, stopped_ns                int   when its workers were let go and stopped
- *       cpus                                  []int the CPUs that its cpuset allowed last; absent: no cpuset
+ *       cpus                                  CPUs  that its cpuset allowed last; absent: no cpuset
  *       isolated                              bool  that cpuset held from start to stop: isolation can be judged
  *       wakes                                 object absent: none was measured. count, p50_ns, p99_ns, max_ns: int; cv: number
  *       pages                                 object absent: none was counted. total, local, slow, migrated: int
@@ -60,6 +60,8 @@
  *         work                                string  its type: "CpuSpin"
  *         stopped_ns                          int     when it was stopped
  *         paused_ns                           int     for how long it was frozen
+ *
+ * CPUs are a list as the kernel has it, in a string, in ascending order: "0-3,7".
  *
  * A body that ends otherwise (a signal, another status, end of file without a result) is the test program's fault, which the
  * agent's report says; so is one that neither ends nor answers in time, and is killed with all that it has started.

@@ -93,7 +93,7 @@
  *         tid, work_units, iterations        int
  *         cpu_ns, wall_ns, off_cpu_ns         int   off = wall - cpu
  *         migrations                          int
- *         cpus_used                           []int
+ *         cpus_used                           string "0-3,7"; "": it never ran
  *         max_gap_ns                          int   longest time between two progress points
  *         max_gap_cpu                         int   CPU at its end
  *         max_gap_at_ns                       int   its end, from the worker's start

@@ -9,18 +9,6 @@
 #include "../../common/fsutil.h"
 #include "wakes.h"
 
-static unsigned *cpu_numbers(const struct ktstr_cpus *set, size_t *ret_n)
-{
-        unsigned *numbers = calloc(ktstr_cpus_count(set) ?: 1, sizeof(*numbers));
-        size_t n = 0;
-
-        for (unsigned cpu = 0; numbers && cpu < KTSTR_CPUS_MAX; cpu++)
-                if (ktstr_cpus_has(set, cpu))
-                        numbers[n++] = cpu;
-        *ret_n = n;
-        return numbers;
-}
-
 /* How one that ended by itself did. */
 static char *exit_text(const struct crew_worker *w)
 {
@@ -35,10 +23,7 @@ static int record_worker(const struct crew *c, const struct crew_worker *w, stru
 {
         const struct worker_counters *k = w->counters;
         uint64_t wall = c->stopped_ns > k->started_ns ? c->stopped_ns - k->started_ns : 0;
-        struct ktstr_cpus used;
 
-        for (unsigned i = 0; i < KTSTR_CPUS_MAX / 64; i++)
-                used.bits[i] = k->cpus_used[i];
         *ret = (struct kt_worker){
                 .tid = w->tid,
                 .work = strdup(c->type->name),
@@ -58,8 +43,9 @@ static int record_worker(const struct crew *c, const struct crew_worker *w, stru
                 .paused_ns = c->paused_ns,
                 .exit = w->ended ? exit_text(w) : NULL,
         };
-        ret->cpus_used = cpu_numbers(&used, &ret->n_cpus_used);
-        return ret->work && ret->cpus_used && (ret->exit || !w->ended) ? 0 : -ENOMEM;
+        for (unsigned i = 0; i < KTSTR_CPUS_MAX / 64; i++)
+                ret->cpus_used.bits[i] = k->cpus_used[i];
+        return ret->work && (ret->exit || !w->ended) ? 0 : -ENOMEM;
 }
 
 static size_t count_workers(const struct group *g)
@@ -110,12 +96,12 @@ int record_group(const struct group *g, unsigned scenario, struct kt_workload *w
                 .scenario = scenario,
                 .started_ns = g->started_ns,
                 .stopped_ns = g->stopped_ns,
+                .has_cpus = g->has_cpus,
+                .cpus = g->cpus,
                 .isolated = g->has_cpus && g->isolated,
                 .workers = calloc(n, sizeof(struct kt_worker)),
         };
-        if (g->has_cpus)
-                c->cpus = cpu_numbers(&g->cpus, &c->n_cpus);
-        if (!c->name || !c->workers || (g->has_cpus && !c->cpus))
+        if (!c->name || !c->workers)
                 return -ENOMEM;
         r = record_workers(g, c);
         c->pages.migrated = g->migrated;

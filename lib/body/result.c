@@ -2,16 +2,15 @@
 #include "result.h"
 
 #include "../../proto/codec.h"
+#include "../cpus.h"
 #include "../thresholds.h"
 #include "message.h"
 
-static struct json_object *cpus_json(const unsigned *cpus, size_t n)
+static void add_cpus(struct json_object *o, const char *key, const struct ktstr_cpus *cpus)
 {
-        struct json_object *a = json_object_new_array();
+        char text[CPUS_TEXT_MAX];
 
-        for (size_t i = 0; i < n; i++)
-                json_object_array_add(a, json_object_new_int64(cpus[i]));
-        return a;
+        kt_json_add_str(o, key, ktstr_cpus_format(cpus, text, sizeof(text)));
 }
 
 static struct json_object *worker_json(const struct kt_worker *w)
@@ -26,7 +25,7 @@ static struct json_object *worker_json(const struct kt_worker *w)
         kt_json_add_int(o, "wall_ns", (int64_t)w->wall_ns);
         kt_json_add_int(o, "off_cpu_ns", (int64_t)w->off_cpu_ns);
         kt_json_add_int(o, "migrations", (int64_t)w->migrations);
-        kt_json_add(o, "cpus_used", cpus_json(w->cpus_used, w->n_cpus_used));
+        add_cpus(o, "cpus_used", &w->cpus_used);
         kt_json_add_int(o, "max_gap_ns", (int64_t)w->max_gap_ns);
         kt_json_add_int(o, "max_gap_cpu", w->max_gap_cpu);
         kt_json_add_int(o, "max_gap_at_ns", (int64_t)w->max_gap_at_ns);
@@ -70,8 +69,8 @@ static struct json_object *cgroup_json(const struct kt_cgroup *c)
         kt_json_add_int(o, "scenario", c->scenario);
         kt_json_add_int(o, "started_ns", (int64_t)c->started_ns);
         kt_json_add_int(o, "stopped_ns", (int64_t)c->stopped_ns);
-        if (c->cpus)
-                kt_json_add(o, "cpus", cpus_json(c->cpus, c->n_cpus));
+        if (c->has_cpus)
+                add_cpus(o, "cpus", &c->cpus);
         kt_json_add_bool(o, "isolated", c->isolated);
         if (c->wakes.count)
                 kt_json_add(o, "wakes", wakes_json(&c->wakes));

@@ -781,7 +781,7 @@ class OnHost(Tests):
 
     def test_what_its_workers_measured_is_checked(self):
         worker = {"tid": 7, "work": "CpuSpin", "work_units": 9, "iterations": 9, "cpu_ns": 10**9, "wall_ns": 10**9, "off_cpu_ns": 0, "migrations": 0,
-                  "cpus_used": [0], "max_gap_ns": 4500 * 10**6, "max_gap_cpu": 0, "max_gap_at_ns": 10**6, "run_delay_ns": 0, "run_count": 1,
+                  "cpus_used": "0", "max_gap_ns": 4500 * 10**6, "max_gap_cpu": 0, "max_gap_at_ns": 10**6, "run_delay_ns": 0, "run_count": 1,
                   "started_ns": 10**9, "stopped_ns": 2 * 10**9, "paused_ns": 0}
         for checks, word, status in (({"max_gap_ms": 4500}, "pass", 0), ({"max_gap_ms": 4400}, "fail", 1), ({"max_gap_ms": -1}, "pass", 0)):
             with self.subTest(checks=checks):

@@ -736,9 +736,10 @@ static void send_hello(uint32_t type, bool mailbox)
 
 static struct json_object *healthy_worker(int64_t tid, int64_t duration_ns)
 {
-        struct json_object *json = json_object_new_object(), *cpus = json_object_new_array();
+        struct json_object *json = json_object_new_object();
+        char cpus[16];
 
-        json_object_array_add(cpus, json_object_new_int64(tid % fake.cpus));
+        snprintf(cpus, sizeof(cpus), "%u", (unsigned)(tid % fake.cpus));
         kt_json_add_int(json, "tid", tid);
         kt_json_add_int(json, "work_units", 1000000);
         kt_json_add_int(json, "iterations", 1000);
@@ -746,7 +747,7 @@ static struct json_object *healthy_worker(int64_t tid, int64_t duration_ns)
         kt_json_add_int(json, "wall_ns", duration_ns);
         kt_json_add_int(json, "off_cpu_ns", duration_ns - duration_ns / 2);
         kt_json_add_int(json, "migrations", 3);
-        kt_json_add(json, "cpus_used", cpus);
+        kt_json_add_str(json, "cpus_used", cpus);
         kt_json_add_int(json, "max_gap_ns", 12000000);
         kt_json_add_int(json, "max_gap_cpu", tid % fake.cpus);
         kt_json_add_int(json, "max_gap_at_ns", duration_ns / 3);

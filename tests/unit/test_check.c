@@ -7,8 +7,6 @@
 
 #define MS 1000000ULL
 
-static unsigned one_cpu[] = {1}, allowed[] = {1};
-
 /* Two workers in one cgroup of one scenario, both fine; the cases spoil one number each. */
 static struct kt_worker workers[2];
 static struct kt_cgroup group;
@@ -31,8 +29,7 @@ static void set_up(bool emulated)
                                                 .max_gap_ns = 10 * MS,
                                                 .max_gap_cpu = 2,
                                                 .max_gap_at_ns = 3200 * MS,
-                                                .cpus_used = one_cpu,
-                                                .n_cpus_used = 1,
+                                                .cpus_used = {.bits = {1 << 1}},
                                                 .started_ns = 100 * MS,
                                                 .stopped_ns = 5100 * MS};
         group = (struct kt_cgroup){.name = (char *)"cg_0",
@@ -262,15 +259,14 @@ END_TEST
 START_TEST(isolation_needs_a_cpuset_that_held)
 {
         set_up(false);
-        allowed[0] = 0;
-        group.cpus = allowed;
-        group.n_cpus = 1;
+        group.has_cpus = true;
+        group.cpus = (struct ktstr_cpus){.bits = {1 << 0}};
         ck_assert_int_eq(result("isolation").outcome, KT_SKIP);
         group.isolated = true;
         comes_out("isolation", KT_FAIL, "tid 70 of cg_0 ran on cpu1, outside its cpuset");
         delay_ns = 5000 * MS;
         ck_assert_int_eq(result("isolation").outcome, KT_FAIL);
-        allowed[0] = 1;
+        group.cpus = (struct ktstr_cpus){.bits = {1 << 1}};
         comes_out("isolation", KT_PASS, "every worker stayed in its cpuset");
 }
 END_TEST

@@ -35,11 +35,12 @@ START_TEST(a_whole_report_is_read)
                       "\"metrics\":[{\"name\":\"rps\",\"value\":3,\"unit\":\"/s\",\"better\":\"higher\"}],"
                       "\"workload\":{\"started_ns\":5,\"stopped_ns\":9,\"scenarios\":[{\"checks\":{\"max_"
                       "gap_ms\":7,\"isolation\":false}}],"
-                      "\"cgroups\":[{\"name\":\"cg_0\",\"scenario\":0,\"cpus\":[0,1],\"isolated\":true,"
+                      "\"cgroups\":[{\"name\":\"cg_0\",\"scenario\":0,\"cpus\":\"0-1\",\"isolated\":true,"
                       "\"started_ns\":6,\"stopped_ns\":8,"
                       "\"wakes\":{\"count\":4,\"p50_ns\":1,\"p99_ns\":2,\"max_ns\":3,\"cv\":0.5},\"pages\":{"
                       "\"total\":9,\"local\":8},"
-                      "\"workers\":[{\"tid\":7,\"work\":\"CpuSpin\",\"work_units\":1024,\"cpus_used\":[1],"
+                      "\"workers\":[{\"tid\":7,\"work\":\"CpuSpin\",\"work_units\":1024,\"cpus_used\":\"1,"
+                      "1023\","
                       "\"max_gap_ns\":3,"
                       "\"stopped_ns\":8,\"paused_ns\":2,\"exit\":\"signal 9\"}]}]}}}",
                       &r, NULL),
@@ -72,10 +73,10 @@ START_TEST(a_whole_report_is_read)
         ck_assert_uint_eq(r.body.workload.cgroups[0].pages.local, 8);
         ck_assert_str_eq(r.body.workload.cgroups[0].workers[0].work, "CpuSpin");
         ck_assert_uint_eq(r.body.workload.cgroups[0].workers[0].paused_ns, 2);
-        ck_assert_uint_eq(r.body.workload.cgroups[0].n_cpus, 2);
+        ck_assert_uint_eq(r.body.workload.cgroups[0].cpus.bits[0], 3);
         ck_assert_int_eq(r.body.workload.cgroups[0].workers[0].tid, 7);
         ck_assert_uint_eq(r.body.workload.cgroups[0].workers[0].work_units, 1024);
-        ck_assert_uint_eq(r.body.workload.cgroups[0].workers[0].cpus_used[0], 1);
+        ck_assert_uint_eq(r.body.workload.cgroups[0].workers[0].cpus_used.bits[0], 2);
         ck_assert_str_eq(r.body.workload.cgroups[0].workers[0].exit, "signal 9");
         guest_report_done(&r);
 }
@@ -130,11 +131,35 @@ START_TEST(what_makes_no_sense_is_refused_and_nothing_kept)
                  "\"cgroups\":[{\"name\":\"x\",\"workers\":[7]}]}}}",
                  "is no object"},
                 {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{}],"
-                 "\"cgroups\":[{\"name\":\"x\",\"cpus\":[-1],\"workers\":[]}]}}}",
-                 "CPU number"},
+                 "\"cgroups\":[{\"name\":\"x\",\"cpus\":[0],\"workers\":[]}]}}}",
+                 "list of CPUs"},
                 {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{}],"
-                 "\"cgroups\":[{\"name\":\"x\",\"workers\":[{\"cpus_used\":[1024]}]}]}}}",
-                 "CPU number"},
+                 "\"cgroups\":[{\"name\":\"x\",\"cpus\":\"-1\",\"workers\":[]}]}}}",
+                 "list of CPUs"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{}],"
+                 "\"cgroups\":[{\"name\":\"x\",\"cpus\":\"1,\",\"workers\":[]}]}}}",
+                 "list of CPUs"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{}],"
+                 "\"cgroups\":[{\"name\":\"x\",\"cpus\":\"3-1\",\"workers\":[]}]}}}",
+                 "list of CPUs"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{}],"
+                 "\"cgroups\":[{\"name\":\"x\",\"cpus\":\"0 \",\"workers\":[]}]}}}",
+                 "list of CPUs"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{}],"
+                 "\"cgroups\":[{\"name\":\"x\",\"cpus\":\"1\\n\",\"workers\":[]}]}}}",
+                 "list of CPUs"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{}],"
+                 "\"cgroups\":[{\"name\":\"x\",\"workers\":[{\"cpus_used\":\"1024\"}]}]}}}",
+                 "list of CPUs"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{}],"
+                 "\"cgroups\":[{\"name\":\"x\",\"workers\":[{\"cpus_used\":\"1,1\"}]}]}}}",
+                 "list of CPUs"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{}],"
+                 "\"cgroups\":[{\"name\":\"x\",\"workers\":[{\"cpus_used\":\"0-9,5\"}]}]}}}",
+                 "list of CPUs"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{}],"
+                 "\"cgroups\":[{\"name\":\"x\",\"workers\":[{\"cpus_used\":1}]}]}}}",
+                 "list of CPUs"},
                 {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"fail\",\"workload\":{\"scenarios\":[{}],"
                  "\"cgroups\":[{\"name\":\"x\",\"scenario\":0,\"workers\":[{\"exit\":\"signal 11\"}]}]}}}",
                  "a worker ended by itself"},
