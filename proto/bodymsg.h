@@ -72,12 +72,12 @@
 #define KT_BODY_FD_ENV "KTSTR_BODY_FD"
 #define KT_BODY_LINE_MAX (8U * 1024 * 1024)
 
-/* How many a result may have; with more, or with more JSON values in all than KT_JSON_VALUES_MAX (json_scan.h; a worker has about
- * twenty), the daemon refuses it. Who makes one says in a message of outcome "error" what there was too much of. */
+/* How many a result may have; with more the daemon refuses it. Who makes one does not let it come to that, and says in a message of
+ * outcome "error" what there was too much of. A result that has as much of all is within KT_JSON_VALUES_MAX (json_scan.h). */
 #define KT_BODY_MESSAGES_MAX 256U
 #define KT_BODY_METRICS_MAX 1024U
 #define KT_BODY_SCENARIOS_MAX 256U
-#define KT_BODY_CGROUPS_MAX 2048U
+#define KT_BODY_CGROUPS_MAX 1024U
 #define KT_BODY_WORKERS_MAX 4096U /* in all cgroups */
 
 /* How the program is started. */

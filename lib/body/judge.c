@@ -6,16 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../proto/bodymsg.h"
 #include "../check.h"
 #include "../thresholds.h"
 
-int judge_begin(struct ktstr_body *b, const struct ktstr_scenario *scenario)
+int judge_begin(struct ktstr_body *b, const struct ktstr_scenario *scenario, struct kt_error *reterr)
 {
         struct kt_workload *w = &b->workload;
-        struct kt_scenario *grown = reallocarray(w->scenarios, w->n_scenarios + 1, sizeof(*grown));
+        struct kt_scenario *grown;
 
+        if (w->n_scenarios >= KT_BODY_SCENARIOS_MAX)
+                return kt_error_set(reterr, -E2BIG, NULL,
+                                    "a test runs at most %u scenarios: make steps of one, or more tests",
+                                    KT_BODY_SCENARIOS_MAX);
+        grown = reallocarray(w->scenarios, w->n_scenarios + 1, sizeof(*grown));
         if (!grown)
-                return -ENOMEM;
+                return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
         w->scenarios = grown;
         grown[w->n_scenarios] = (struct kt_scenario){.checks = b->checks};
         if (scenario->checks)

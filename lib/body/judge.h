@@ -6,8 +6,9 @@
 
 #include "state.h"
 
-/* A scenario begins: note what is checked in it. Its number, or -ENOMEM. */
-int judge_begin(struct ktstr_body *b, const struct ktstr_scenario *scenario);
+/* A scenario begins: note what is checked in it. Its number, or -ENOMEM, or -E2BIG when a test has no more.
+ */
+int judge_begin(struct ktstr_body *b, const struct ktstr_scenario *scenario, struct kt_error *reterr);
 
 /* Do its checks want to know where the workers' pages are? */
 bool judge_wants_pages(const struct ktstr_body *b, unsigned scenario);

@@ -7,11 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../../proto/bodymsg.h"
 #include "../../proto/codec.h"
 #include "state.h"
 
-/* A test that says more says the same again and again. */
-#define MESSAGES_MAX 256
 #define TEXT_MAX 4096
 
 const char *outcome_name(enum ktstr_outcome outcome)
@@ -37,7 +36,8 @@ static enum ktstr_outcome say(struct ktstr_ctx *ctx, enum ktstr_outcome outcome,
 
         vsnprintf(text, sizeof(text), fmt, ap);
         b->said = ktstr_worse(b->said, outcome);
-        if (json_object_array_length(b->messages) >= MESSAGES_MAX)
+        /* A test that says more says the same again and again. */
+        if (json_object_array_length(b->messages) >= KT_BODY_MESSAGES_MAX)
                 return outcome;
         message = json_object_new_object();
         kt_json_add_str(message, "outcome", outcome_name(outcome));
@@ -73,7 +73,7 @@ void ktstr_note(struct ktstr_ctx *ctx, const char *fmt, ...)
         body_event(body_of(ctx), "note", "text", text, NULL, NULL);
 }
 
-/* The metric of that name, which is made when there is none. */
+/* The metric of that name, which is made when there is none; NULL: there is no room for it. */
 static struct json_object *metric_of(struct ktstr_body *b, const char *name)
 {
         struct json_object *m;
@@ -83,6 +83,8 @@ static struct json_object *metric_of(struct ktstr_body *b, const char *name)
                 if (strcmp(kt_json_str(m, "name"), name) == 0)
                         return m;
         }
+        if (json_object_array_length(b->metrics) >= KT_BODY_METRICS_MAX)
+                return NULL;
         m = json_object_new_object();
         kt_json_add_str(m, "name", name);
         json_object_array_add(b->metrics, m);
@@ -93,6 +95,13 @@ void metric_set(struct ktstr_body *b, const char *name, double value, const char
 {
         struct json_object *m = metric_of(b, name);
 
+        if (!m) {
+                if (!b->metrics_lost)
+                        ktstr_error(&b->ctx, "metric %s is one too many: a test has at most %u", name,
+                                    KT_BODY_METRICS_MAX);
+                b->metrics_lost = true;
+                return;
+        }
         json_object_object_del(m, "value");
         json_object_object_del(m, "unit");
         json_object_object_del(m, "better");
@@ -103,7 +112,9 @@ void metric_set(struct ktstr_body *b, const char *name, double value, const char
 
 void ktstr_metric(struct ktstr_ctx *ctx, const char *name, double value, const char *unit)
 {
-        if (isfinite(value))
+        if (!name || !*name)
+                ktstr_error(ctx, "a metric has no name");
+        else if (isfinite(value))
                 metric_set(body_of(ctx), name, value, unit, NULL);
         else
                 ktstr_error(ctx, "metric %s is no number", name);

@@ -116,9 +116,9 @@ enum ktstr_outcome ktstr_run_scenario(struct ktstr_ctx *ctx, const struct ktstr_
 
         if (b->in_scenario)
                 return ktstr_error(ctx, "a scenario cannot be run within another");
-        number = judge_begin(b, scenario);
+        number = judge_begin(b, scenario, &err);
         if (number < 0)
-                return ktstr_error(ctx, "%s", strerror(-number));
+                return ktstr_error(ctx, "%s", kt_error_text(&err));
         r.number = (unsigned)number;
         b->in_scenario = true;
         e = run_steps(&r, &err);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "../../proto/bodymsg.h"
 #include "affinity.h"
 #include "cgroup.h"
 #include "identity.h"
@@ -122,6 +123,32 @@ static int fork_crew(struct run *r, struct group *home, struct crew *c, const st
         return e < 0 ? e : place(r, home, c, wg, cpus, reterr);
 }
 
+/* In how many cgroups of this scenario there are, or were, workers. */
+static size_t count_homes(const struct run *r)
+{
+        size_t n = 0;
+
+        kt_list_for_each (it, &r->b->groups)
+                n += !kt_list_empty(&kt_list_entry(it, struct group, link)->crews);
+        return n;
+}
+
+/* Is there room in the result for what they measure? */
+static int check_room(const struct run *r, const struct group *home, unsigned n, struct kt_error *reterr)
+{
+        const unsigned before = r->b->n_workers;
+
+        if (before + n > KT_BODY_WORKERS_MAX)
+                return kt_error_set(reterr, -E2BIG, NULL,
+                                    "%u workers more than the %u before: a test has at most %u in all", n,
+                                    before, KT_BODY_WORKERS_MAX);
+        if (kt_list_empty(&home->crews) && r->b->workload.n_cgroups + count_homes(r) >= KT_BODY_CGROUPS_MAX)
+                return kt_error_set(reterr, -E2BIG, NULL,
+                                    "a test has at most %u cgroups with workers in all",
+                                    KT_BODY_CGROUPS_MAX);
+        return 0;
+}
+
 int spawn(struct run *r, struct group *home, const struct ktstr_work_group *wg, struct kt_error *reterr)
 {
         struct group_crew *c;
@@ -131,6 +158,8 @@ int spawn(struct run *r, struct group *home, const struct ktstr_work_group *wg, 
         e = spawn_count(r, home, wg, &n, reterr);
         if (e >= 0)
                 e = check(r, home, wg, n, reterr);
+        if (e >= 0)
+                e = check_room(r, home, n, reterr);
         if (e < 0 || n == 0)
                 return e;
         c = calloc(1, sizeof(*c));

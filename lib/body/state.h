@@ -30,6 +30,7 @@ struct ktstr_body {
         unsigned n_workers;          /* forked so far, for their seeds */
 
         struct json_object *messages, *metrics; /* owned: the result's */
+        bool metrics_lost;                      /* there were more than a result has room for */
         enum ktstr_outcome said;                /* the worst of what was said */
         enum ktstr_outcome checked;             /* and of what the checks came to, for the function */
 };

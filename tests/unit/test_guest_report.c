@@ -200,7 +200,7 @@ static int parse_list(const char *before, const char *element, unsigned n, const
 START_TEST(lists_have_an_end)
 {
         static const char message[] = "{\"outcome\":\"pass\",\"text\":\"x\"}", metric[] = "{\"name\":\"x\"}",
-                          cgroup[] = "{\"name\":\"x\",\"workers\":[{},{},{}]}";
+                          cgroup[] = "{\"name\":\"x\",\"workers\":[{},{},{},{},{},{},{}]}";
         const char *workload = "\"workload\":{\"scenarios\":[{}],\"cgroups\":[";
 
         ck_assert_int_eq(parse_list("\"messages\":[", message, KT_BODY_MESSAGES_MAX, "]"), 0);
@@ -208,8 +208,8 @@ START_TEST(lists_have_an_end)
         ck_assert_int_eq(parse_list("\"metrics\":[", metric, KT_BODY_METRICS_MAX, "]"), 0);
         ck_assert_int_eq(parse_list("\"metrics\":[", metric, KT_BODY_METRICS_MAX + 1, "]"), -EBADMSG);
         /* Workers count over all cgroups. */
-        ck_assert_int_eq(parse_list(workload, cgroup, KT_BODY_WORKERS_MAX / 3, "]}"), 0);
-        ck_assert_int_eq(parse_list(workload, cgroup, KT_BODY_WORKERS_MAX / 3 + 1, "]}"), -EBADMSG);
+        ck_assert_int_eq(parse_list(workload, cgroup, KT_BODY_WORKERS_MAX / 7, "]}"), 0);
+        ck_assert_int_eq(parse_list(workload, cgroup, KT_BODY_WORKERS_MAX / 7 + 1, "]}"), -EBADMSG);
         ck_assert_int_eq(
                 parse_list(workload, "{\"name\":\"x\",\"workers\":[]}", KT_BODY_CGROUPS_MAX + 1, "]}"),
                 -EBADMSG);
