@@ -6,10 +6,11 @@
  * waited for – output to forward, the kernel's log, a CANCEL from the host – happens in agent_poll(), which
  * every wait calls.
  *
- * It runs as SCHED_FIFO 2: under a BPF scheduler that stalls, every SCHED_OTHER task starves, and the one
- * that is to report it must not. It sleeps nearly always, so it takes nothing from the workload. What it
- * forks is SCHED_OTHER again (SCHED_RESET_ON_FORK); but for the test's body, which is SCHED_FIFO 1, so that
- * one that spins cannot keep the agent from ending it.
+ * It runs as SCHED_FIFO 99: under a BPF scheduler that stalls, every SCHED_OTHER task starves, and a test's
+ * workers may be real-time themselves; the one that is to report it must not starve. It sleeps nearly
+ * always, so it takes nothing from the workload. What it forks is SCHED_OTHER again (SCHED_RESET_ON_FORK);
+ * but for the test's body, which is SCHED_FIFO 98, so that one that spins cannot keep the agent from ending
+ * it.
  */
 
 #include <stdbool.h>

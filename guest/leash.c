@@ -3,6 +3,7 @@
 
 #include <sched.h>
 
+#include "../proto/bodymsg.h"
 #include "agent.h"
 
 void leash_init(struct leash *l, pid_t pid)
@@ -33,7 +34,7 @@ enum leash_step leash_decide(struct leash *l, uint64_t now_ns, uint64_t used_ns)
 
 void leash_look(struct leash *l)
 {
-        const struct sched_param ordinary = {}, realtime = {.sched_priority = 1};
+        const struct sched_param ordinary = {}, realtime = {.sched_priority = KT_BODY_PRIORITY};
         struct timespec used;
 
         if (l->pid <= 0 || clock_gettime(l->clock, &used) < 0)

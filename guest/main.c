@@ -12,6 +12,7 @@
 #include <sys/reboot.h>
 #include <unistd.h>
 
+#include "../proto/bodymsg.h"
 #include "../proto/codec.h"
 #include "agent.h"
 #include "boot.h"
@@ -46,7 +47,7 @@ static void fail(struct agent *a, const struct kt_error *err)
 /* See agent.h. */
 static void rise_above(void)
 {
-        struct sched_param param = {.sched_priority = 2};
+        struct sched_param param = {.sched_priority = KT_AGENT_PRIORITY};
 
         sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
         mlockall(MCL_CURRENT | MCL_FUTURE);

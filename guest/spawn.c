@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../common/cleanup.h"
+#include "../proto/bodymsg.h"
 
 #define CHILD_STACK_SIZE (64U * 1024U)
 
@@ -103,7 +104,7 @@ static pid_t fork_into(int cgroup_fd)
 
 pid_t spawn_copy(struct agent *a, const struct spawn *s, bool *ret_realtime)
 {
-        const struct sched_param param = {.sched_priority = 1};
+        const struct sched_param param = {.sched_priority = KT_BODY_PRIORITY};
         struct pipes p;
         pid_t pid = open_pipes(&p);
 

@@ -36,7 +36,7 @@ pid_t spawn_wait(struct agent *a, const struct spawn *s);
 
 /*
  * One that no scheduler under test may keep from running: a copy of us, in a session of its own, SCHED_FIFO
- * 1, below us; what it forks is SCHED_OTHER again. *ret_realtime (NULL: of no interest) says whether the
+ * 98, below us; what it forks is SCHED_OTHER again. *ret_realtime (NULL: of no interest) says whether the
  * kernel let it be that: with CONFIG_RT_GROUP_SCHED a cgroup may have no time for such tasks. The pid, or
  * -errno.
  */

@@ -8,9 +8,10 @@
  * `PROGRAM --ktstr-body NAME`. They talk over a pair of stream sockets whose end in the body is the descriptor that KT_BODY_FD_ENV
  * names: JSON objects, a line each, at most KT_BODY_LINE_MAX bytes.
  *
- * The body is SCHED_FIFO 1, what it forks is SCHED_OTHER again, and the agent is SCHED_FIFO 2: a scheduler that stalls keeps
- * neither from running, and a body that spins does not keep the agent from ending it. On the host (host_only tests) ktstrctl is
- * in the agent's place, and nothing is real-time.
+ * The agent is SCHED_FIFO 99, the body SCHED_FIFO 98, and what the body forks is SCHED_OTHER again: neither a scheduler that
+ * stalls nor a worker that is real-time itself (1 to 97) keeps them from running, and a body that spins does not keep the agent
+ * from ending it. SCHED_DEADLINE alone is above them; the kernel leaves the others a twentieth of each CPU. On the host
+ * (host_only tests) ktstrctl is in the agent's place, and nothing is real-time.
  *
  * Times ending in _ns are the guest's CLOCK_MONOTONIC.
  *
@@ -67,6 +68,10 @@
  * agent's report says; so is one that neither ends nor answers in time, and is killed with all that it has started.
  */
 /* clang-format on */
+
+#define KT_AGENT_PRIORITY 99
+#define KT_BODY_PRIORITY 98
+#define KT_WORKER_PRIORITY_MAX 97
 
 #define KT_BODY_FORMAT 1
 #define KT_BODY_FD_ENV "KTSTR_BODY_FD"

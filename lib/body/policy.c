@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../../proto/bodymsg.h"
+
 #ifndef SCHED_EXT
 #define SCHED_EXT 7
 #endif
@@ -54,9 +56,15 @@ int policy_check(const struct ktstr_policy *p, int nice, struct kt_error *reterr
                 return kt_error_set(reterr, -EINVAL, NULL, "nice is from -20 to 19, got %d", nice);
         if (p->class == KTSTR_POLICY_DEADLINE)
                 return check_deadline(p, reterr);
-        if (is_real_time(p) && (p->priority < 1 || p->priority > 99))
-                return kt_error_set(reterr, -EINVAL, NULL, "policy %s wants a priority from 1 to 99, got %d",
-                                    classes[p->class].name, p->priority);
+        if (is_real_time(p) && (p->priority == KT_AGENT_PRIORITY || p->priority == KT_BODY_PRIORITY))
+                return kt_error_set(reterr, -EINVAL, NULL,
+                                    "policy %s wants a priority from 1 to %d, got %d, which is that of %s: "
+                                    "nothing of a test may keep it from running",
+                                    classes[p->class].name, KT_WORKER_PRIORITY_MAX, p->priority,
+                                    p->priority == KT_AGENT_PRIORITY ? "the agent" : "the test's body");
+        if (is_real_time(p) && (p->priority < 1 || p->priority > KT_WORKER_PRIORITY_MAX))
+                return kt_error_set(reterr, -EINVAL, NULL, "policy %s wants a priority from 1 to %d, got %d",
+                                    classes[p->class].name, KT_WORKER_PRIORITY_MAX, p->priority);
         if (!is_real_time(p) && p->priority != 0)
                 return kt_error_set(reterr, -EINVAL, NULL, "policy %s has no priority, got %d",
                                     classes[p->class].name, p->priority);

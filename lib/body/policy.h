@@ -8,7 +8,8 @@
 #include "../../common/error.h"
 #include "../include/ktstr.h"
 
-/* Is it one that the kernel would take? */
+/* 0, or -EINVAL: one that the kernel would not take, or of a priority that the agent and the body keep for
+ * themselves (proto/bodymsg.h). */
 int policy_check(const struct ktstr_policy *p, int nice, struct kt_error *reterr);
 
 /* Give it to a process that waits. What the kernel refuses is told with what it lacks. */

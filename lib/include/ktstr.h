@@ -405,7 +405,7 @@ enum ktstr_policy_class {
 
 struct ktstr_policy {
         enum ktstr_policy_class class;
-        int priority;                                /* FIFO, RR: 1 to 99 */
+        int priority;                                /* FIFO, RR: 1 to 97 */
         uint64_t runtime_ns, deadline_ns, period_ns; /* DEADLINE: runtime <= deadline <= period */
 };
 

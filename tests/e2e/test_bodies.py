@@ -61,6 +61,11 @@ class Bodies(unittest.TestCase):
             with self.subTest(name=name):
                 self.in_error(name, f"test {name} did not end within", "and was killed", args=("--duration", "1s", "--timeout", "90s"))
 
+    def test_workers_of_the_highest_priority_do_not_keep_it_from_being_ended(self):
+        verdict = self.run_test("outranks", "--timeout", "100s")
+        self.assertEqual((verdict["verdict"], verdict["error"]), ("error", "io.ktstrd.Job.TestProgram"), verdict)
+        self.assertRegex(verdict["reason"], r"test outranks did not end within \d+ ms and was stopped")
+
     def test_one_that_forks_without_end_is_ended(self):
         self.in_error("forks", "test forks did not end within", "it wanted more than", "processes",
                       args=("--duration", "1s", "--timeout", "90s"))

@@ -163,6 +163,14 @@ KTSTR_TEST(replaces, .scheduler = &fixture, .duration_s = 1)
                                         {.name = "b"}));
 }
 
+/* As high as a worker may be, on each CPU, for longer than the test has: nothing of it may keep those from
+ * running that end it. */
+KTSTR_TEST(outranks, .llcs = 1, .cores = 2, .threads = 1, .duration_s = 1)
+{
+        return ktstr_run(ctx, KTSTR_STEP(KTSTR_HOLD_FIXED_MS(600000),
+                                         {.name = "a", .workers = 2, .policy = ktstr_policy_fifo(97)}));
+}
+
 /* Here it is the scheduler that does what it should not. */
 KTSTR_TEST(stalls, .scheduler = &stalling, .duration_s = 2)
 {

@@ -269,10 +269,18 @@ START_TEST(policies_that_cannot_be_are_refused)
                 int nice;
                 const char *text;
         } bad[] = {
-                {{.class = KTSTR_POLICY_FIFO}, 0, "policy FIFO wants a priority from 1 to 99, got 0"},
+                {{.class = KTSTR_POLICY_FIFO}, 0, "policy FIFO wants a priority from 1 to 97, got 0"},
                 {{.class = KTSTR_POLICY_RR, .priority = 100},
                  0,
-                 "policy RR wants a priority from 1 to 99, got 100"},
+                 "policy RR wants a priority from 1 to 97, got 100"},
+                {{.class = KTSTR_POLICY_FIFO, .priority = 98},
+                 0,
+                 "policy FIFO wants a priority from 1 to 97, got 98, which is that of the test's body: "
+                 "nothing of a test may keep it from running"},
+                {{.class = KTSTR_POLICY_RR, .priority = 99},
+                 0,
+                 "policy RR wants a priority from 1 to 97, got 99, which is that of the agent: nothing of a "
+                 "test may keep it from running"},
                 {{.class = KTSTR_POLICY_BATCH, .priority = 1}, 0, "policy BATCH has no priority, got 1"},
                 {{.class = KTSTR_POLICY_DEADLINE, .runtime_ns = 3, .deadline_ns = 2, .period_ns = 4},
                  0,
@@ -282,6 +290,9 @@ START_TEST(policies_that_cannot_be_are_refused)
         };
         struct kt_error err = KT_ERROR_INIT;
 
+        ck_assert_int_eq(
+                policy_check(&(struct ktstr_policy){.class = KTSTR_POLICY_FIFO, .priority = 97}, 0, &err),
+                0);
         for (size_t i = 0; i < KT_ARRAY_SIZE(bad); i++) {
                 ck_assert_int_lt(policy_check(&bad[i].policy, bad[i].nice, &err), 0);
                 ck_assert_str_eq(kt_error_text(&err), bad[i].text);
