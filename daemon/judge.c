@@ -168,17 +168,30 @@ static void judge_body_failed(struct job *job, struct evidence *e)
         verdict_set_error(&job->verdict, &err);
 }
 
+/* Nothing that happened then says anything about the scheduler. */
+static bool judge_setting(struct job *job, const struct evidence *e)
+{
+        const char *why = e->report.error ?: "it does not say why", *name = KT_E_GUEST_DIED, *prefix = "";
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+
+        if (e->report.outcome == REPORT_SETUP_FAILED)
+                prefix = "the agent in the guest could not do its part: ";
+        else if (e->report.outcome != REPORT_OUT_OF_MEMORY)
+                return false;
+        else if (job->spec.test_name)
+                name = KT_E_TEST_PROGRAM;
+        kt_error_set(&err, -EIO, name, "%s%s", prefix, why);
+        verdict_set_error(&job->verdict, &err);
+        return true;
+}
+
 static void judge_report(struct job *job, struct evidence *e)
 {
-        struct kt_error err = KT_ERROR_INIT;
         struct verdict *v = &job->verdict;
 
-        if (e->report.outcome == REPORT_SETUP_FAILED) {
-                kt_error_set(&err, -EIO, KT_E_GUEST_DIED, "the agent in the guest could not do its part: %s",
-                             e->report.error ? e->report.error : "it does not say why");
-                verdict_set_error(v, &err);
-                kt_error_done(&err);
-        } else if (e->report.outcome == REPORT_CANCELLED)
+        if (judge_setting(job, e))
+                return;
+        if (e->report.outcome == REPORT_CANCELLED)
                 verdict_set(v, VERDICT_CANCELLED, "cancelled");
         else if (job->spec.kind == JOB_EXEC)
                 judge_exec(job, e);

@@ -96,14 +96,26 @@ int hierarchy_open_cage(unsigned *ret_max)
         return fd;
 }
 
-bool hierarchy_cage_was_full(void)
+/* 0: it is not there, or does not look like that. */
+static unsigned read_count(const char *path, const char *format)
 {
         _cleanup_free_ char *text = NULL;
-        unsigned long long n = 0;
+        unsigned n = 0;
         size_t size;
 
-        return kt_read_file(AT_FDCWD, CAGE_PATH "/pids.events", 4096, &text, &size) >= 0 &&
-               sscanf(text, "max %llu", &n) == 1 && n > 0;
+        if (kt_read_file(AT_FDCWD, path, 4096, &text, &size) < 0 || sscanf(text, format, &n) != 1)
+                return 0;
+        return n;
+}
+
+bool hierarchy_cage_was_full(void)
+{
+        return read_count(CAGE_PATH "/pids.events", "max %u") > 0;
+}
+
+unsigned hierarchy_count_caged(void)
+{
+        return read_count(CAGE_PATH "/pids.current", "%u");
 }
 
 /* --- what is left of a test --- */

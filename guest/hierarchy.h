@@ -29,6 +29,9 @@ int hierarchy_open_cage(unsigned *ret_max);
 /* Did it want more processes than that? */
 bool hierarchy_cage_was_full(void);
 
+/* How many are in it now; 0 where nobody counts. */
+unsigned hierarchy_count_caged(void);
+
 /* What is a test's, and what is not. */
 struct hierarchy {
         const char *parent; /* of its cgroups: "/p", borrowed; NULL: the root */

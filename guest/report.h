@@ -8,7 +8,7 @@
 
 struct report {
         const char *outcome;           /* static */
-        const char *error;             /* for "setup_failed" and "body_failed", or NULL */
+        const char *error;             /* of the outcomes that have one, or NULL */
         const struct subject *subject; /* NULL: none was asked for */
         struct json_object *body;      /* its result, borrowed; NULL: none came */
         bool exec;

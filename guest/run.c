@@ -19,6 +19,7 @@
 
 #define PAUSE_MAX_MS 128
 #define NS_PER_MS 1000000ULL
+#define COUNT_MS 100
 /* For those that are killed when nothing more is expected of them. */
 #define KILL_MS 2000
 
@@ -29,6 +30,7 @@ struct run {
         const char *program;      /* its path; borrowed, NULL: a scenario of our own */
         const char *parent;       /* of its cgroups; borrowed, NULL: the root */
         unsigned processes_max;   /* of the body; 0: without bound */
+        uint64_t counted_ns;      /* when it was asked last whether there are more */
         int watchdog_ms;
         struct subject subject;
         struct hierarchy hierarchy;
@@ -38,18 +40,33 @@ struct run {
 
 /* --- the end --- */
 
+/* Processes without end take all memory, too: which bound is met first depends on the guest. */
+static void explain_memory(const struct run *r, struct kt_error *ret)
+{
+        const char *killed = r->agent->kmsg.oom;
+        const unsigned n = hierarchy_count_caged();
+
+        if (n > 0 && n >= r->processes_max / 2)
+                kt_error_set(ret, -ENOMEM, NULL,
+                             "test %s started processes without end (%u at a time) until the guest's memory "
+                             "ran out (%s)",
+                             r->test, n, killed);
+        else
+                kt_error_set(ret, -ENOMEM, NULL, "the guest's memory ran out (%s): %s", killed,
+                             r->program ? "the test needs a larger .memory_mib, or fewer workers"
+                                        : "give it more with --memory, or fewer --workers");
+}
+
 /* A guest whose memory ran out says nothing about the scheduler, whoever was killed for it. */
 static void finish(struct run *r, const char *outcome, const char *error)
 {
-        char oom[256];
+        _cleanup_(kt_error_done) struct kt_error memory = KT_ERROR_INIT;
 
         agent_poll(r->agent, 0);
         if (r->agent->kmsg.oom[0]) {
-                snprintf(oom, sizeof(oom),
-                         "its memory ran out (%s): give it more with --memory, or fewer --workers",
-                         r->agent->kmsg.oom);
-                outcome = "setup_failed";
-                error = oom;
+                explain_memory(r, &memory);
+                outcome = "out_of_memory";
+                error = kt_error_text(&memory);
         }
         const struct report report = {
                 .outcome = r->agent->cancelled ? "cancelled" : outcome,
@@ -118,6 +135,24 @@ static bool was_ejected(void *userdata)
 
         return r->subject.state == SUBJECT_ENDED ? strcmp(r->subject.outcome, "sched_ejected") == 0
                                                  : subject_was_ejected(&r->subject);
+}
+
+/* A test whose processes are refused goes on with asking, or fails of it in some way of its own: all are the
+ * same to who reads of it. */
+static bool has_forked_without_end(void *userdata, struct kt_error *reterr)
+{
+        struct run *r = userdata;
+        const uint64_t now = agent_now_ns();
+
+        if (r->processes_max == 0 || now - r->counted_ns < COUNT_MS * NS_PER_MS)
+                return false;
+        r->counted_ns = now;
+        if (!hierarchy_cage_was_full())
+                return false;
+        kt_error_set(reterr, -EAGAIN, NULL,
+                     "test %s started processes without end (more than %u at a time) and was killed",
+                     r->test, r->processes_max);
+        return true;
 }
 
 static int on_request(void *userdata, enum talk_request what, const char *name, struct json_object *argv,
@@ -194,9 +229,9 @@ static void end_test(struct run *r, enum talk_end end, struct kt_error *err)
                 end_well(r, "done", NULL);
                 return;
         case TALK_FAILED:
-                if (r->processes_max > 0 && hierarchy_cage_was_full())
-                        kt_error_set(err, err->num, NULL, "%s; it wanted more than %u processes",
-                                     kt_error_text(err), r->processes_max);
+                /* Since it was asked last. */
+                r->counted_ns = 0;
+                (void)has_forked_without_end(r, err);
                 end_well(r, "body_failed", kt_error_text(err));
                 return;
         case TALK_SCHED_GONE:
@@ -212,15 +247,17 @@ static void end_test(struct run *r, enum talk_end end, struct kt_error *err)
                 return;
         case TALK_MEMORY:
                 /* Nothing more can be learnt, and each step takes its time now. */
-                finish(r, "setup_failed", NULL);
+                finish(r, "out_of_memory", NULL);
                 return;
         }
 }
 
 static void run_test(struct run *r)
 {
-        static const struct talk_ops ops = {
-                .is_well = is_well, .was_ejected = was_ejected, .request = on_request};
+        static const struct talk_ops ops = {.is_well = is_well,
+                                            .was_ejected = was_ejected,
+                                            .has_run_wild = has_forked_without_end,
+                                            .request = on_request};
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         _cleanup_close_ int cage = hierarchy_open_cage(&r->processes_max);
         const struct body_spec spec = {

@@ -257,7 +257,7 @@ enum talk_end talk_run(struct talk *t, struct json_object *begin, struct kt_erro
 
                 if (a->kmsg.oom[0])
                         return TALK_MEMORY;
-                if (r < 0)
+                if (r < 0 || (t->ops->has_run_wild && t->ops->has_run_wild(t->userdata, reterr)))
                         return judge_end(t, TALK_FAILED, reterr);
                 if (ended && r == 0)
                         return judge_end(t, judge_exit(t, reterr), reterr);

@@ -25,6 +25,10 @@ struct talk_ops {
         bool (*is_well)(void *userdata);
         /* It is not: was it thrown out by the kernel? Else it went by itself. */
         bool (*was_ejected)(void *userdata);
+        /* Has it done what ends it at once, as its own fault? *reterr says what. Asked as often; NULL:
+         * never.
+         */
+        bool (*has_run_wild)(void *userdata, struct kt_error *reterr);
         /* Do it. name and argv (borrowed): of TALK_SCHED_REPLACE. *ret_pid: of the scheduler that is
          * attached now; 0: none, or part of the kernel. May take as long as a scheduler may. */
         int (*request)(void *userdata, enum talk_request what, const char *name, struct json_object *argv,

@@ -75,8 +75,9 @@
  *     "sched_ejected"     the kernel disabled it while it should have run
  *     "exec_done"         an "exec" job's command ended
  *     "cancelled"         CANCEL arrived
+ *     "out_of_memory"     the guest's memory ran out; `error` says who was killed, and what to do
  *     "setup_failed"      the agent could not do its part; `error` says what
- *   error      string  for "setup_failed"
+ *   error      string  for "body_failed", "out_of_memory", "setup_failed"
  *   sched      object  when a scheduler was asked for
  *     pid             int
  *     attached        bool

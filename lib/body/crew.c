@@ -83,9 +83,8 @@ int crew_check_memory(uint64_t n, struct kt_error *reterr)
                 return 0;
         return kt_error_set(
                 reterr, -ENOMEM, NULL,
-                "%llu workers need about %llu MiB and its memory has %llu MiB free: give it more "
-                "with --memory, or "
-                "fewer --workers",
+                "%llu workers need about %llu MiB and its memory has %llu MiB free: give it more (--memory; "
+                ".memory_mib of a test), or fewer workers",
                 (unsigned long long)n, (unsigned long long)needed / 1024, (unsigned long long)there / 1024);
 }
 

@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import time
 import unittest
 
 import ktstr_test as kt
@@ -67,8 +68,17 @@ class Bodies(unittest.TestCase):
         self.assertRegex(verdict["reason"], r"test outranks did not end within \d+ ms and was stopped")
 
     def test_one_that_forks_without_end_is_ended(self):
-        self.in_error("forks", "test forks did not end within", "it wanted more than", "processes",
-                      args=("--duration", "1s", "--timeout", "90s"))
+        begin = time.monotonic()
+        verdict = self.in_error("forks", args=("--duration", "1s", "--timeout", "300s"))
+        self.assertRegex(verdict["reason"], r"test forks started processes without end \(more than \d+ at a time\) and was killed")
+        # At once, and not when its time is over.
+        self.assertLess(time.monotonic() - begin, 150)
+
+    def test_one_that_takes_all_memory_is_told_what_it_can_declare(self):
+        verdict = self.run_test("fills")
+        self.assertEqual((verdict["verdict"], verdict["error"]), ("error", "io.ktstrd.Job.TestProgram"), verdict)
+        self.assertRegex(verdict["reason"], r"^the guest's memory ran out \(Killed process \d+ \(program-unruly\).*\): the test needs a larger "
+                         r"\.memory_mib, or fewer workers$")
 
     def test_a_gigabyte_fills_no_disk(self):
         verdict = self.passed("prints", "--timeout", "300s")

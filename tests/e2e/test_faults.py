@@ -102,7 +102,7 @@ class Faults(unittest.TestCase):
         result = self.submit("--sched", kt.SCX_KTSTR, "--topology", "1n1l1c1t", "--workers", "1024", "--duration", "2s")
         verdict = result.verdict()
         self.assertEqual((result.status, verdict["verdict"]), (3, "error"), result.out[-3000:])
-        self.assertRegex(verdict["reason"], r"2048 workers need about 256 MiB and its memory has \d+ MiB free: give it more with --memory")
+        self.assertRegex(verdict["reason"], r"2048 workers need about 256 MiB and its memory has \d+ MiB free: give it more \(--memory; \.memory_mib of a test\), or fewer workers")
 
     def test_a_guest_whose_memory_runs_out_is_not_the_schedulers_fault(self):
         # A line without end, kept whole by what calls itself a scheduler.

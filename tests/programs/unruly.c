@@ -95,6 +95,19 @@ KTSTR_TEST(forks, .scheduler = &fixture)
         return KTSTR_PASS;
 }
 
+KTSTR_TEST(fills, .scheduler = &fixture)
+{
+        const size_t size = 1 << 20;
+
+        for (;;) {
+                char *p = malloc(size);
+
+                if (!p)
+                        return ktstr_error(ctx, "malloc: %m");
+                memset(p, 'x', size);
+        }
+}
+
 /* Processes that nobody waits for, in cgroups that nobody removes, one of them out of reach of its session.
  */
 KTSTR_TEST(leaves, .scheduler = &fixture)

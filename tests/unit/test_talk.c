@@ -56,7 +56,8 @@ static const struct talk_ops ops = {.is_well = is_well, .was_ejected = was_eject
 
 /* --- the run of one --- */
 
-static enum talk_end run(int (*func)(int fd), const char *program, uint64_t timeout_ms)
+static enum talk_end run_with(const struct talk_ops *with, int (*func)(int fd), const char *program,
+                              uint64_t timeout_ms)
 {
         static struct body_spec spec;
         struct json_object *begin = json_object_new_object();
@@ -67,7 +68,7 @@ static enum talk_end run(int (*func)(int fd), const char *program, uint64_t time
         f.agent.port.fd = memfd_create("port", 0);
         ck_assert_int_ge(f.agent.port.fd, 0);
         ck_assert_int_eq(body_start(&f.body, &f.agent, &spec, &f.err), 0);
-        f.talk = (struct talk){.body = &f.body, .ops = &ops, .timeout_ms = timeout_ms};
+        f.talk = (struct talk){.body = &f.body, .ops = with, .timeout_ms = timeout_ms};
         kt_json_add_int(begin, "format", KT_BODY_FORMAT);
         end = talk_run(&f.talk, begin, &f.err);
         for (int i = 0; i < 1000 && !body_kill(&f.body); i++)
@@ -76,6 +77,11 @@ static enum talk_end run(int (*func)(int fd), const char *program, uint64_t time
 
         body_done(&f.body);
         return end;
+}
+
+static enum talk_end run(int (*func)(int fd), const char *program, uint64_t timeout_ms)
+{
+        return run_with(&ops, func, program, timeout_ms);
 }
 
 static enum talk_end run_func(int (*func)(int fd))
@@ -353,6 +359,24 @@ static int stop_when_told(int fd)
         return 0;
 }
 
+static bool has_run_wild(void *userdata, struct kt_error *reterr)
+{
+        kt_error_set(reterr, -EAGAIN, NULL, "it has");
+        return true;
+}
+
+START_TEST(one_that_runs_wild_is_not_waited_for)
+{
+        static const struct talk_ops wild = {
+                .is_well = is_well, .was_ejected = was_ejected, .has_run_wild = has_run_wild};
+
+        f.well = true;
+        ck_assert_int_eq(run_with(&wild, silence, NULL, 600000), TALK_FAILED);
+        ck_assert_str_eq(kt_error_text(&f.err), "it has");
+        clean();
+}
+END_TEST
+
 START_TEST(a_test_has_its_time)
 {
         f.well = true;
@@ -580,9 +604,9 @@ END_TEST
 UNIT_MAIN("talk", a_test_that_goes_well, a_crash_and_an_exit_are_told_apart,
           a_program_that_cannot_be_run_says_so_in_its_output, what_is_no_line_of_a_body_is_refused_at_once,
           a_line_has_an_end, a_long_line_comes_whole, notes_have_an_end_and_the_test_goes_on,
-          a_test_has_its_time, a_test_that_does_not_exit_is_not_waited_for,
-          a_scheduler_that_is_gone_ends_the_test, what_it_asks_is_done_and_answered,
-          one_that_does_not_read_its_answers_does_not_stop_the_agent,
+          one_that_runs_wild_is_not_waited_for, a_test_has_its_time,
+          a_test_that_does_not_exit_is_not_waited_for, a_scheduler_that_is_gone_ends_the_test,
+          what_it_asks_is_done_and_answered, one_that_does_not_read_its_answers_does_not_stop_the_agent,
           what_is_printed_without_end_is_kept_to_a_bound_and_its_end_is,
           what_is_printed_in_small_pieces_goes_in_larger_ones,
           what_it_leaves_behind_neither_hides_its_end_nor_stays, a_job_that_is_cancelled_ends_at_once)
