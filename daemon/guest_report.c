@@ -33,6 +33,7 @@ static int parse_outcome(struct json_object *o, enum report_outcome *ret, struct
                 [REPORT_SCHED_EJECTED] = "sched_ejected",
                 [REPORT_EXEC_DONE] = "exec_done",
                 [REPORT_CANCELLED] = "cancelled",
+                [REPORT_DECLARATION_FAILED] = "declaration_failed",
                 [REPORT_OUT_OF_MEMORY] = "out_of_memory",
                 [REPORT_SETUP_FAILED] = "setup_failed",
         };

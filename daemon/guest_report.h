@@ -18,6 +18,7 @@ enum report_outcome {
         REPORT_SCHED_EJECTED,
         REPORT_EXEC_DONE,
         REPORT_CANCELLED,
+        REPORT_DECLARATION_FAILED,
         REPORT_OUT_OF_MEMORY,
         REPORT_SETUP_FAILED,
 };

@@ -176,10 +176,12 @@ static bool judge_setting(struct job *job, const struct evidence *e)
 
         if (e->report.outcome == REPORT_SETUP_FAILED)
                 prefix = "the agent in the guest could not do its part: ";
-        else if (e->report.outcome != REPORT_OUT_OF_MEMORY)
+        else if (e->report.outcome != REPORT_OUT_OF_MEMORY && e->report.outcome != REPORT_DECLARATION_FAILED)
                 return false;
         else if (job->spec.test_name)
                 name = KT_E_TEST_PROGRAM;
+        else if (e->report.outcome == REPORT_DECLARATION_FAILED)
+                name = KT_E_INVALID_PARAMETER;
         kt_error_set(&err, -EIO, name, "%s%s", prefix, why);
         verdict_set_error(&job->verdict, &err);
         return true;

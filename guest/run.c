@@ -83,7 +83,8 @@ static void finish(struct run *r, const char *outcome, const char *error)
 static void finish_test(struct run *r, const char *outcome, const char *error)
 {
         if (r->subject.state == SUBJECT_ENDED)
-                finish(r, r->subject.outcome, NULL);
+                finish(r, r->subject.outcome,
+                       kt_error_isset(&r->subject.failure) ? kt_error_text(&r->subject.failure) : NULL);
         else
                 finish(r, outcome, error);
 }
@@ -289,6 +290,7 @@ static void run_test(struct run *r)
 
 /* --- the beginning --- */
 
+/* What was declared of the guest, apart from the scheduler. */
 static int set_up(struct run *r, struct kt_error *reterr)
 {
         int e;
@@ -300,7 +302,7 @@ static int set_up(struct run *r, struct kt_error *reterr)
 
         if (e >= 0 && r->parent)
                 e = hierarchy_make_parent(r->parent, reterr);
-        return e < 0 ? e : subject_start(&r->subject, reterr);
+        return e;
 }
 
 void run_job(struct agent *a, struct json_object *job)
@@ -318,6 +320,8 @@ void run_job(struct agent *a, struct json_object *job)
 
         subject_init(&r.subject, a, kt_json_get(spec, "sched"), r.watchdog_ms);
         if (set_up(&r, &err) < 0)
+                finish_test(&r, "declaration_failed", kt_error_text(&err));
+        else if (subject_start(&r.subject, &err) < 0)
                 finish_test(&r, "setup_failed", kt_error_text(&err));
         else
                 run_test(&r);

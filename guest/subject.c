@@ -21,6 +21,7 @@ void subject_init(struct subject *s, struct agent *a, struct json_object *spec, 
 void subject_done(struct subject *s)
 {
         json_object_put(s->spec);
+        kt_error_done(&s->failure);
         *s = (struct subject){};
 }
 
@@ -44,6 +45,16 @@ static int end(struct subject *s, const char *outcome)
 
 /* --- one that is part of the kernel --- */
 
+/* The command ran, and what came of it is the word of who declared it. */
+static int refuse_command(struct subject *s, struct kt_error *failure, struct kt_error *reterr)
+{
+        kt_error_set(reterr, -ECHILD, NULL, "%s", kt_error_text(failure));
+        kt_error_done(&s->failure);
+        s->failure = *failure;
+        *failure = (struct kt_error)KT_ERROR_INIT;
+        return end(s, "declaration_failed");
+}
+
 /* "enable" or "disable": all its commands, in their order, up to one that fails. */
 static int run_commands(struct subject *s, const char *which, struct kt_error *reterr)
 {
@@ -52,12 +63,15 @@ static int run_commands(struct subject *s, const char *which, struct kt_error *r
 
         for (size_t i = 0; i < n; i++) {
                 const char *command = json_object_get_string(json_object_array_get_idx(list, i));
-                int r = command_run(s->agent, command, COMMAND_TIMEOUT_MS, reterr);
+                _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+                int r = command_run(s->agent, command, COMMAND_TIMEOUT_MS, &err);
 
-                if (r < 0) {
-                        kt_error_prefix(reterr, "cannot %s %s", which, subject_name(s));
-                        return r;
-                }
+                if (r >= 0)
+                        continue;
+                kt_error_prefix(&err, "cannot %s %s", which, subject_name(s));
+                if (r == -EIO || r == -ETIMEDOUT)
+                        return refuse_command(s, &err, reterr);
+                return kt_error_set(reterr, r, NULL, "%s", kt_error_text(&err));
         }
         return 0;
 }

@@ -37,9 +37,11 @@ struct subject {
          * like. */
         struct scheduler sched;
         int watchdog_ms;
-        /* Of ENDED, static: "not_attached", "sched_exited", "sched_ejected"; or "done": it was told to stop,
-         * and what its process or the kernel shows is to be judged. */
+        /* Of ENDED, static: "not_attached", "sched_exited", "sched_ejected"; "declaration_failed": a command
+         * that enables or disables it failed; or "done": it was told to stop, and what its process or the
+         * kernel shows is to be judged. */
         const char *outcome;
+        struct kt_error failure; /* of "declaration_failed" */
 };
 
 /* spec is borrowed from the JOB (NULL: EEVDF). */
@@ -55,7 +57,7 @@ static inline bool subject_is_there(const struct subject *s)
 const char *subject_name(const struct subject *s);
 
 /* Start it, until it is attached. 0 (also when there is none); -ECHILD when it did not attach, which is
- * ENDED; another -errno when we could not do our part. */
+ * ENDED, or one of its commands failed; another -errno when we could not do our part. */
 int subject_start(struct subject *s, struct kt_error *reterr);
 
 /* Is it still as it should be? Quick. One that was detached is. */

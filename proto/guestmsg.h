@@ -75,9 +75,11 @@
  *     "sched_ejected"     the kernel disabled it while it should have run
  *     "exec_done"         an "exec" job's command ended
  *     "cancelled"         CANCEL arrived
+ *     "declaration_failed" what was declared of the guest cannot be had: a sysctl, the cgroups' parent, a command that
+ *                         enables or disables a scheduler; `error` says which, and why
  *     "out_of_memory"     the guest's memory ran out; `error` says who was killed, and what to do
  *     "setup_failed"      the agent could not do its part; `error` says what
- *   error      string  for "body_failed", "out_of_memory", "setup_failed"
+ *   error      string  for "body_failed", "declaration_failed", "out_of_memory", "setup_failed"
  *   sched      object  when a scheduler was asked for
  *     pid             int
  *     attached        bool

@@ -74,6 +74,16 @@ class Bodies(unittest.TestCase):
         # At once, and not when its time is over.
         self.assertLess(time.monotonic() - begin, 150)
 
+    def test_what_a_guest_cannot_have_is_named(self):
+        for name, words in (("knob", "cannot enable no_knob: 'echo 1 >/proc/sys/no_knob' exited with status 1: "),
+                            ("way_back", "cannot disable no_way_back: 'exit 3' exited with status 3"),
+                            ("sysctl", "cannot set the sysctl kernel.no_such to '1': this kernel has no such one"),
+                            ("parent", "cannot make the cgroup parent /sys/fs/cgroup/cgroup.procs/below: Not a directory")):
+            with self.subTest(name=name):
+                verdict = self.run_test(f"declares_no_{name}")
+                self.assertEqual((verdict["verdict"], verdict["error"]), ("error", "io.ktstrd.Job.TestProgram"), verdict)
+                self.assertTrue(verdict["reason"].startswith(words), verdict["reason"])
+
     def test_one_that_takes_all_memory_is_told_what_it_can_declare(self):
         verdict = self.run_test("fills")
         self.assertEqual((verdict["verdict"], verdict["error"]), ("error", "io.ktstrd.Job.TestProgram"), verdict)

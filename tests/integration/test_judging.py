@@ -230,6 +230,19 @@ class Judging(unittest.TestCase):
         verdict = self.judged(stuck, scheduler={"name": "ls", "path": "/bin/ls"}, test={"name": "t", "program": "p", "path": "/bin/cat"})
         self.assertEqual(verdict["verdict"], "fail")
 
+    def test_what_cannot_be_had_is_its_declarations_fault(self):
+        test = {"name": "t", "program": "p", "path": "/bin/cat"}
+        for outcome, of_job, of_test in (("declaration_failed", "org.varlink.service.InvalidParameter", JOB + "TestProgram"),
+                                         ("out_of_memory", JOB + "GuestDied", JOB + "TestProgram"),
+                                         ("setup_failed", JOB + "GuestDied", JOB + "GuestDied")):
+            for parameters, error in (({}, of_job), ({"test": test}, of_test)):
+                with self.subTest(outcome=outcome, error=error):
+                    verdict = self.judged(result(outcome, error="it is so", sched=dict(SOUND, state_after="enabled")),
+                                          scheduler={"name": "ls", "path": "/bin/ls"}, **parameters)
+                    self.assertEqual((verdict["verdict"], verdict["error"]), ("error", error))
+                    self.assertEqual(verdict["reason"], "it is so" if outcome != "setup_failed" else
+                                     "the agent in the guest could not do its part: it is so")
+
     def test_a_report_that_breaks_the_contract_is_an_error(self):
         for broken in ({"outcome": "odd"}, body(checks={"grace": 1}), body(messages=[{"outcome": "fail", "text": "x"}] * 257)):
             verdict = self.judged(result(of_body=broken))

@@ -108,6 +108,27 @@ KTSTR_TEST(fills, .scheduler = &fixture)
         }
 }
 
+/* What no guest can have. */
+KTSTR_SCHEDULER(no_knob, .name = "no_knob", .kernel_builtin_enable = KTSTR_LIST("echo 1 >/proc/sys/no_knob"),
+                .kernel_builtin_disable = KTSTR_LIST("true"));
+KTSTR_SCHEDULER(no_way_back, .name = "no_way_back", .kernel_builtin_enable = KTSTR_LIST("true"),
+                .kernel_builtin_disable = KTSTR_LIST("exit 3"));
+KTSTR_SCHEDULER(no_sysctl, .name = "no_sysctl", .binary = "scx_ktstr",
+                .sysctls = KTSTR_SYSCTLS({"kernel.no_such", "1"}));
+KTSTR_SCHEDULER(no_parent, .name = "no_parent", .binary = "scx_ktstr",
+                .cgroup_parent = "/cgroup.procs/below");
+
+#define DECLARES(sched)                                                                                     \
+        KTSTR_TEST(declares_##sched, .scheduler = &sched)                                                   \
+        {                                                                                                   \
+                return KTSTR_PASS;                                                                          \
+        }
+
+DECLARES(no_knob)
+DECLARES(no_way_back)
+DECLARES(no_sysctl)
+DECLARES(no_parent)
+
 /* Processes that nobody waits for, in cgroups that nobody removes, one of them out of reach of its session.
  */
 KTSTR_TEST(leaves, .scheduler = &fixture)
