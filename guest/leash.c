@@ -15,13 +15,15 @@ void leash_init(struct leash *l, pid_t pid)
 
 enum leash_step leash_decide(struct leash *l, uint64_t now_ns, uint64_t used_ns)
 {
-        const uint64_t used = used_ns - l->used_ns;
-        const bool over = now_ns - l->window_ns >= LEASH_WINDOW_NS;
+        const uint64_t used = used_ns - l->used_ns, elapsed = now_ns - l->window_ns;
+        const bool over = elapsed >= LEASH_WINDOW_NS;
+        /* The agent may not have looked for a while: while it stopped a scheduler, say. */
+        const double windows = over ? (double)elapsed / LEASH_WINDOW_NS : 1;
         enum leash_step step = LEASH_NOTHING;
 
-        if (!l->held && used > LEASH_BUDGET_NS)
+        if (!l->held && (double)used > LEASH_BUDGET_NS * windows)
                 step = LEASH_HOLD;
-        else if (l->held && over && used < LEASH_CALM_NS)
+        else if (l->held && over && (double)used < LEASH_CALM_NS * windows)
                 step = LEASH_RELEASE;
         if (step != LEASH_NOTHING)
                 l->held = step == LEASH_HOLD;

@@ -15,7 +15,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-/* So much CPU time in so much time; times in ns. */
+/* So much CPU time in so much time, or in proportion when nobody looked for longer; times in ns. */
 #define LEASH_BUDGET_NS 250000000ULL
 #define LEASH_WINDOW_NS 1000000000ULL
 /* Less than that in a whole window is calm. */

@@ -52,5 +52,17 @@ START_TEST(it_is_released_when_it_was_calm_for_a_window)
 }
 END_TEST
 
+START_TEST(when_nobody_looked_for_long_it_is_the_share_that_counts)
+{
+        struct leash l = {};
+
+        /* 2.5 % of ten seconds, and then a third of ten. */
+        ck_assert_int_eq(leash_decide(&l, 10000 * MS, 260 * MS), LEASH_NOTHING);
+        ck_assert_int_eq(leash_decide(&l, 20000 * MS, 3600 * MS), LEASH_HOLD);
+        ck_assert_int_eq(leash_decide(&l, 30000 * MS, 4000 * MS), LEASH_RELEASE);
+}
+END_TEST
+
 UNIT_MAIN("leash", one_that_sleeps_most_of_the_time_stays_free, a_burst_is_cut_off_at_the_budget,
-          the_budget_is_one_of_each_window, it_is_released_when_it_was_calm_for_a_window)
+          the_budget_is_one_of_each_window, when_nobody_looked_for_long_it_is_the_share_that_counts,
+          it_is_released_when_it_was_calm_for_a_window)
