@@ -113,6 +113,7 @@ static void refuse(struct talk *t)
 
         kt_json_add_str(o, "answer", "failed");
         kt_json_add_str(o, "error", "a test that runs on the host has no scheduler");
+        kt_json_add_str(o, "blame", "agent");
         say(t, o);
 }
 

@@ -97,9 +97,10 @@ static void answer(struct talk *t, int r, pid_t pid, const struct kt_error *err)
         struct json_object *o = json_object_new_object();
 
         kt_json_add_str(o, "answer", r < 0 ? "failed" : "ok");
-        if (r < 0)
+        if (r < 0) {
                 kt_json_add_str(o, "error", kt_error_text(err));
-        else if (pid > 0)
+                kt_json_add_str(o, "blame", r == -ECHILD ? "scheduler" : "agent");
+        } else if (pid > 0)
                 kt_json_add_int(o, "pid", pid);
         /* One that asks and does not hear has ended, or ends by its time. */
         (void)body_say(t->body, o);

@@ -30,7 +30,8 @@ struct talk_ops {
          */
         bool (*has_run_wild)(void *userdata, struct kt_error *reterr);
         /* Do it. name and argv (borrowed): of TALK_SCHED_REPLACE. *ret_pid: of the scheduler that is
-         * attached now; 0: none, or part of the kernel. May take as long as a scheduler may. */
+         * attached now; 0: none, or part of the kernel. May take as long as a scheduler may. -ECHILD: it is
+         * the scheduler's fault that it failed; another -errno: not. */
         int (*request)(void *userdata, enum talk_request what, const char *name, struct json_object *argv,
                        pid_t *ret_pid, struct kt_error *reterr);
 };

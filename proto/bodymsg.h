@@ -30,9 +30,10 @@
  *   checks       object  what the command line sets, on top of the test's: as Checks of io.ktstrd.Job
  *
  * Further lines of the agent
- *   {"stop": "cancelled" | "memory" | "time"}     end now: stop the workers, send the result
+ *   {"stop": "cancelled" | "time"}                end now: stop the workers, send the result
  *   {"sched_gone": "exited" | "ejected"}          the scheduler ended by itself: the same
- *   {"answer": "ok", "pid": int} | {"answer": "failed", "error": string}    to what was asked, in order
+ *   {"answer": "ok", "pid": int} | {"answer": "failed", "error": string, "blame": "scheduler" | "agent"}
+ *                                                 to what was asked, in order; blame: what failed is the scheduler's fault, or not
  *
  * Lines of the body
  *   {"event": "workload_started" | "workload_stopped"}     around all workers of a scenario

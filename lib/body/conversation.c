@@ -52,8 +52,6 @@ static struct json_object *next_line(struct conversation *c, bool *ret_bad)
 
 static const char *stop_reason(const char *why)
 {
-        if (strcmp(why, "memory") == 0)
-                return "memory";
         return strcmp(why, "time") == 0 ? "time" : "cancelled";
 }
 
@@ -191,8 +189,10 @@ int conversation_ask(struct conversation *c, struct json_object *question, struc
         if (!answer)
                 return kt_error_set(reterr, -ECANCELED, NULL, "it was over before the agent answered");
         if (strcmp(kt_json_str(answer, "answer"), "ok") != 0)
-                return kt_error_set(reterr, -EPROTO, NULL, "%s",
-                                    kt_json_str(answer, "error") ?: "the agent does not say why");
+                return kt_error_set(
+                        reterr,
+                        strcmp(kt_json_str(answer, "blame") ?: "", "scheduler") == 0 ? -EPROTO : -EIO, NULL,
+                        "%s", kt_json_str(answer, "error") ?: "the agent does not say why");
         if (ret)
                 *ret = TAKE_PTR(answer);
         return 0;

@@ -26,7 +26,7 @@ struct conversation {
         int fd; /* owned */
         char *buf;
         size_t len, allocated;
-        const char *stop; /* static: why the agent said stop ("cancelled", "memory", "time"); NULL: go on */
+        const char *stop; /* static: why the agent said stop ("cancelled", "time"); NULL: go on */
         bool sched_gone;  /* the scheduler ended by itself */
         struct json_object *answer; /* owned; to what was asked, until it is taken */
         struct kt_list ears;        /* struct conversation_ear; more than CONVERSATION_EARS_MAX are deaf */
@@ -52,7 +52,7 @@ static inline bool conversation_over(const struct conversation *c)
 /* Say something (taken over, also on failure; NULL is -ENOMEM). Waits until the agent has taken it. */
 int conversation_say(struct conversation *c, struct json_object *line);
 
-/* Ask, and wait for the answer: {"answer": "ok", …}. -ECANCELED when it is over before; -EPROTO and the
- * agent's words where it failed. *ret may be NULL. */
+/* Ask, and wait for the answer: {"answer": "ok", …}. -ECANCELED when it is over before; where it failed,
+ * the agent's words, and -EPROTO when it was the scheduler's fault, else -EIO. *ret may be NULL. */
 int conversation_ask(struct conversation *c, struct json_object *question, struct json_object **ret,
                      struct kt_error *reterr);

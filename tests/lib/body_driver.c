@@ -16,6 +16,7 @@
 #include "../../common/fsutil.h"
 #include "../../lib/body/body.h"
 #include "../../lib/scenario/scenarios.h"
+#include "../../proto/bodymsg.h"
 #include "body_cases.h"
 
 static const char first_line[] = "{\"format\":1,\"test\":\"driven\",\"duration_ms\":1000,\"workers\":2,"
@@ -90,12 +91,12 @@ int main(int argc, char **argv)
         pid = fork();
         if (pid == 0) {
                 close(pair[0]);
-                become(1);
+                become(KT_BODY_PRIORITY);
                 _exit(ktstr_body_main(pair[1], f, NULL));
         }
         close(pair[1]);
         note_pid(pid);
-        become(2);
+        become(KT_AGENT_PRIORITY);
         dprintf(pair[0], "%s\n", first);
         converse(pair[0]);
         waitpid(pid, &status, 0);

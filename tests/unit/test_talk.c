@@ -434,6 +434,8 @@ START_TEST(a_scheduler_that_is_gone_ends_the_test)
 }
 END_TEST
 
+static const char *failed_answer = "";
+
 static int asks(int fd)
 {
         static const char *const questions[] = {
@@ -445,7 +447,7 @@ static int asks(int fd)
                 say(fd, questions[i]);
                 const char *answer = hear(fd);
                 if (strcmp(answer, "{\"answer\":\"ok\",\"pid\":77}") != 0 &&
-                    strcmp(answer, "{\"answer\":\"failed\",\"error\":\"it does not want to\"}") != 0)
+                    strcmp(answer, failed_answer) != 0)
                         return 1;
         }
         say(fd, "{\"result\":{}}\n");
@@ -458,6 +460,11 @@ START_TEST(what_it_asks_is_done_and_answered)
         ck_assert_str_eq(f.requests, "0 - -;1 - -;2 - -;3 other [\"/bin/x\",\"-y\"];");
         clean();
         f.request_result = -EIO;
+        failed_answer = "{\"answer\":\"failed\",\"error\":\"it does not want to\",\"blame\":\"agent\"}";
+        ck_assert_int_eq(run_func(asks), TALK_DONE);
+        clean();
+        f.request_result = -ECHILD;
+        failed_answer = "{\"answer\":\"failed\",\"error\":\"it does not want to\",\"blame\":\"scheduler\"}";
         ck_assert_int_eq(run_func(asks), TALK_DONE);
         clean();
 }
