@@ -176,7 +176,7 @@ void expect_judge(const struct expect *e, const struct expect_search *s, struct 
 
         if (!e->error)
                 return;
-        if (v->kind == VERDICT_PASS || v->kind == VERDICT_SKIP)
+        if (v->kind == VERDICT_PASS)
                 verdict_set(v, VERDICT_FAIL, "expected error but test passed");
         else if (v->kind != VERDICT_FAIL)
                 return;

@@ -45,6 +45,7 @@ void expect_search(struct expect_search *s);
 bool expect_wants_search(const struct expect *e, const struct verdict *v);
 
 /* Turn a verdict that has been judged without any expectation into one with it. s: its search, where it
- * wants one. Cancelled, error and inconclusive stay what they are. */
+ * wants one. Cancelled, error, inconclusive and skip stay what they are: where nothing was tried no error
+ * can have come. */
 void expect_judge(const struct expect *e, const struct expect_search *s, struct verdict *v,
                   const char *sched_name);

@@ -131,9 +131,6 @@ START_TEST(no_error_is_a_fail)
         /* It says the words, and went on. */
         healthy();
         judged(CRASH, VERDICT_FAIL, "expected error but test passed");
-        verdict_done(&v);
-        verdict_set(&v, VERDICT_SKIP, "no second node");
-        judged(NULL, VERDICT_FAIL, "expected error but test passed");
 }
 END_TEST
 
@@ -189,7 +186,8 @@ END_TEST
 
 START_TEST(what_says_nothing_of_the_scheduler_stays)
 {
-        static const enum verdict_kind kinds[] = {VERDICT_INCONCLUSIVE, VERDICT_CANCELLED, VERDICT_ERROR};
+        static const enum verdict_kind kinds[] = {VERDICT_INCONCLUSIVE, VERDICT_CANCELLED, VERDICT_ERROR,
+                                                  VERDICT_SKIP};
 
         expect = (struct expect){.error = true};
         for (size_t i = 0; i < KT_ARRAY_SIZE(kinds); i++) {
