@@ -145,10 +145,19 @@ static void judge_words(const struct expect *e, const struct expect_search *s, s
                         const char *sched_name)
 {
         _cleanup_free_ char *how = v->reason ? strdup(v->reason) : NULL;
+        const char *own = verdict_own_failure(v);
         char excerpt[EXCERPT_MAX + 1];
 
         if (kt_error_isset(&s->error)) {
                 verdict_set_error(v, &s->error);
+                return;
+        }
+        if (s->contains && s->matches && own) {
+                verdict_set(v, VERDICT_FAIL,
+                            "%.*s (%s ended in the expected error, and the test failed besides)",
+                            (int)strcspn(own, "\n"), own, sched_name);
+                if (how)
+                        verdict_add_detail(v, "%s", how);
                 return;
         }
         if (s->contains && s->matches) {

@@ -213,6 +213,27 @@ static struct worst find_worst(const struct verdict *v)
         return said;
 }
 
+static bool workload_had_ended(const struct verdict *v)
+{
+        const uint64_t stopped = v->body.workload.stopped_ns;
+
+        return stopped > 0 && v->sched.gone_ns > 0 && stopped <= v->sched.gone_ns;
+}
+
+const char *verdict_own_failure(const struct verdict *v)
+{
+        struct worst found = {KTSTR_PASS, NULL};
+
+        if (!v->has_body)
+                return NULL;
+        for (size_t i = 0; i < v->body.n_messages; i++)
+                if (v->body.messages[i].outcome == KTSTR_FAIL)
+                        return v->body.messages[i].text;
+        if (workload_had_ended(v))
+                found = worst_found(v);
+        return found.outcome == KTSTR_FAIL ? found.text : NULL;
+}
+
 static void judge_pass(struct verdict *v, const char *sched_name)
 {
         const char *under = sched_name ? "" : " under EEVDF";

@@ -41,6 +41,7 @@ struct sched_result {
         int64_t attach_ms;   /* -1: never */
         int64_t exit_code;   /* -1: none */
         int64_t exit_signal; /* -1: none */
+        uint64_t gone_ns; /* in the guest's time, when it was seen to have ended by itself; 0: not known */
         char *exit_kind, *exit_reason, *exit_message;
         char *error_text, *verifier_log, *dump;
 };
@@ -89,6 +90,11 @@ void verdict_add_detail(struct verdict *v, const char *fmt, ...) __attribute__((
  * workload.
  */
 void verdict_judge(struct verdict *v, const char *sched_name, bool is_test);
+
+/* What the test itself failed for though its scheduler ended in an error: what it said, or a check that was
+ * missed when all of the workload had ended before the scheduler did. Workers that ran while it died may
+ * have been starved by that, and their misses say nothing. NULL: nothing; borrowed. */
+const char *verdict_own_failure(const struct verdict *v);
 
 /* How the scheduler's life ended, when it did not end as it should: kind and reason are set, true. */
 bool verdict_judge_scheduler(struct verdict *v, const char *sched_name);

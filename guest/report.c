@@ -32,6 +32,8 @@ static struct json_object *sched_json(const struct scheduler *s)
                 kt_json_add_int(o, "stop_signal", s->stop_signal);
         if (s->stop_ms >= 0)
                 kt_json_add_int(o, "stop_ms", s->stop_ms);
+        if (s->gone_ns)
+                kt_json_add_int(o, "gone_ns", (int64_t)s->gone_ns);
         kt_json_add_str(o, "state_after", s->state_after);
         if (s->reason[0] && s->ejected)
                 kt_json_add_str(o, "disabled_reason", s->reason);

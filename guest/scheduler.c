@@ -125,11 +125,20 @@ bool scheduler_wait_attached(struct scheduler *s, struct agent *a)
         return false;
 }
 
+void scheduler_note_gone(struct scheduler *s)
+{
+        if (s->gone_ns == 0)
+                s->gone_ns = agent_now_ns();
+}
+
 bool scheduler_look(struct scheduler *s, struct agent *a)
 {
         char ops[SCX_NAME_MAX];
 
-        return !has_exited(s) && scx_attached(ops);
+        if (!has_exited(s) && scx_attached(ops))
+                return true;
+        scheduler_note_gone(s);
+        return false;
 }
 
 static bool is_disabled(void)
@@ -153,6 +162,7 @@ void scheduler_settle(struct scheduler *s, struct agent *a)
 {
         uint64_t start = agent_now_ns();
 
+        scheduler_note_gone(s);
         while (ms_since(start) < LAST_WORDS_MS &&
                !(has_exited(s) && is_disabled() && (a->kmsg.sched.disabled || !s->attached)))
                 agent_poll(a, POLL_MS);

@@ -27,7 +27,7 @@ struct scheduler {
         char reason[128], message[512]; /* the kernel's words when it was disabled */
         int64_t attach_ms, stop_ms;
         int stop_signal;
-        uint64_t started_ns;
+        uint64_t started_ns, gone_ns; /* gone by itself, as far as we saw; 0: not */
         int attach_timeout_ms, stop_timeout_ms, watchdog_ms;
 };
 
@@ -41,6 +41,9 @@ bool scheduler_wait_attached(struct scheduler *s, struct agent *a);
 
 /* Is it still running and attached? Quick; notes it when not. */
 bool scheduler_look(struct scheduler *s, struct agent *a);
+
+/* It has ended by itself: note when, the first time. */
+void scheduler_note_gone(struct scheduler *s);
 
 /* It ended by itself: give the kernel and the process time to say their last words, then see that it is
  * gone. */

@@ -183,7 +183,12 @@ bool subject_is_well(struct subject *s)
 
         if (s->state != SUBJECT_RUNNING)
                 return s->state != SUBJECT_ENDED;
-        return is_program(s) ? scheduler_look(&s->sched, s->agent) : !s->sched.attached || scx_attached(ops);
+        if (is_program(s))
+                return scheduler_look(&s->sched, s->agent);
+        if (!s->sched.attached || scx_attached(ops))
+                return true;
+        scheduler_note_gone(&s->sched);
+        return false;
 }
 
 bool subject_was_ejected(const struct subject *s)

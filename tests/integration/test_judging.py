@@ -286,6 +286,16 @@ class Judging(unittest.TestCase):
         self.assertEqual(verdict["verdict"], "fail")
         self.assertEqual(verdict["reason"], f"expected error with 'something else', which is nowhere in what ls printed; it says: {CRASH}")
 
+    def test_the_tests_own_failure_counts_beside_it(self):
+        """But not what the crash explains: the workload ended at 2 s of the guest's time."""
+        for gone_ns, expected in ((2 * 10**9 - 1, "pass"), (2 * 10**9, "fail")):
+            verdict = self.expecting(result("sched_ejected", of_body=body(work_units=0), sched={**EJECTED, "gone_ns": gone_ns}), contains=CRASH)
+            self.assertEqual(verdict["verdict"], expected, verdict)
+        self.assertIn("tid 101 starved (0 work units) (ls ended in the expected error", verdict["reason"])
+        verdict = self.expecting(result("sched_ejected", of_body=body("fail", [{"outcome": "fail", "text": "counted 3"}]), sched=EJECTED))
+        self.assertEqual((verdict["verdict"], verdict["reason"]),
+                         ("fail", "counted 3 (ls ended in the expected error, and the test failed besides)"))
+
     def test_no_error_is_a_fail(self):
         verdict = self.expecting(result(of_body=body(), sched=SOUND), log=CRASH, contains=CRASH)
         self.assertEqual((verdict["verdict"], verdict["reason"]), ("fail", "expected error but test passed"))

@@ -134,6 +134,50 @@ START_TEST(no_error_is_a_fail)
 }
 END_TEST
 
+/* What the crash explains does not count; what was there before it does. */
+START_TEST(the_tests_own_failure_counts_beside_the_expected_error)
+{
+        static const struct {
+                enum ktstr_outcome said;
+                enum kt_outcome found;
+                uint64_t stopped_ns, gone_ns;
+                const char *reason; /* NULL: it passes */
+        } cases[] = {
+                {KTSTR_FAIL, KT_PASS, 0, 0,
+                 "counted 3 (scx_x ended in the expected error, and the test failed besides)"},
+                {KTSTR_INCONCLUSIVE, KT_PASS, 0, 0, NULL},
+                {KTSTR_PASS, KT_FAIL, 100, 100,
+                 "tid 7 stuck (scx_x ended in the expected error, and the test failed besides)"},
+                {KTSTR_PASS, KT_FAIL, 101, 100, NULL},
+                {KTSTR_PASS, KT_FAIL, 100, 0, NULL},
+                {KTSTR_PASS, KT_FAIL, 0, 100, NULL},
+                {KTSTR_PASS, KT_INCONCLUSIVE, 100, 101, NULL},
+        };
+
+        expect = (struct expect){.error = true};
+        for (size_t i = 0; i < KT_ARRAY_SIZE(cases); i++) {
+                crashed();
+                v.has_body = true;
+                v.body.messages = calloc(1, sizeof(*v.body.messages));
+                v.body.n_messages = 1;
+                v.body.messages[0] = (struct body_message){cases[i].said, strdup("counted 3\nof 4")};
+                v.body.workload.stopped_ns = cases[i].stopped_ns;
+                v.sched.gone_ns = cases[i].gone_ns;
+                v.checks = calloc(1, sizeof(*v.checks));
+                v.n_checks = 1;
+                v.checks[0] = (struct kt_check_result){.outcome = cases[i].found, .text = "tid 7 stuck"};
+                judged(NULL, cases[i].reason ? VERDICT_FAIL : VERDICT_PASS, cases[i].reason);
+        }
+        /* Another error stays what is told. */
+        v.body.messages[0].outcome = KTSTR_FAIL;
+        verdict_judge(&v, "scx_x", true);
+        expect.contains = (char *)"something else";
+        judged(NULL, VERDICT_FAIL,
+               "expected error with 'something else', which is nowhere in what scx_x printed; it "
+               "says: " CRASH);
+}
+END_TEST
+
 START_TEST(what_never_attached_has_not_failed_as_expected)
 {
         expect = (struct expect){.error = true};
@@ -248,7 +292,7 @@ END_TEST
 
 UNIT_MAIN("expect", the_expected_error_is_a_pass, the_whole_log_is_looked_into,
           another_error_is_a_fail_that_says_what_there_was, an_excerpt_is_short_and_one_line,
-          no_error_is_a_fail, what_never_attached_has_not_failed_as_expected,
-          a_miss_of_the_tests_is_not_the_schedulers_error, each_end_by_itself_but_a_clean_one_is_an_error,
-          what_says_nothing_of_the_scheduler_stays, an_expression_that_cannot_be_decided_is_the_tests_error,
-          what_cannot_decide_anything_is_refused)
+          no_error_is_a_fail, the_tests_own_failure_counts_beside_the_expected_error,
+          what_never_attached_has_not_failed_as_expected, a_miss_of_the_tests_is_not_the_schedulers_error,
+          each_end_by_itself_but_a_clean_one_is_an_error, what_says_nothing_of_the_scheduler_stays,
+          an_expression_that_cannot_be_decided_is_the_tests_error, what_cannot_decide_anything_is_refused)
