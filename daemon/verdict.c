@@ -105,6 +105,25 @@ void verdict_add_detail(struct verdict *v, const char *fmt, ...)
         v->details[v->n_details++] = text;
 }
 
+/* Without a message of the kernel, what the scheduler printed of its end is the next best: it has the
+ * kernel's words in parentheses, "EXIT: unregistered from main kernel (cpu 1 going offline, …)". */
+static void judge_ejected(struct verdict *v, const char *name)
+{
+        const struct sched_result *s = &v->sched;
+        const char *reason = s->exit_reason ? s->exit_reason : "no reason was given";
+        const char *said = s->error_text ? strchr(s->error_text, '(') : NULL;
+        const char *close = said ? strpbrk(said, ")\n") : NULL;
+
+        if (s->exit_message)
+                verdict_set(v, VERDICT_FAIL, "the kernel threw %s out: %s: %s", name, reason,
+                            s->exit_message);
+        else if (close && *close == ')')
+                verdict_set(v, VERDICT_FAIL, "the kernel threw %s out: %s %.*s", name, reason,
+                            (int)(close + 1 - said), said);
+        else
+                verdict_set(v, VERDICT_FAIL, "the kernel threw %s out: %s", name, reason);
+}
+
 bool verdict_judge_scheduler(struct verdict *v, const char *name)
 {
         const struct sched_result *s = &v->sched;
@@ -120,9 +139,7 @@ bool verdict_judge_scheduler(struct verdict *v, const char *name)
                         verdict_add_detail(v, "%s did not leave on SIGINT and was killed", name);
                 return false;
         case SCHED_EJECTED:
-                verdict_set(v, VERDICT_FAIL, "the kernel threw %s out: %s%s%s", name,
-                            s->exit_reason ? s->exit_reason : "no reason was given",
-                            s->exit_message ? ": " : "", s->exit_message ? s->exit_message : "");
+                judge_ejected(v, name);
                 return true;
         case SCHED_NOT_ATTACHED:
                 if (s->exit_signal >= 0)

@@ -75,6 +75,16 @@ START_TEST(each_end_of_a_scheduler_has_its_words)
         v.sched.exit_reason = strdup("runnable task stall");
         v.sched.exit_message = strdup("x[1] failed to run for 5.0s");
         judged(VERDICT_FAIL, "the kernel threw scx_x out: runnable task stall: x[1] failed to run for 5.0s");
+        free(v.sched.exit_message);
+        v.sched.exit_message = NULL;
+        judged(VERDICT_FAIL, "the kernel threw scx_x out: runnable task stall");
+        free(v.sched.error_text);
+        v.sched.error_text = strdup(
+                "EXIT: unregistered from main kernel (cpu 1 going offline, exiting scheduler)\nmore)");
+        judged(VERDICT_FAIL, "the kernel threw scx_x out: runnable task stall (cpu 1 going offline, exiting "
+                             "scheduler)");
+        free(v.sched.error_text);
+        v.sched.error_text = strdup("no luck");
         v.sched.outcome = SCHED_RELEASED;
         judged(VERDICT_FAIL,
                "scx_x let go of sched_ext by itself before the workload ended, and did not exit: no luck");
