@@ -12,6 +12,13 @@ static void begin(struct test_report *r)
         fflush(r->out);
 }
 
+/* What was not run for another's failure has that to speak for it; where the run was cut off nothing has. */
+static bool is_skipped(const struct test_session *s, const struct cell_result *x)
+{
+        return x->outcome == TEST_SKIP || x->outcome == TEST_IGNORED ||
+               (x->outcome == TEST_NOT_RUN && s->failed_fast);
+}
+
 /* In a line: '#' begins a directive there, and '\' escapes. */
 static void put_text(struct test_report *r, const char *text)
 {
@@ -57,11 +64,11 @@ static void put_diagnostics(struct test_report *r, const struct cell_result *x)
 static void result(struct test_report *r, const struct cell_result *x)
 {
         _cleanup_free_ char *name = test_session_display(r->session, x->cell);
-        const bool ok = x->outcome == TEST_PASS || x->outcome == TEST_SKIP || x->outcome == TEST_IGNORED;
+        const bool ok = x->outcome == TEST_PASS || is_skipped(r->session, x);
 
         fprintf(r->out, "%s %zu - ", ok ? "ok" : "not ok", ++r->told);
         put_text(r, name);
-        if (ok && x->outcome != TEST_PASS) {
+        if (is_skipped(r->session, x)) {
                 fputs(" # SKIP ", r->out);
                 put_text(r, x->reason);
         }

@@ -3,10 +3,24 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "connect.h"
 #include "exit_status.h"
 #include "test_find.h"
+
+/* The same file as one before, by whatever way it is named. */
+static bool is_loaded(char *const *paths, size_t i)
+{
+        struct stat a, b;
+
+        if (stat(paths[i], &a) < 0)
+                return false;
+        for (size_t k = 0; k < i; k++)
+                if (stat(paths[k], &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+                        return true;
+        return false;
+}
 
 static int load(const struct verb *v, char *const *paths, size_t n, struct test_programs *ret)
 {
@@ -21,6 +35,8 @@ static int load(const struct verb *v, char *const *paths, size_t n, struct test_
                 _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
                 struct test_program *p = &ret->all[ret->n];
 
+                if (is_loaded(paths, i))
+                        continue;
                 if (test_program_load(paths[i], p, &err) < 0) {
                         status = exit_status_worse(status, client_tell(v, &err));
                         continue;

@@ -127,11 +127,14 @@ static void on_end(void *userdata, size_t i, const struct flight_end *end)
                 reason = s->stopped;
         } else if (!end->verdict && !end->error && (!r->sent[i] || r->daemon_gone)) {
                 outcome = TEST_NOT_RUN;
-                reason = s->stopped ? s->stopped : "interrupted";
+                reason = s->failed_fast ? "not run after a failure"
+                         : s->stopped   ? s->stopped
+                                        : "interrupted";
         }
         x = test_session_end_cell(s, r->cells[i], outcome, reason, end->verdict, end->status);
         if (test_outcome_is_bad(outcome) && r->o->fail_fast && !s->stopped) {
                 s->stopped = "stopped at the first failure (--fail-fast)";
+                s->failed_fast = true;
                 r->flight.stop = true;
         }
         tell(r, x);

@@ -46,6 +46,7 @@ struct test_session {
         int64_t elapsed_ms;
         int status;          /* what all comes to, set at the end */
         const char *stopped; /* why cells were not run; static; NULL: nothing stopped it */
+        bool failed_fast;    /* it was for a failure that they are not run */
         const char
                 *again; /* options of the command line that a repetition needs: " --accel tcg"; borrowed */
         bool force;     /* presets that are too large */
