@@ -83,6 +83,7 @@ static unsigned count(uint64_t bits)
 
 /* --- time --- */
 
+/* The scale is what boots took on two cores, without a template; see budget.h. */
 uint64_t budget_guest_ms(unsigned cpus, bool emulated)
 {
         return emulated ? 2500 + 300 * (uint64_t)cpus : 1000 + 25 * (uint64_t)cpus;
@@ -145,6 +146,7 @@ bool budget_choose(struct budget_cell *cells, size_t n, uint64_t budget_ms, bool
         while ((c = best(cells, n, covered, budget_ms - ret->used_ms)))
                 choose(c, ret, &covered);
         qsort(sorted, n, sizeof(*sorted), by_estimate);
+        ret->shortest = n > 0 ? (size_t)(sorted[0] - cells) : 0;
         for (size_t i = 0; i < n; i++)
                 if (!sorted[i]->chosen && sorted[i]->estimate_ms <= budget_ms - ret->used_ms)
                         choose(sorted[i], ret, &covered);

@@ -49,6 +49,7 @@ struct budget {
         uint64_t budget_ms, used_ms;
         size_t n, n_chosen;
         unsigned n_features, n_covered; /* of all cells, and of those that were chosen */
+        size_t shortest;                /* the first of the cells with the least estimate; n > 0 */
 };
 
 /*

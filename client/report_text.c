@@ -111,7 +111,7 @@ static void put_nothing_tested(struct test_report *r)
 
         if (test_session_ran(s) > 0 || s->counts[TEST_NOT_RUN] > 0)
                 return;
-        if (s->counts[TEST_IGNORED] == s->plan.n)
+        if (s->plan.n > 0 && s->counts[TEST_IGNORED] == s->plan.n)
                 fputs("nothing was tested: all are ignored\n", r->out);
         else
                 fprintf(r->out, "nothing was tested: all that was to be run was skipped\n");

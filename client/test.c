@@ -30,13 +30,24 @@ static bool wants_guests(const struct test_command *c)
         return false;
 }
 
+/* One that was named is asked for before anything runs, and keeps its name. */
+static int check_one_kernel(const struct test_command *c)
+{
+        _cleanup_json_ struct json_object *resolved = NULL;
+        int status = 0;
+
+        if (c->kernels.specs)
+                (void)kernel_choice_resolve(&c->kernels, &verb_test, c->g, &resolved, &status);
+        return status;
+}
+
 /* Where several may be meant they are found first: they are part of the names. */
 static int resolve_kernels(struct test_command *c)
 {
         int status = 0;
 
         if (!kernel_choice_is_several(&c->kernels))
-                return 0;
+                return check_one_kernel(c);
         c->one_kernel = NULL;
         if (!kernel_choice_resolve(&c->kernels, &verb_test, c->g, &c->resolved, &status))
                 return status;
@@ -80,6 +91,29 @@ static int ask_for_room(struct test_command *c)
         return 0;
 }
 
+/* An accelerator that cannot be had is told once. */
+static int check_accel(const struct test_command *c, const struct test_plan *plan)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        _cleanup_json_ struct json_object *reply = NULL, *params = NULL;
+        _cleanup_(rpc_done) struct rpc rpc = {.fd = -1};
+        const char *accel = kt_json_str(c->request, "accel");
+        bool guests = false;
+        int status;
+
+        for (size_t i = 0; i < plan->n; i++)
+                guests = guests || (test_cell_runs(&plan->cells[i]) && !test_cell_on_host(&plan->cells[i]));
+        if (!accel || !guests)
+                return 0;
+        if (!client_connect_or_tell(&verb_test, c->g, &rpc, &status))
+                return status;
+        params = json_object_new_object();
+        kt_json_add_str(params, "accel", accel);
+        if (rpc_call(&rpc, "io.ktstrd.Job.Room", TAKE_PTR(params), &reply, &err) < 0)
+                return client_tell(&verb_test, &err);
+        return 0;
+}
+
 static int choose_by_budget(struct test_command *c, struct test_plan *plan)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
@@ -97,13 +131,39 @@ static int choose_by_budget(struct test_command *c, struct test_plan *plan)
                 accel = kt_json_str(reply, "accelerator");
         }
         if (test_plan_choose(plan, (unsigned)c->budget_s, strcmp(accel, "kvm") != 0,
-                             c->run.overrides.duration_ms, &line) < 0)
-                return oom();
+                             c->run.overrides.duration_ms, &line, &err) < 0)
+                return client_tell(&verb_test, &err);
         fprintf(stderr, "%s\n", line);
         return 0;
 }
 
 /* --- running --- */
+
+/* A scheduler that a test may put in its own one's place is left out; a note says so, each once. */
+static void note_missing_replacements(const struct test_plan *plan)
+{
+        _cleanup_json_ struct json_object *seen = json_object_new_object();
+
+        for (size_t i = 0; seen && i < plan->n; i++) {
+                const struct test_cell *c = &plan->cells[i];
+                struct json_object *idents = test_cell_runs(c) ? kt_json_get(c->test, "replaces") : NULL;
+
+                for (size_t k = 0; idents && k < json_object_array_length(idents); k++) {
+                        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+                        const char *ident = json_object_get_string(json_object_array_get_idx(idents, k));
+                        struct json_object *s = test_program_scheduler(c->program, ident);
+                        _cleanup_free_ char *key = kt_format("%s:%s", c->program->path, ident), *path = NULL;
+
+                        if (!s || !key || kt_json_get(seen, key))
+                                continue;
+                        kt_json_add_bool(seen, key, true);
+                        if (test_params_scheduler(c->program, s, &path, &err) == -ENOENT)
+                                fprintf(stderr,
+                                        "note: %s is left out, no test can take it for another: %s\n",
+                                        kt_json_str(s, "name"), kt_error_text(&err));
+                }
+        }
+}
 
 /* What cannot be found is told before anything runs, each once. */
 static int look_for_schedulers(const struct test_plan *plan)
@@ -118,8 +178,10 @@ static int look_for_schedulers(const struct test_plan *plan)
 
                 for (size_t k = 0; k < i && !seen; k++)
                         seen = test_cell_runs(&plan->cells[k]) && plan->cells[k].scheduler == c->scheduler;
-                if (!seen && test_params_scheduler(c->program, c->scheduler, &path, &err) < 0)
-                        status = exit_status_worse(status, client_tell(&verb_test, &err));
+                if (seen || test_params_scheduler(c->program, c->scheduler, &path, &err) >= 0)
+                        continue;
+                kt_error_prefix(&err, "%s", c->base);
+                status = exit_status_worse(status, client_tell(&verb_test, &err));
         }
         return status;
 }
@@ -176,6 +238,10 @@ static int plan_and_run(struct test_command *c)
         if (status || c->list)
                 return status;
         status = look_for_schedulers(&plan);
+        if (!status)
+                note_missing_replacements(&plan);
+        if (!status)
+                status = check_accel(c, &plan);
         if (!status)
                 status = choose_one_kernel(c, &plan);
         return status ? status : run_plan(c, &plan);

@@ -3,7 +3,9 @@
 
 #include <getopt.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "../proto/codec.h"
 #include "exit_status.h"
 #include "request.h"
 #include "units.h"
@@ -161,9 +163,20 @@ static int take_option(struct test_command *c, int opt, const char *value)
                 fprintf(c->again, " --accel %s", value);
         else if (r == 1 && opt == OPT_REQUEST_TIMEOUT)
                 fprintf(c->again, " --timeout %s", value);
+        else if (r == 1 && opt == OPT_REQUEST_PRIORITY)
+                fprintf(c->again, " --priority %s", value);
         else if (r == 1 && opt == OPT_REQUEST_KERNEL)
                 c->one_kernel = value;
         return r == 0 ? take_own_option(c, opt, value) : r;
+}
+
+static int check_priority(const struct test_command *c)
+{
+        const char *name = kt_json_str(c->request, "priority");
+
+        if (!name || strcmp(name, "low") == 0 || strcmp(name, "normal") == 0 || strcmp(name, "high") == 0)
+                return 0;
+        return verb_usage_error(&verb_test, "--priority: '%s' is none of low, normal and high", name);
 }
 
 static int check_options(const struct test_command *c)
@@ -178,7 +191,7 @@ static int check_options(const struct test_command *c)
                                         "-C looks for programs, and some are named; leave out one of them");
         if (c->plan.force && !c->plan.gauntlet)
                 return verb_usage_error(&verb_test, "--force is for presets; add --gauntlet");
-        return 0;
+        return check_priority(c);
 }
 
 static int take_options(struct test_command *c, int argc, char **argv, int *ret_opt)

@@ -269,13 +269,23 @@ static int add_replacements(const struct test_cell *c, struct bundle *b, struct 
         for (size_t i = 0; r >= 0 && idents && i < json_object_array_length(idents); i++) {
                 const char *ident = json_object_get_string(json_object_array_get_idx(idents, i));
                 struct json_object *s = test_program_scheduler(c->program, ident);
+                _cleanup_(kt_error_done) struct kt_error missing = KT_ERROR_INIT;
                 _cleanup_free_ char *path = NULL;
 
                 if (!s)
                         return kt_error_set(reterr, -ENOENT, KT_E_BAD_FILE, "%s: there is no scheduler %s",
                                             test_cell_test(c), ident);
-                r = test_params_scheduler(c->program, s, &path, reterr);
-                if (r >= 0 && path)
+                r = test_params_scheduler(c->program, s, &path, &missing);
+                /* Whether the test takes it at all only its function knows, and its operation tells then. */
+                if (r == -ENOENT) {
+                        r = 0;
+                        continue;
+                }
+                if (r < 0) {
+                        kt_error_move(reterr, &missing);
+                        return r;
+                }
+                if (path)
                         r = add_other_program(path, kt_json_str(s, "name"), KT_E_BAD_SCHEDULER, b, reterr);
         }
         return r;

@@ -379,28 +379,56 @@ static struct budget_cell budget_cell_of(const struct test_cell *c, int64_t dura
                 .gauntlet = p != NULL};
 }
 
+static const struct test_cell *nth_that_runs(const struct test_plan *plan, size_t n)
+{
+        const struct test_cell *c = plan->cells;
+
+        while (!test_cell_runs(c) || n-- > 0)
+                c++;
+        return c;
+}
+
+/* A run of nothing would pass. */
+static int check_budget(const struct test_plan *plan, const struct budget_cell *cells,
+                        const struct budget *b, struct kt_error *reterr)
+{
+        const unsigned long long budget_s = b->budget_ms / 1000;
+
+        if (b->n == 0 || b->n_chosen > 0)
+                return 0;
+        return kt_error_set(reterr, -ERANGE, KT_E_INVALID_PARAMETER,
+                            "--budget: no test fits in %llu s; the shortest (%s) needs about %llu s",
+                            budget_s, nth_that_runs(plan, b->shortest)->name,
+                            (unsigned long long)(cells[b->shortest].estimate_ms + 999) / 1000);
+}
+
 int test_plan_choose(struct test_plan *plan, unsigned budget_s, bool emulated, int64_t duration_ms,
-                     char **ret_line)
+                     char **ret_line, struct kt_error *reterr)
 {
         struct budget_cell *cells = calloc(plan->n + 1, sizeof(*cells));
         struct budget budget;
         size_t n = 0, kept = 0, at = 0;
         bool chosen;
+        int r;
 
+        *ret_line = NULL;
         for (size_t i = 0; cells && i < plan->n; i++)
                 if (test_cell_runs(&plan->cells[i]))
                         cells[n++] = budget_cell_of(&plan->cells[i], duration_ms);
         chosen = cells && budget_choose(cells, n, (uint64_t)budget_s * 1000, emulated, &budget);
-        for (size_t i = 0; chosen && i < plan->n; i++) {
+        r = chosen ? check_budget(plan, cells, &budget, reterr) : oom(reterr);
+        if (r < 0) {
+                free(cells);
+                return r;
+        }
+        for (size_t i = 0; i < plan->n; i++) {
                 if (!test_cell_runs(&plan->cells[i]) || cells[at++].chosen)
                         plan->cells[kept++] = plan->cells[i];
                 else
                         test_cell_done(&plan->cells[i]);
         }
         free(cells);
-        if (!chosen)
-                return -ENOMEM;
         plan->n = kept;
         *ret_line = budget_line(&budget);
-        return *ret_line ? 0 : -ENOMEM;
+        return *ret_line ? 0 : oom(reterr);
 }

@@ -80,6 +80,6 @@ unsigned test_cell_dimension(const struct test_cell *c, const char *name);
 const char *test_cell_kernel(const struct test_cell *c);
 
 /* Leave only those that a budget is enough for (budget.h), in seconds. Of what is not run nothing is left
- * out. *ret_line: what came of it, for a person; malloced. -ENOMEM. */
+ * out. *ret_line: what came of it, for a person; malloced. -ERANGE where it is enough for none, -ENOMEM. */
 int test_plan_choose(struct test_plan *plan, unsigned budget_s, bool emulated, int64_t duration_ms,
-                     char **ret_line);
+                     char **ret_line, struct kt_error *reterr);

@@ -2,6 +2,7 @@
 /* The scheduler under test is the agent's: it is asked. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../../common/fsutil.h"
 #include "../../proto/codec.h"
@@ -78,9 +79,23 @@ static struct json_object *argv_of(const struct run *r, const struct ktstr_sched
         return argv;
 }
 
+/* The client leaves out what it does not find: a test that never asks for it need not care. */
+static int check_is_there(struct json_object *argv, const struct ktstr_scheduler *s, struct kt_error *reterr)
+{
+        const char *path = json_object_get_string(json_object_array_get_idx(argv, 0));
+
+        if (access(path, X_OK) == 0)
+                return 0;
+        return kt_error_set(
+                reterr, -ENOENT, NULL,
+                "replace_scheduler: '%s' is not in the guest: scheduler binary '%s' was not found "
+                "when the test was submitted",
+                s->name, program_of(s) ?: "");
+}
+
 int op_replace_scheduler(struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
 {
-        struct json_object *question;
+        struct json_object *question, *argv;
         int e;
 
         if (!op->scheduler || !op->scheduler->name)
@@ -89,9 +104,15 @@ int op_replace_scheduler(struct run *r, const struct ktstr_op *op, struct kt_err
                 return kt_error_set(reterr, -EINVAL, NULL,
                                     "'%s' is part of the kernel, and no program to start",
                                     op->scheduler->name);
+        argv = argv_of(r, op->scheduler);
+        e = check_is_there(argv, op->scheduler, reterr);
+        if (e < 0) {
+                json_object_put(argv);
+                return e;
+        }
         question = json_object_new_object();
         kt_json_add_str(question, "name", op->scheduler->name);
-        kt_json_add(question, "argv", argv_of(r, op->scheduler));
+        kt_json_add(question, "argv", argv);
         e = ask(r, question, "sched_replace", reterr);
         if (e >= 0)
                 r->b->ctx.scheduler = op->scheduler->name;

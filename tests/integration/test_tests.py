@@ -285,6 +285,10 @@ class Plan(Tests):
             with self.subTest(options=options):
                 self.refused(program, *options, words=words)
 
+    def test_a_budget_that_is_enough_for_nothing_is_told(self):
+        program = self.program({"name": "long", "duration_s": 60}, {"name": "short", "duration_s": 1}, {"name": "never", "ignore": True})
+        self.refused(program, "--budget", "2", words=["no test fits in 2 s; the shortest (ktstr/short) needs about 5 s"])
+
     def test_the_budget_chooses_and_says_so(self):
         program = self.program("a", {"name": "b", "duration_s": 500}, {"name": "c", "ignore": True})
         result = self.ctl(program, "--budget", "30")
@@ -381,6 +385,17 @@ class Parameters(Tests):
         (parameters, files), = self.daemon.asked("Submit")
         self.assertEqual([(a["guest_path"], files[a["file_fd"]][0]) for a in parameters["files"] if "/bin/" in a["guest_path"]],
                          [("/ktstr/bin/oth", "scx_other")])
+
+    def test_one_that_is_not_found_matters_only_to_who_takes_it(self):
+        t = {"name": "t", "scheduler": "my", "replaces": ["other"]}
+        missing = {"ident": "other", "name": "oth", "binary": "scx_nowhere"}
+        program = self.program(t, {"name": "u", "scheduler": "my", "replaces": ["other"]}, schedulers=[self.SCHEDULER, missing])
+        result = self.ctl(program)
+        self.assertEqual(result.status, 0, result)
+        self.assertEqual([line[:len("note: oth is left out")] for line in result.err.splitlines()], ["note: oth is left out"])
+        self.assertIn("scx_nowhere", result.err)
+        self.daemon.calls.clear()
+        self.refused(self.program({"name": "t", "scheduler": "other"}, schedulers=[missing]), words=["ktstr/t: scheduler 'scx_nowhere' not found"])
 
     def test_where_a_scheduler_is_looked_for(self):
         (self.dir / "scx_my").unlink()
@@ -563,6 +578,16 @@ class Runs(Tests):
         self.assertEqual(sorted(self.daemon.submitted()), ["ktstr/a", "ktstr/b"])
         self.assertRegex(result.out, r"0 passed, 1 failed, 1 cancelled, 2 not run of 4 in .*; stopped at the first failure \(--fail-fast\)")
 
+    def test_what_is_not_run_after_a_failure_is_no_failure(self):
+        self.verdicts = {"ktstr/a": verdict("fail", "no")}
+        result = self.ctl(self.program("a", "b"), "--fail-fast", "--jobs", "1", "--tap")
+        self.assertEqual(result.status, 1, result)
+        self.assertIn("ok 2 - ktstr/b # SKIP not run after a failure\n", result.out)
+
+    def test_a_program_named_twice_is_one(self):
+        program = self.program("a")
+        self.assertEqual(self.names(program, f"./{program.name}"), ["ktstr/a"])
+
     def test_an_interrupt_cancels_all(self):
         self.verdicts = {f"ktstr/{t}": self.hang for t in "ab"}
         client = self.start(self.program("a", "b", "c"), "--jobs", "2", "--junit", "x.xml")
@@ -584,6 +609,22 @@ class Runs(Tests):
         self.assertIn("the daemon hung up", result.err)
         self.assertIn("0 passed, 6 not run of 6", result.out)
         self.assertIn("the daemon went away", result.out)
+
+    def test_what_is_wrong_for_all_is_told_once(self):
+        program = self.program("a", "b")
+        self.refused(program, "--priority", "urgent", words=["--priority: 'urgent'"])
+
+        def no_kernel(**_):
+            yield {"error": "io.ktstrd.Kernel.NoSuchKernel", "parameters": {"message": "no kernel '5.1'", "kernel": "5.1"}}
+        self.daemon.answers["Resolve"] = no_kernel
+        self.refused(program, "--kernel", "5.1", words=["5.1"])
+        self.refused(program, "--list", "--kernel", "5.1", words=["5.1"])
+
+        def no_kvm(**_):
+            yield {"error": "io.ktstrd.Job.AcceleratorUnusable", "parameters": {"message": "kvm: no /dev/kvm", "field": "accel"}}
+        self.daemon.answers["Room"] = no_kvm
+        self.assertEqual(len(self.ctl(program, "--accel", "kvm").err.splitlines()), 1)
+        self.assertEqual(self.daemon.asked("Submit"), [])
 
     def test_no_daemon(self):
         self.daemon.socket = f"{self.dir}/nobody"

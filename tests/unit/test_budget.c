@@ -126,6 +126,10 @@ START_TEST(of_equals_the_first_and_what_is_new_before_what_is_known)
         ck_assert(budget_choose(cells, 3, small - 1, false, &b));
         ck_assert_uint_eq(b.n_chosen, 0);
         ck_assert_uint_eq(b.n_covered, 0);
+        ck_assert_uint_eq(b.shortest, 0);
+        cells[0].duration_ms++;
+        ck_assert(budget_choose(cells, 3, small - 1, false, &b));
+        ck_assert_uint_eq(b.shortest, 1);
         ck_assert(budget_choose(cells, 0, 1000, false, &b));
         ck_assert_uint_eq(b.n_features, 0);
 }

@@ -120,7 +120,7 @@ START_TEST(a_budget_leaves_out_what_is_run_only)
              "[{\"name\": \"a\", \"duration_s\": 1000}, {\"name\": \"b\", \"ignore\": true}, {\"name\": "
              "\"c\"}]",
              (struct test_plan_options){});
-        ck_assert_int_eq(test_plan_choose(&m.plan, 20, false, 0, &line), 0);
+        ck_assert_int_eq(test_plan_choose(&m.plan, 20, false, 0, &line, NULL), 0);
         ck_assert_uint_eq(m.plan.n, 2);
         ck_assert_str_eq(m.plan.cells[0].name, "ktstr/b");
         ck_assert_str_eq(m.plan.cells[1].name, "ktstr/c");
