@@ -100,3 +100,14 @@ bool group_is_below(const struct group *a, const struct group *b)
 
         return strncmp(a->name, b->name, size) == 0 && a->name[size] == '/';
 }
+
+bool group_is_frozen(const struct kt_list *groups, const struct group *g)
+{
+        kt_list_for_each (it, groups) {
+                const struct group *other = kt_list_entry(it, struct group, link);
+
+                if (other->live && other->frozen && (other == g || group_is_below(g, other)))
+                        return true;
+        }
+        return false;
+}

@@ -24,7 +24,7 @@ struct group {
         bool has_mems;                     /* cpuset.mems was set */
         bool has_nodes;                    /* it has nodes of its own: */
         struct ktstr_cpus nodes;           /* cpuset.mems, or those of its CPUs */
-        uint64_t frozen_ns;                /* since when; 0: it is not */
+        bool frozen;                       /* by its own file; see group_is_frozen() */
         uint64_t started_ns, stopped_ns;   /* 0: no worker was let go yet, is stopped yet */
         uint64_t migrated_begin, migrated; /* pages that moved to another node: before, and since */
         struct kt_list crews;              /* struct group_crew, that were made for it */
@@ -35,6 +35,7 @@ struct group_crew {
         struct crew crew;
         struct group *home;  /* for which it was made, and where it is reported */
         struct group *where; /* in which it is now; NULL: stopped */
+        uint64_t frozen_ns;  /* since when it stands still with its cgroup, or one above; 0: it does not */
 };
 
 /* One that the kernel does not have yet, at the end of `groups`. NULL when memory is out. */
@@ -50,6 +51,9 @@ int group_check_name(const char *name, struct kt_error *reterr);
 
 /* How deep it lies: 0, of "a/b" 1. */
 unsigned group_depth(const struct group *g);
+
+/* Is it frozen, itself or with one above it? */
+bool group_is_frozen(const struct kt_list *groups, const struct group *g);
 
 /* Is a below b? */
 bool group_is_below(const struct group *a, const struct group *b);

@@ -16,17 +16,16 @@ static bool is_frozen(struct run *r, void *data)
 int op_freeze_cgroup(struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
 {
         struct group *g = NULL;
+        uint64_t before = worker_now_ns();
         int e = run_find(r, op->cgroup, &g, reterr);
 
-        if (e < 0 || g->frozen_ns)
+        if (e < 0 || g->frozen)
+                return e;
+        e = cgroup_write(r->b->scribe, g->dir, "cgroup.freeze", "1", reterr);
+        if (e < 0)
                 return e;
         /* From before it: workers stop while the kernel is still at it. */
-        g->frozen_ns = worker_now_ns();
-        e = cgroup_write(r->b->scribe, g->dir, "cgroup.freeze", "1", reterr);
-        if (e < 0) {
-                g->frozen_ns = 0;
-                return e;
-        }
+        workload_freeze(r, g, before);
         /* Each worker has to run once more to stop. */
         e = wait_for(r, is_frozen, g);
         if (e == -ETIMEDOUT)
@@ -40,7 +39,7 @@ int op_thaw_cgroup(struct run *r, const struct ktstr_op *op, struct kt_error *re
         struct group *g = NULL;
         int e = run_find(r, op->cgroup, &g, reterr);
 
-        if (e < 0 || !g->frozen_ns)
+        if (e < 0 || !g->frozen)
                 return e;
         workload_thaw(r, g);
         return cgroup_write(r->b->scribe, g->dir, "cgroup.freeze", "0", reterr);

@@ -87,9 +87,9 @@ int op_move_all_tasks(struct run *r, const struct ktstr_op *op, struct kt_error 
 
         if (e >= 0)
                 e = run_find(r, op->to, &to, reterr);
-        if (e >= 0 && (from->frozen_ns || to->frozen_ns))
+        if (e >= 0 && (group_is_frozen(&r->b->groups, from) || group_is_frozen(&r->b->groups, to)))
                 return kt_error_set(reterr, -EBUSY, NULL, "cgroup '%s' is frozen",
-                                    from->frozen_ns ? from->name : to->name);
+                                    group_is_frozen(&r->b->groups, from) ? from->name : to->name);
         if (e >= 0)
                 e = cgroup_move_all(r->b->scribe, from->dir, to->dir, &n, reterr);
         return e < 0 ? e : workload_for_each(r, from, note_move, to, reterr);

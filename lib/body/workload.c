@@ -48,6 +48,21 @@ int workload_for_each(struct run *r, struct group *g,
         return e;
 }
 
+/* Those that are not stopped, and in g or below it. */
+static void for_each_crew_below(struct run *r, struct group *g, crew_cb cb, uint64_t now)
+{
+        kt_list_for_each (git, &r->b->groups) {
+                struct group *home = kt_list_entry(git, struct group, link);
+
+                kt_list_for_each (it, &home->crews) {
+                        struct group_crew *c = kt_list_entry(it, struct group_crew, link);
+
+                        if (c->where && (c->where == g || group_is_below(c->where, g)))
+                                cb(r, c, now);
+                }
+        }
+}
+
 static void note_start(struct run *r, struct group_crew *c, uint64_t now)
 {
         struct kt_workload *w = &r->b->workload;
@@ -55,6 +70,8 @@ static void note_start(struct run *r, struct group_crew *c, uint64_t now)
         if (c->crew.started_ns)
                 return;
         crew_released(&c->crew, now);
+        if (group_is_frozen(&r->b->groups, c->where))
+                c->frozen_ns = now;
         if (!c->home->started_ns) {
                 c->home->started_ns = now;
                 if (judge_wants_pages(r->b, r->number))
@@ -103,32 +120,36 @@ bool workload_is_stuck(struct run *r)
         return r->stuck;
 }
 
-/* One that was made in a frozen cgroup was frozen from its own start on. */
 static void note_pause(struct run *r, struct group_crew *c, uint64_t now)
 {
-        uint64_t since = c->where->frozen_ns;
+        if (c->frozen_ns && c->frozen_ns < now)
+                crew_paused(&c->crew, c->frozen_ns, now);
+        c->frozen_ns = 0;
+}
 
-        if (since && since < c->crew.started_ns)
-                since = c->crew.started_ns;
-        if (since && since < now)
-                crew_paused(&c->crew, since, now);
+/* One that waits at the gate is not to run anyhow. */
+static void freeze(struct run *r, struct group_crew *c, uint64_t since)
+{
+        if (c->crew.started_ns && !c->frozen_ns)
+                c->frozen_ns = since > c->crew.started_ns ? since : c->crew.started_ns;
+}
+
+static void thaw(struct run *r, struct group_crew *c, uint64_t now)
+{
+        if (!group_is_frozen(&r->b->groups, c->where))
+                note_pause(r, c, now);
+}
+
+void workload_freeze(struct run *r, struct group *g, uint64_t since_ns)
+{
+        g->frozen = true;
+        for_each_crew_below(r, g, freeze, since_ns);
 }
 
 void workload_thaw(struct run *r, struct group *g)
 {
-        uint64_t now = worker_now_ns();
-
-        kt_list_for_each (git, &r->b->groups) {
-                struct group *home = kt_list_entry(git, struct group, link);
-
-                kt_list_for_each (it, &home->crews) {
-                        struct group_crew *c = kt_list_entry(it, struct group_crew, link);
-
-                        if (c->where == g)
-                                note_pause(r, c, now);
-                }
-        }
-        g->frozen_ns = 0;
+        g->frozen = false;
+        for_each_crew_below(r, g, thaw, worker_now_ns());
 }
 
 static void measure(struct run *r, struct group_crew *c, uint64_t now)

@@ -15,8 +15,11 @@ bool workload_is_stuck(struct run *r);
  * over before all are dead, -ETIMEDOUT when they do not die. */
 int workload_stop(struct run *r);
 
-/* Those who work in g, which is frozen, are to go on: what they have missed is no gap. To be called before.
- */
+/* Those who work in g or below it have been frozen since then. */
+void workload_freeze(struct run *r, struct group *g, uint64_t since_ns);
+
+/* They are to go on, but for those whom another cgroup keeps frozen: what they have missed is no gap. To be
+ * called before. */
 void workload_thaw(struct run *r, struct group *g);
 
 /* Call cb for each crew that works in g. */

@@ -284,20 +284,23 @@ static enum ktstr_outcome sleep_a_while(struct ktstr_ctx *ctx)
         return KTSTR_PASS;
 }
 
-/* Frozen for longer than a gap may be; the second time it ends frozen. */
+/* Frozen for longer than a gap may be, with what is in it, of which a part is frozen for longer still; the
+ * second time it ends frozen. */
 static enum ktstr_outcome freeze(struct ktstr_ctx *ctx)
 {
         const struct ktstr_checks checks = {.max_gap_ms = 2500};
         const struct ktstr_step steps[] = {
                 {.hold = MS(300),
-                 KTSTR_OPS(ktstr_op_freeze_cgroup("ice"), ktstr_op_call(sleep_a_while),
-                           ktstr_op_thaw_cgroup("ice"))},
+                 KTSTR_OPS(ktstr_op_freeze_cgroup("ice"), ktstr_op_freeze_cgroup("ice/deep"),
+                           ktstr_op_call(sleep_a_while), ktstr_op_thaw_cgroup("ice"),
+                           ktstr_op_thaw_cgroup("ice/deep"))},
                 {.hold = MS(1200), KTSTR_OPS(ktstr_op_freeze_cgroup("ice"))},
         };
 
-        return ktstr_run_scenario(ctx,
-                                  &(struct ktstr_scenario){KTSTR_CGROUPS({.name = "ice"}, {.name = "warm"}),
-                                                           .steps = steps, .n_steps = 2, .checks = &checks});
+        return ktstr_run_scenario(
+                ctx, &(struct ktstr_scenario){KTSTR_CGROUPS({.name = "ice"}, {.name = "ice/berg"},
+                                                            {.name = "ice/deep"}, {.name = "warm"}),
+                                              .steps = steps, .n_steps = 2, .checks = &checks});
 }
 
 /* --- workers of the author's --- */
