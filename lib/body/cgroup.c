@@ -157,7 +157,8 @@ int cgroup_move(struct scribe *s, const char *dir, pid_t pid, struct kt_error *r
         if (r == -EBUSY)
                 return kt_error_set(reterr, r, NULL,
                                     "cgroup %s has cgroups with controllers in it, so that it cannot have "
-                                    "workers of its own: give these a cgroup beside them",
+                                    "workers of its own: give these a cgroup beside them, or define it with "
+                                    "no_controllers",
                                     cgroup_name(dir));
         if (r == -EOPNOTSUPP)
                 return kt_error_set(

@@ -61,12 +61,13 @@ static int name_group(struct run *r, const struct ktstr_cgroup *def, struct grou
         if (!g)
                 return out_of_memory(reterr);
         g->implied = false;
+        g->inhabited = def->workers != KTSTR_NONE || def->n_works > 0 || def->payload;
+        g->no_controllers = def->no_controllers;
         *ret = g;
         return 0;
 }
 
-/* Those above it that nobody has defined. They have no workers, so those in them can have the controller by
- * which a scheduler knows of cgroups. */
+/* Those above it that nobody has defined. */
 static int make_above(struct run *r, const struct group *g, struct kt_error *reterr)
 {
         _cleanup_free_ char *name = strdup(g->name);
@@ -90,14 +91,17 @@ static int make_above(struct run *r, const struct group *g, struct kt_error *ret
         return e;
 }
 
-/* Is the one right above it there for its sake alone, or the parent of all? */
-static bool has_no_neighbours_above(struct run *r, const struct group *g)
+/* Can it have the controller by which a scheduler knows of cgroups? Not below one that has workers of its
+ * own, nor below one whose definition says so. */
+static bool is_for_schedulers(struct run *r, const struct group *g)
 {
-        const char *slash = strrchr(g->name, '/');
-        _cleanup_free_ char *name = slash ? strndup(g->name, (size_t)(slash - g->name)) : NULL;
-        const struct group *above = name ? group_find(&r->b->groups, name) : NULL;
+        kt_list_for_each (it, &r->b->groups) {
+                const struct group *other = kt_list_entry(it, struct group, link);
 
-        return !slash || (above && above->implied);
+                if (other->live && (other->inhabited || other->no_controllers) && group_is_below(g, other))
+                        return false;
+        }
+        return true;
 }
 
 int define_cpus(struct run *r, struct group *g, const struct ktstr_cpus *cpus, struct kt_error *reterr)
@@ -177,7 +181,7 @@ static int make_group(struct run *r, struct group *g, const struct ktstr_cgroup 
         g->made = true;
         /* Nobody has asked for it: where it cannot be had there is a scheduler that does not see this one.
          */
-        if (has_no_neighbours_above(r, g))
+        if (is_for_schedulers(r, g))
                 (void)cgroup_enable(r->b->scribe, g->dir, "cpu", NULL);
         e = set_mems(r, g, def->cpuset_mems, reterr);
         if (e >= 0 && def->cpuset.kind != KTSTR_CPUSET_UNSET)

@@ -17,6 +17,8 @@ struct group {
         bool live;           /* its name is taken */
         bool made;           /* the kernel has it */
         bool implied;        /* only another one's name has it: "a" of "a/b" */
+        bool inhabited;      /* it has, or is to have, workers of its own or a payload */
+        bool no_controllers; /* those in it have none but what a field of theirs needs */
         bool going;          /* its workers are to be stopped now */
         bool has_cpus;       /* it has a cpuset: */
         struct ktstr_cpus cpus;

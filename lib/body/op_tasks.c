@@ -74,6 +74,7 @@ int op_set_affinity(struct run *r, const struct ktstr_op *op, struct kt_error *r
 static int note_move(struct run *r, struct group_crew *c, void *data, struct kt_error *reterr)
 {
         c->where = data;
+        c->where->inhabited = true;
         /* They have run elsewhere than their cgroup says. */
         c->home->isolated = false;
         return 0;

@@ -166,6 +166,7 @@ int spawn(struct run *r, struct group *home, const struct ktstr_work_group *wg, 
         if (!c)
                 return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
         c->home = c->where = home;
+        home->inhabited = true;
         kt_list_append(&home->crews, &c->link);
         return fork_crew(r, home, &c->crew, wg, n, reterr);
 }

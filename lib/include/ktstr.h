@@ -482,9 +482,9 @@ struct ktstr_work_group {
  * KTSTR_WORKS() (then its own fields make one more if they say how many).
  *
  * "a/b" that nobody has defined an "a" for has one made, and removed with it. Controllers are enabled where
- * a field needs them, and cpu, by which a scheduler gets to know of cgroups, also where nobody has defined
- * the one above: the kernel does not let a cgroup have both workers and controllers in it, and one that is
- * defined may have workers.
+ * a field needs them, and cpu, by which a scheduler gets to know of cgroups, wherever the one above has no
+ * workers of its own by its definition: the kernel does not let a cgroup have both workers and controllers
+ * in it. So workers can be moved to one with others in it only if that has no_controllers.
  */
 struct ktstr_cgroup {
         const char *name; /* unset: cg_0, cg_1, … in the order of definition; "a/b" is b within a */
@@ -494,6 +494,8 @@ struct ktstr_cgroup {
         int cpu_weight;                                               /* 1 to 10000 */
         int64_t memory_max, memory_high, memory_low, memory_swap_max; /* bytes */
         int io_weight, pids_max;
+        bool no_controllers; /* for what is in it, but where a field there needs one: to a scheduler all
+                                tasks below are of this cgroup */
 
         int workers; /* KTSTR_NONE: none of its own */
         double workers_pct;

@@ -99,7 +99,7 @@ enum ktstr_outcome ktstr_custom_interaction_io_compute_imbalance(struct ktstr_ct
 
 #define BARE                                                                                                \
         {                                                                                                   \
-                .name = "bare", .workers = KTSTR_NONE                                                       \
+                .name = "bare", .workers = KTSTR_NONE, .no_controllers = true                               \
         }
 
 /* The two change places: one goes by a third. */

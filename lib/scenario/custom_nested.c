@@ -77,8 +77,9 @@ enum ktstr_outcome ktstr_custom_nested_imbalance(struct ktstr_ctx *ctx)
 enum ktstr_outcome ktstr_custom_nested_no_ctrl(struct ktstr_ctx *ctx)
 {
         return RUN(ctx,
-                   KTSTR_CGROUPS(INNER("bare"), {.name = "bare/cg_0"}, INNER("bare/low"),
-                                 {.name = "bare/low/cg_1"}, INNER("bare/hop")),
+                   KTSTR_CGROUPS({.name = "bare", .workers = KTSTR_NONE, .no_controllers = true},
+                                 {.name = "bare/cg_0"}, INNER("bare/low"), {.name = "bare/low/cg_1"},
+                                 INNER("bare/hop")),
                    KTSTR_STEPS({.hold = KTSTR_HOLD_LOOP(1.0, scenario_beat_ms(ctx)),
                                 KTSTR_OPS(ktstr_op_move_all_tasks("bare/cg_0", "bare/hop"),
                                           ktstr_op_move_all_tasks("bare/low/cg_1", "bare/cg_0"),

@@ -48,7 +48,7 @@ class Steps(unittest.TestCase):
         cls.daemon = kt.Daemon(kernels=kt.data("kernels"))
         cls.enterClassContext(cls.daemon)
         # Each takes a second: those that want the same machine share one.
-        cls.results = cls.run_cases("1n2l4c1t", "split", "cpuset_ops", "nested", "nested_is_seen", "limits", "policies", "identity",
+        cls.results = cls.run_cases("1n2l4c1t", "split", "cpuset_ops", "nested", "nested_is_seen", "controllers", "limits", "policies", "identity",
                                     "tasks", "freeze", "custom", "eats", "hotplug", "hotplug_error", "errors", "bad_load")
         cls.results.update(cls.run_cases("2n2l2c1t", "numa"))
 
@@ -83,7 +83,8 @@ class Steps(unittest.TestCase):
     def test_nested_cgroups_have_what_they_need(self):
         result = self.result("nested")
         self.assertLessEqual(cpus_used(cgroups(result, "top/in")[0]), {2, 3})
-        self.result("nested_is_seen")  # which looks for itself
+        for name in ("nested_is_seen", "controllers"):
+            self.result(name)  # which looks for itself
 
     def test_the_kernel_has_what_was_defined(self):
         for name in ("limits", "policies", "identity"):

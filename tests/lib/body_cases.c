@@ -102,6 +102,42 @@ static enum ktstr_outcome look_at_tree(struct ktstr_ctx *ctx)
                                        file_is(ctx, "/sys/fs/cgroup/plain/cgroup.subtree_control", "")));
 }
 
+/* A scheduler knows of those that have the cpu controller. */
+static enum ktstr_outcome look_at_controllers(struct ktstr_ctx *ctx)
+{
+        static const char *const files[][2] = {
+                {"/sys/fs/cgroup/outer/in/cgroup.controllers", "cpu"},
+                {"/sys/fs/cgroup/outer/in/leaf/cgroup.controllers", "cpu"},
+                {"/sys/fs/cgroup/outer/full/cgroup.controllers", "cpu"},
+                {"/sys/fs/cgroup/outer/full/leaf/cgroup.controllers", ""},
+                {"/sys/fs/cgroup/bare/in/cgroup.controllers", ""},
+                {"/sys/fs/cgroup/bare/in/leaf/cgroup.controllers", ""},
+        };
+        enum ktstr_outcome worst = KTSTR_PASS;
+
+        for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+                worst = ktstr_worse(worst, file_is(ctx, files[i][0], files[i][1]));
+        return worst;
+}
+
+static enum ktstr_outcome controllers(struct ktstr_ctx *ctx)
+{
+        const struct ktstr_step look = {
+                .hold = MS(100),
+                KTSTR_OPS(ktstr_op_add_cgroup((struct ktstr_cgroup){.name = "outer/in/leaf"}),
+                          ktstr_op_call(look_at_controllers))};
+
+        return ktstr_run_scenario(
+                ctx,
+                &(struct ktstr_scenario){
+                        KTSTR_CGROUPS({.name = "outer", .workers = KTSTR_NONE},
+                                      {.name = "outer/in", .workers = KTSTR_NONE}, {.name = "outer/full"},
+                                      {.name = "outer/full/leaf"},
+                                      {.name = "bare", .workers = KTSTR_NONE, .no_controllers = true},
+                                      {.name = "bare/in", .workers = KTSTR_NONE}, {.name = "bare/in/leaf"}),
+                        .steps = &look, .n_steps = 1});
+}
+
 static enum ktstr_outcome nested(struct ktstr_ctx *ctx)
 {
         return ktstr_run(ctx,
@@ -495,6 +531,7 @@ const struct body_case body_cases[] = {
         {"cpuset_ops", cpuset_ops},
         {"nested", nested},
         {"nested_is_seen", nested_is_seen},
+        {"controllers", controllers},
         {"limits", limits},
         {"policies", policies},
         {"identity", identity},
