@@ -133,6 +133,13 @@ int cgroup_enable(struct scribe *s, const char *dir, const char *controller, str
         return r;
 }
 
+bool cgroup_cpus(const char *dir, struct ktstr_cpus *ret)
+{
+        _cleanup_free_ char *text = read_file(dir, "cpuset.cpus.effective");
+
+        return text && ktstr_cpus_parse(text, ret);
+}
+
 /* A worker that is busy in a system call of another cgroup's may be moved a moment later. */
 static int write_patiently(struct scribe *s, const char *dir, const char *file, const char *text)
 {

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "../include/ktstr.h"
 #include "scribe.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
@@ -32,6 +33,10 @@ int cgroup_enable(struct scribe *s, const char *dir, const char *controller, str
 
 /* Can it have that controller, as far as the kernel has it? */
 bool cgroup_has_controller(const char *dir, const char *controller);
+
+/* The CPUs that those in it may use now, offline ones left out (cpuset.cpus.effective). false: it has no
+ * cpuset controller, or cannot be read. */
+bool cgroup_cpus(const char *dir, struct ktstr_cpus *ret);
 
 /* Move a process there. One that is gone (ESRCH) is success; a busy cgroup (EBUSY) is tried again three
  * times, 100 ms apart. */

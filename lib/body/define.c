@@ -104,11 +104,53 @@ static bool is_for_schedulers(struct run *r, const struct group *g)
         return true;
 }
 
+/* The kernel takes what does not lie in the cpuset above, and gives it another. */
+static int check_above(struct run *r, const struct group *g, const struct ktstr_cpus *cpus,
+                       struct kt_error *reterr)
+{
+        char text[512], above[512];
+
+        kt_list_for_each (it, &r->b->groups) {
+                const struct group *other = kt_list_entry(it, struct group, link);
+
+                if (other->live && other->has_cpus && group_is_below(g, other) &&
+                    !cpus_within(cpus, &other->cpus))
+                        return kt_error_set(
+                                reterr, -EINVAL, NULL,
+                                "cgroup '%s': its cpuset %s does not lie in %s, that of cgroup '%s'",
+                                g->name, ktstr_cpus_format(cpus, text, sizeof(text)),
+                                ktstr_cpus_format(&other->cpus, above, sizeof(above)), other->name);
+        }
+        return 0;
+}
+
+/* Has it got no CPU but those of its cpuset? One all of whose CPUs are offline has its parent's, and so has
+ * one that has nothing in common with a cpuset above it that has changed. */
+static bool keeps_to_its_cpus(const struct group *g)
+{
+        struct ktstr_cpus effective;
+
+        return cgroup_cpus(g->dir, &effective) && cpus_within(&effective, &g->cpus);
+}
+
+/* What is below it may have others now. */
+static void look_below(struct run *r, const struct group *g)
+{
+        kt_list_for_each (it, &r->b->groups) {
+                struct group *other = kt_list_entry(it, struct group, link);
+
+                if (other->live && other->isolated && group_is_below(other, g))
+                        other->isolated = keeps_to_its_cpus(other);
+        }
+}
+
 int define_cpus(struct run *r, struct group *g, const struct ktstr_cpus *cpus, struct kt_error *reterr)
 {
         char text[4096];
-        int e = cgroup_enable(r->b->scribe, g->dir, "cpuset", reterr);
+        int e = check_above(r, g, cpus, reterr);
 
+        if (e >= 0)
+                e = cgroup_enable(r->b->scribe, g->dir, "cpuset", reterr);
         if (e >= 0)
                 e = cgroup_write(r->b->scribe, g->dir, "cpuset.cpus",
                                  ktstr_cpus_format(cpus, text, sizeof(text)), reterr);
@@ -116,8 +158,8 @@ int define_cpus(struct run *r, struct group *g, const struct ktstr_cpus *cpus, s
                 return e;
         g->cpus = *cpus;
         g->has_cpus = true;
-        /* All of whose CPUs are offline has its parent's. */
-        g->isolated = !g->started_ns && !cpus_within(cpus, &r->offline);
+        g->isolated = !g->started_ns && keeps_to_its_cpus(g);
+        look_below(r, g);
         if (!g->has_mems)
                 g->nodes = topo_nodes_of(&r->b->topo, cpus);
         g->has_nodes = true;

@@ -48,7 +48,7 @@ class Steps(unittest.TestCase):
         cls.daemon = kt.Daemon(kernels=kt.data("kernels"))
         cls.enterClassContext(cls.daemon)
         # Each takes a second: those that want the same machine share one.
-        cls.results = cls.run_cases("1n2l4c1t", "split", "cpuset_ops", "nested", "nested_is_seen", "controllers", "limits", "policies", "identity",
+        cls.results = cls.run_cases("1n2l4c1t", "split", "cpuset_ops", "cpuset_above", "nested", "nested_is_seen", "controllers", "limits", "policies", "identity",
                                     "tasks", "freeze", "custom", "eats", "hotplug", "hotplug_error", "errors", "bad_load")
         cls.results.update(cls.run_cases("2n2l2c1t", "numa"))
 
@@ -79,6 +79,12 @@ class Steps(unittest.TestCase):
         result = self.result("cpuset_ops")
         self.assertEqual([(c["name"], c.get("cpus"), c["isolated"]) for c in result["workload"]["cgroups"]],
                          [("a", "0-1", True), ("b", "2-3", True), ("c", "4", False), ("d", None, False)])
+
+    def test_who_is_given_other_cpus_is_not_judged(self):
+        result = self.result("cpuset_above")
+        self.assertEqual([(c["name"], c["cpus"], c["isolated"]) for c in result["workload"]["cgroups"]],
+                         [("up/moves", [3], False), ("up/stays", [2], True)])
+        self.assertNotEqual(cpus_used(cgroups(result, "up/moves")[0]), {3}, result)
 
     def test_nested_cgroups_have_what_they_need(self):
         result = self.result("nested")
@@ -146,6 +152,7 @@ class Steps(unittest.TestCase):
             "60000 workers need about 7500 MiB",
             "there is a cgroup 'twice' already",
             "cgroup 'up/down': cgroup up/down has controllers, and lies in one that has workers of its own: give those a cgroup beside it",
+            "cgroup 'up/down': its cpuset 1-2 does not lie in 0-1, that of cgroup 'up'",
             "remove_cgroup: there is no cgroup 'typo'; there are: there",
             "swap_cpusets: cgroup 'there' has no cpuset to swap",
             "cpu_offline: cpu0 cannot be taken offline",

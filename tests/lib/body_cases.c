@@ -93,6 +93,22 @@ static enum ktstr_outcome cpuset_ops(struct ktstr_ctx *ctx)
                                     ktstr_op_swap_cpusets("c", "d"), ktstr_op_clear_cpuset("d"))});
 }
 
+/* The one above is taken the CPUs of the one below, which then has those of the one above. */
+static enum ktstr_outcome cpuset_above(struct ktstr_ctx *ctx)
+{
+        const struct ktstr_step step = {.hold = MS(300),
+                                        KTSTR_OPS(ktstr_op_set_cpuset("up", ktstr_cpuset_exact("0-2")))};
+
+        return ktstr_run_scenario(
+                ctx,
+                &(struct ktstr_scenario){
+                        KTSTR_CGROUPS(
+                                {.name = "up", .cpuset = ktstr_cpuset_exact("0-3"), .workers = KTSTR_NONE},
+                                {.name = "up/moves", .cpuset = ktstr_cpuset_exact("3")},
+                                {.name = "up/stays", .cpuset = ktstr_cpuset_exact("2")}),
+                        .steps = &step, .n_steps = 1});
+}
+
 /* --- nested ones, and the controllers of those above --- */
 
 static enum ktstr_outcome look_at_tree(struct ktstr_ctx *ctx)
@@ -457,6 +473,9 @@ static enum ktstr_outcome errors(struct ktstr_ctx *ctx)
         ktstr_run(ctx, KTSTR_STEP(MS(0), {.name = "twice"}, {.name = "twice"}));
         ktstr_run(ctx,
                   KTSTR_STEP(MS(0), {.name = "up"}, {.name = "up/down", .cpuset = ktstr_cpuset_exact("0")}));
+        ktstr_run(ctx, KTSTR_STEP(MS(0),
+                                  {.name = "up", .cpuset = ktstr_cpuset_exact("0-1"), .workers = KTSTR_NONE},
+                                  {.name = "up/down", .cpuset = ktstr_cpuset_exact("1-2")}));
         run_ops(ctx, ktstr_op_remove_cgroup("typo"));
         run_ops(ctx, ktstr_op_swap_cpusets("there", "there"));
         run_ops(ctx, ktstr_op_cpu_offline(0));
@@ -529,6 +548,7 @@ static enum ktstr_outcome bad_load(struct ktstr_ctx *ctx)
 const struct body_case body_cases[] = {
         {"split", split},
         {"cpuset_ops", cpuset_ops},
+        {"cpuset_above", cpuset_above},
         {"nested", nested},
         {"nested_is_seen", nested_is_seen},
         {"controllers", controllers},
