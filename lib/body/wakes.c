@@ -25,13 +25,14 @@ static uint64_t kept(const struct worker_counters *k)
         return n < WORKER_WAKES_MAX ? n : WORKER_WAKES_MAX;
 }
 
+/* Of the places, which are in the order of time until all are taken, from all parts. */
 static void add_worker(struct pool *p, const struct worker_counters *k, uint64_t at_most)
 {
-        uint64_t n = kept(k) < at_most ? kept(k) : at_most;
+        uint64_t there = kept(k), n = there < at_most ? there : at_most;
 
         for (uint64_t i = 0; i < n; i++)
-                p->samples[p->n++] =
-                        (struct sample){.ns = k->wakes_ns[i], .weight = (double)k->wake_count / (double)n};
+                p->samples[p->n++] = (struct sample){.ns = k->wakes_ns[i * there / n],
+                                                     .weight = (double)k->wake_count / (double)n};
         if (n)
                 p->weight += (double)k->wake_count;
 }
@@ -73,7 +74,7 @@ static double variation(const struct pool *p)
 int wakes_of_group(const struct group *g, struct kt_wakes *ret)
 {
         struct pool p = {};
-        uint64_t count = 0, workers = 0, at_most;
+        uint64_t count = 0, workers = 0, max = 0, at_most;
 
         *ret = (struct kt_wakes){};
         kt_list_for_each (it, &g->crews) {
@@ -82,6 +83,8 @@ int wakes_of_group(const struct group *g, struct kt_wakes *ret)
                 for (unsigned i = 0; i < c->n; i++) {
                         count += c->counters[i].wake_count;
                         workers += c->counters[i].wake_count > 0;
+                        if (c->counters[i].wake_max_ns > max)
+                                max = c->counters[i].wake_max_ns;
                 }
         }
         if (count == 0)
@@ -101,7 +104,7 @@ int wakes_of_group(const struct group *g, struct kt_wakes *ret)
                 .count = count,
                 .p50_ns = percentile(&p, 0.5),
                 .p99_ns = percentile(&p, 0.99),
-                .max_ns = p.samples[p.n - 1].ns,
+                .max_ns = max,
                 .cv = variation(&p),
         };
         free(p.samples);

@@ -210,6 +210,8 @@ void ktstr_worker_wake_latency(struct ktstr_worker *w, uint64_t ns)
                 place = random_next(&state) % (n + 1);
         if (place < WORKER_WAKES_MAX)
                 set(&k->wakes_ns[place], ns);
+        if (ns > get(&k->wake_max_ns))
+                set(&k->wake_max_ns, ns);
         atomic_store_explicit(&k->wake_count, n + 1, memory_order_release);
 }
 

@@ -33,6 +33,7 @@ struct worker_counters {
         _Atomic uint64_t cpus_used[KTSTR_CPUS_MAX / 64]; /* bitmap */
         _Atomic uint64_t
                 wake_count; /* all, of which the first WORKER_WAKES_MAX places of wakes_ns hold a draw */
+        _Atomic uint64_t wake_max_ns; /* of all */
         _Atomic uint64_t wakes_ns[WORKER_WAKES_MAX];
         char died[160]; /* worker_die()'s line; to be read once the process has ended. "": it did not say */
 };

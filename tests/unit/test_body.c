@@ -339,6 +339,8 @@ START_TEST(a_workers_sample_counts_for_all_its_wakes)
         /* One had three wakes of 10, the other a million of 100, of which it kept some. */
         counters[0].wake_count = 3;
         counters[1].wake_count = 1000000;
+        counters[0].wake_max_ns = 10;
+        counters[1].wake_max_ns = 5000;
         for (unsigned i = 0; i < WORKER_WAKES_MAX; i++) {
                 counters[0].wakes_ns[i] = 10;
                 counters[1].wakes_ns[i] = i ? 100 : 5000;

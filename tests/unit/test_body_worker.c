@@ -176,6 +176,7 @@ START_TEST(the_draw_keeps_all_at_first_and_then_any)
                                 ck_assert_uint_eq(counters.wakes_ns[k], k);
         }
         ck_assert_uint_eq(counters.wake_count, n);
+        ck_assert_uint_eq(counters.wake_max_ns, n - 1);
         /* Half of what is kept is of the later half, give or take five standard deviations. */
         for (uint64_t k = 0; k < WORKER_WAKES_MAX; k++)
                 later += counters.wakes_ns[k] >= n / 2;
