@@ -18,10 +18,10 @@ struct kt_worker {
         uint64_t work_units, iterations;
         uint64_t cpu_ns, wall_ns, off_cpu_ns; /* off = wall - cpu */
         uint64_t migrations;
-        struct ktstr_cpus cpus_used;
-        uint64_t max_gap_ns;    /* longest time between two progress points */
-        int64_t max_gap_cpu;    /* the CPU at its end */
-        uint64_t max_gap_at_ns; /* its end, from the worker's start */
+        struct ktstr_cpus cpus_used; /* since its cpuset changed last */
+        uint64_t max_gap_ns;         /* longest time between two progress points */
+        int64_t max_gap_cpu;         /* the CPU at its end */
+        uint64_t max_gap_at_ns;      /* its end, from the worker's start */
         uint64_t run_delay_ns, run_count;
         uint64_t started_ns; /* when it was let go; its first gap begins here */
         uint64_t stopped_ns;
@@ -50,7 +50,7 @@ struct kt_cgroup {
         uint64_t started_ns, stopped_ns; /* when its workers were let go and stopped */
         bool has_cpus;                   /* it had a cpuset: */
         struct ktstr_cpus cpus;          /* that it allowed last */
-        bool isolated;                   /* that cpuset held from start to stop */
+        bool isolated; /* the kernel gave its workers no other CPUs: isolation can be judged */
         struct kt_wakes wakes;
         struct kt_pages pages;
         struct kt_worker *workers; /* owned */

@@ -55,7 +55,8 @@
  *       name, scenario (index)                string, int
  *       started_ns, stopped_ns                int   when its workers were let go and stopped
  *       cpus                                  CPUs  that its cpuset allowed last; absent: no cpuset
- *       isolated                              bool  that cpuset held from start to stop: isolation can be judged
+ *       isolated                              bool  the kernel gave its workers no other CPUs than those: isolation can be judged,
+ *                                                    of the CPUs that each used since that cpuset was set
  *       wakes                                 object absent: none was measured. count, p50_ns, p99_ns, max_ns: int; cv: number
  *       pages                                 object absent: none was counted. total, local, slow, migrated: int
  *       workers    []object    as in guestmsg.h, and

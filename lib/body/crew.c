@@ -265,6 +265,12 @@ void crew_paused(struct crew *c, uint64_t since_ns, uint64_t until_ns)
         }
 }
 
+void crew_cpus_changed(struct crew *c)
+{
+        for (unsigned i = 0; i < c->n; i++)
+                atomic_fetch_add(&c->workers[i].counters->cpus_rounds, 1);
+}
+
 /* /proc/PID/schedstat: time on the CPU, time waiting for one, times it was given one. */
 static void read_schedstat(struct crew_worker *w)
 {

@@ -74,6 +74,10 @@ bool crew_is_stuck(const struct crew *c, uint64_t now_ns, uint64_t stuck_ns);
 /* It was frozen from then to then (CLOCK_MONOTONIC): that is no gap. To be called before it runs again. */
 void crew_paused(struct crew *c, uint64_t since_ns, uint64_t until_ns);
 
+/* Its cpuset has changed, and the kernel has moved it: the CPUs that it used before are of another cpuset.
+ */
+void crew_cpus_changed(struct crew *c);
+
 /* The end of its measuring: take the kernel's figures, note who has ended by itself, account for those that
  * stand still. */
 void crew_measure(struct crew *c, uint64_t now_ns);

@@ -12,6 +12,7 @@
 #include "payload.h"
 #include "spawn.h"
 #include "topo.h"
+#include "workload.h"
 
 static int out_of_memory(struct kt_error *reterr)
 {
@@ -158,7 +159,9 @@ int define_cpus(struct run *r, struct group *g, const struct ktstr_cpus *cpus, s
                 return e;
         g->cpus = *cpus;
         g->has_cpus = true;
-        g->isolated = !g->started_ns && keeps_to_its_cpus(g);
+        g->isolated = keeps_to_its_cpus(g);
+        /* The write returns when the kernel has moved who was on a CPU that is no longer of it. */
+        workload_cpus_changed(r, g);
         look_below(r, g);
         if (!g->has_mems)
                 g->nodes = topo_nodes_of(&r->b->topo, cpus);

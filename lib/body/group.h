@@ -22,7 +22,8 @@ struct group {
         bool going;          /* its workers are to be stopped now */
         bool has_cpus;       /* it has a cpuset: */
         struct ktstr_cpus cpus;
-        bool isolated;                     /* and has had that one since its first worker was let go */
+        bool isolated;                     /* and its workers no other CPUs */
+        bool strayed;                      /* some of its workers were moved to another cgroup */
         bool has_mems;                     /* cpuset.mems was set */
         bool has_nodes;                    /* it has nodes of its own: */
         struct ktstr_cpus nodes;           /* cpuset.mems, or those of its CPUs */

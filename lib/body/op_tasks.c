@@ -76,7 +76,7 @@ static int note_move(struct run *r, struct group_crew *c, void *data, struct kt_
         c->where = data;
         c->where->inhabited = true;
         /* They have run elsewhere than their cgroup says. */
-        c->home->isolated = false;
+        c->home->strayed = true;
         return 0;
 }
 

@@ -43,7 +43,9 @@ static int record_worker(const struct crew *c, const struct crew_worker *w, stru
                 .paused_ns = c->paused_ns,
                 .exit = w->ended ? exit_text(w) : NULL,
         };
-        for (unsigned i = 0; i < KTSTR_CPUS_MAX / 64; i++)
+        /* One that made no progress since its cpuset changed was seen on no CPU of the one that is judged.
+         */
+        for (unsigned i = 0; k->cpus_round == k->cpus_rounds && i < KTSTR_CPUS_MAX / 64; i++)
                 ret->cpus_used.bits[i] = k->cpus_used[i];
         return ret->work && (ret->exit || !w->ended) ? 0 : -ENOMEM;
 }
@@ -98,7 +100,7 @@ int record_group(const struct group *g, unsigned scenario, struct kt_workload *w
                 .stopped_ns = g->stopped_ns,
                 .has_cpus = g->has_cpus,
                 .cpus = g->cpus,
-                .isolated = g->has_cpus && g->isolated,
+                .isolated = g->has_cpus && g->isolated && !g->strayed,
                 .workers = calloc(n, sizeof(struct kt_worker)),
         };
         if (!c->name || !c->workers)

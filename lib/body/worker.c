@@ -41,13 +41,20 @@ static void set(_Atomic uint64_t *counter, uint64_t value)
         atomic_store_explicit(counter, value, memory_order_relaxed);
 }
 
-static void note_cpu(struct worker_counters *k, uint32_t cpu, bool first)
+/* `round` was read before the CPU was: a CPU of before the change is never noted in the round after it. */
+static void note_cpu(struct worker_counters *k, uint32_t round, uint32_t cpu, bool first)
 {
-        if (!first) {
-                if (cpu == atomic_load_explicit(&k->last_cpu, memory_order_relaxed))
-                        return;
-                add(&k->migrations, 1);
+        const bool moved = cpu != atomic_load_explicit(&k->last_cpu, memory_order_relaxed);
+
+        if (round != atomic_load_explicit(&k->cpus_round, memory_order_relaxed)) {
+                for (unsigned i = 0; i < KTSTR_CPUS_MAX / 64; i++)
+                        set(&k->cpus_used[i], 0);
+                atomic_store_explicit(&k->cpus_round, round, memory_order_release);
+        } else if (!moved && !first) {
+                return;
         }
+        if (moved && !first)
+                add(&k->migrations, 1);
         atomic_store_explicit(&k->last_cpu, cpu, memory_order_relaxed);
         if (cpu < KTSTR_CPUS_MAX)
                 set(&k->cpus_used[cpu / 64], get(&k->cpus_used[cpu / 64]) | 1ULL << (cpu % 64));
@@ -90,6 +97,7 @@ static uint32_t current_cpu(void)
 void worker_begin(struct ktstr_worker *w)
 {
         struct worker_counters *k = w->counters;
+        uint32_t round = atomic_load(&k->cpus_rounds);
         uint64_t now = worker_now_ns();
         uint32_t cpu = current_cpu();
 
@@ -98,18 +106,19 @@ void worker_begin(struct ktstr_worker *w)
                 set(&k->started_ns, now);
         }
         note_gap(w, now, cpu);
-        note_cpu(k, cpu, true);
+        note_cpu(k, round, cpu, true);
         set(&k->last_ns, now);
 }
 
 uint64_t worker_progress(struct ktstr_worker *w, uint64_t units)
 {
         struct worker_counters *k = w->counters;
+        uint32_t round = atomic_load(&k->cpus_rounds);
         uint64_t now = worker_now_ns();
         uint32_t cpu = current_cpu();
 
         note_gap(w, now, cpu);
-        note_cpu(k, cpu, false);
+        note_cpu(k, round, cpu, false);
         set(&k->last_ns, now);
         add(&k->work_units, units);
         add(&k->iterations, 1);

@@ -30,7 +30,9 @@ struct worker_counters {
         _Atomic uint64_t paused_ns;       /* written by the body: for how long it was frozen in all */
         _Atomic uint64_t paused_until_ns; /* written by the body: when that ended last */
         _Atomic uint64_t paused_seen_ns;  /* of paused_ns, what last_ns has been moved by */
-        _Atomic uint64_t cpus_used[KTSTR_CPUS_MAX / 64]; /* bitmap */
+        _Atomic uint64_t cpus_used[KTSTR_CPUS_MAX / 64]; /* bitmap; of cpus_round */
+        _Atomic uint32_t cpus_round;                     /* the one that it noted CPUs in last */
+        _Atomic uint32_t cpus_rounds; /* written by the body: another one begins when its cpuset changes */
         _Atomic uint64_t
                 wake_count; /* all, of which the first WORKER_WAKES_MAX places of wakes_ns hold a draw */
         _Atomic uint64_t wake_max_ns; /* of all */

@@ -152,6 +152,16 @@ void workload_thaw(struct run *r, struct group *g)
         for_each_crew_below(r, g, thaw, worker_now_ns());
 }
 
+static void note_cpus(struct run *r, struct group_crew *c, uint64_t now)
+{
+        crew_cpus_changed(&c->crew);
+}
+
+void workload_cpus_changed(struct run *r, struct group *g)
+{
+        for_each_crew_below(r, g, note_cpus, 0);
+}
+
 static void measure(struct run *r, struct group_crew *c, uint64_t now)
 {
         /* Those that still wait at the gate have not worked, and nobody has kept them from it. */

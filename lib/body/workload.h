@@ -22,6 +22,9 @@ void workload_freeze(struct run *r, struct group *g, uint64_t since_ns);
  * called before. */
 void workload_thaw(struct run *r, struct group *g);
 
+/* The cpuset of g has changed, and all who work in it or below it use the new one. */
+void workload_cpus_changed(struct run *r, struct group *g);
+
 /* Call cb for each crew that works in g. */
 int workload_for_each(struct run *r, struct group *g,
                       int (*cb)(struct run *r, struct group_crew *c, void *data, struct kt_error *reterr),

@@ -75,15 +75,16 @@ class Steps(unittest.TestCase):
             self.assertEqual((cgroup["cpus"], cgroup["isolated"], len(cgroup["workers"])), (allowed, True, 2), result)
             self.assertLessEqual(cpus_used(cgroup), cpus(allowed), result)
 
-    def test_cpusets_that_change_are_not_judged(self):
+    def test_cpusets_that_change_are_judged_by_the_last(self):
         result = self.result("cpuset_ops")
         self.assertEqual([(c["name"], c.get("cpus"), c["isolated"]) for c in result["workload"]["cgroups"]],
-                         [("a", "0-1", True), ("b", "2-3", True), ("c", "4", False), ("d", None, False)])
+                         [("a", "0-1", True), ("b", "2-3", True), ("c", "4", True), ("d", None, False)])
+        self.assertEqual(cpus_used(cgroups(result, "c")[0]), {4}, result)
 
     def test_who_is_given_other_cpus_is_not_judged(self):
         result = self.result("cpuset_above")
         self.assertEqual([(c["name"], c["cpus"], c["isolated"]) for c in result["workload"]["cgroups"]],
-                         [("up/moves", [3], False), ("up/stays", [2], True)])
+                         [("up/moves", "3", False), ("up/stays", "2", True)])
         self.assertNotEqual(cpus_used(cgroups(result, "up/moves")[0]), {3}, result)
 
     def test_nested_cgroups_have_what_they_need(self):

@@ -52,6 +52,23 @@ START_TEST(a_migration_is_a_change_of_cpu)
 }
 END_TEST
 
+START_TEST(cpus_of_before_a_change_are_forgotten)
+{
+        const unsigned old = KTSTR_CPUS_MAX - 1;
+
+        worker_begin(&worker);
+        counters.cpus_used[old / 64] |= 1ULL << old % 64;
+        worker_progress(&worker, 1);
+        ck_assert_uint_ne(counters.cpus_used[old / 64], 0);
+        counters.cpus_rounds++;
+        worker_progress(&worker, 1);
+        ck_assert_uint_eq(counters.cpus_round, counters.cpus_rounds);
+        ck_assert_uint_eq(counters.cpus_used[old / 64] >> old % 64, 0);
+        /* That it did not move does not mean that it was nowhere. */
+        ck_assert_uint_ne(counters.cpus_used[counters.last_cpu / 64] >> counters.last_cpu % 64 & 1, 0);
+}
+END_TEST
+
 START_TEST(a_sleep_on_purpose_is_no_gap_but_what_was_before_is)
 {
         worker_begin(&worker);
@@ -243,8 +260,8 @@ START_TEST(who_dies_leaves_a_line)
 END_TEST
 
 UNIT_MAIN("body_worker", progress_counts_and_notes_gap_and_cpu, a_migration_is_a_change_of_cpu,
-          a_sleep_on_purpose_is_no_gap_but_what_was_before_is, to_wake_late_is_a_gap,
-          waiting_for_others_is_no_gap_but_to_run_late_after_it_is, a_pause_is_taken_off_once,
-          a_pause_before_it_was_let_go_excuses_nothing, signals_do_not_end_a_sleep,
-          the_draw_keeps_all_at_first_and_then_any, a_wait_that_found_it_done_was_no_wake_up,
-          random_numbers_come_of_the_seed, who_dies_leaves_a_line)
+          cpus_of_before_a_change_are_forgotten, a_sleep_on_purpose_is_no_gap_but_what_was_before_is,
+          to_wake_late_is_a_gap, waiting_for_others_is_no_gap_but_to_run_late_after_it_is,
+          a_pause_is_taken_off_once, a_pause_before_it_was_let_go_excuses_nothing,
+          signals_do_not_end_a_sleep, the_draw_keeps_all_at_first_and_then_any,
+          a_wait_that_found_it_done_was_no_wake_up, random_numbers_come_of_the_seed, who_dies_leaves_a_line)
