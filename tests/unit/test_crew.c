@@ -271,6 +271,7 @@ START_TEST(a_pause_excuses_no_standstill_after_it)
 
         ck_assert_int_eq(gate_init(&gate), 0);
         ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
+        crew_released(&c, worker_now_ns());
         gate_open(&gate);
         wait_progress(&c);
         /* As if it had been frozen for three seconds, let go, and not run for one since. */
