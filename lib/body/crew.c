@@ -13,8 +13,6 @@
 
 #include "../../common/fsutil.h"
 
-#define NS_PER_MS 1000000ULL
-
 /* What a forked worker costs at most: its task and kernel stack, page tables, and the pages that it writes
  * to. */
 #define WORKER_KIB 128U
@@ -232,23 +230,12 @@ static char state_of(pid_t pid)
         return end && end[1] == ' ' ? end[2] : '?';
 }
 
-static uint64_t pause_ns(const struct crew *c)
-{
-        return c->type->pause_ms ? c->type->pause_ms(&c->work) * NS_PER_MS : 0;
-}
-
-/* Since when it makes no progress; pauses on purpose do not count. */
-static uint64_t still_since(const struct crew *c, const struct crew_worker *w)
-{
-        return worker_still_since(w->counters) + pause_ns(c);
-}
-
 bool crew_is_stuck(const struct crew *c, uint64_t now_ns, uint64_t stuck_ns)
 {
         for (unsigned i = 0; i < c->n; i++) {
                 const struct crew_worker *w = &c->workers[i];
 
-                if (still_since(c, w) + stuck_ns < now_ns && state_of(w->pid) == 'R')
+                if (worker_still_since(w->counters) + stuck_ns < now_ns && state_of(w->pid) == 'R')
                         return true;
         }
         return false;
@@ -288,10 +275,10 @@ static void read_schedstat(struct crew_worker *w)
 
 /* One that stands still now has a gap that it could not note itself. One that sleeps or waits for another
  * has none: it is not the scheduler that keeps it. */
-static void account_for_standstill(const struct crew *c, struct crew_worker *w, uint64_t now_ns)
+static void account_for_standstill(struct crew_worker *w, uint64_t now_ns)
 {
         struct worker_counters *k = w->counters;
-        uint64_t since = still_since(c, w);
+        uint64_t since = worker_still_since(w->counters);
 
         if (now_ns <= since || now_ns - since <= k->max_gap_ns || state_of(w->pid) != 'R')
                 return;
@@ -322,7 +309,7 @@ void crew_measure(struct crew *c, uint64_t now_ns)
         for (unsigned i = 0; i < c->n; i++) {
                 note_end(&c->workers[i]);
                 read_schedstat(&c->workers[i]);
-                account_for_standstill(c, &c->workers[i], now_ns);
+                account_for_standstill(&c->workers[i], now_ns);
         }
 }
 

@@ -67,8 +67,8 @@ void crew_done(struct crew *c);
 /* It is let go now: what its workers' first gap begins with. To be called before the gate is opened. */
 void crew_released(struct crew *c, uint64_t now_ns);
 
-/* Does one stand still that could run: no progress for stuck_ns (and as long as its work pauses on purpose),
- * and the kernel says that it waits for a CPU? */
+/* Does one stand still that could run: no progress for stuck_ns, and the kernel says that it waits for a
+ * CPU? */
 bool crew_is_stuck(const struct crew *c, uint64_t now_ns, uint64_t stuck_ns);
 
 /* It was frozen from then to then (CLOCK_MONOTONIC): that is no gap. To be called before it runs again. */

@@ -62,9 +62,12 @@ static void note_cpu(struct worker_counters *k, uint32_t round, uint32_t cpu, bo
 
 uint64_t worker_still_since(const struct worker_counters *k)
 {
+        const _Atomic uint64_t *released = atomic_load(&k->released_ns);
         uint64_t last = get(&k->last_ns);
         uint64_t paused = get(&k->paused_ns) - get(&k->paused_seen_ns), until = get(&k->paused_until_ns);
 
+        if (released && get(released) > last)
+                last = get(released);
         /* It may have been let go, by others or by a clock, while it was frozen or after that. */
         if (until <= last)
                 return last;
@@ -140,17 +143,25 @@ void worker_spin_until(struct ktstr_worker *w, uint64_t until_ns)
         while (worker_progress(w, SPIN_CHUNK) < until_ns);
 }
 
-void worker_wait_begins(struct ktstr_worker *w)
+/* It is let go on then. */
+static void go_on_at(struct ktstr_worker *w, uint64_t ns)
 {
-        note_gap(w, worker_now_ns(), current_cpu());
+        if (ns > get(&w->counters->last_ns))
+                set(&w->counters->last_ns, ns);
 }
 
-uint64_t worker_wait_ended(struct ktstr_worker *w, uint64_t released_ns)
+void worker_wait_begins(struct ktstr_worker *w, const _Atomic uint64_t *released_ns)
 {
-        const uint64_t now = worker_now_ns();
+        note_gap(w, worker_now_ns(), current_cpu());
+        atomic_store(&w->counters->released_ns, released_ns);
+}
 
-        if (released_ns > get(&w->counters->last_ns))
-                set(&w->counters->last_ns, released_ns < now ? released_ns : now);
+uint64_t worker_wait_ended(struct ktstr_worker *w)
+{
+        const uint64_t now = worker_now_ns(), released = get(atomic_load(&w->counters->released_ns));
+
+        go_on_at(w, released < now ? released : now);
+        atomic_store(&w->counters->released_ns, NULL);
         return now;
 }
 
@@ -159,10 +170,12 @@ uint64_t worker_sleep_until(struct ktstr_worker *w, uint64_t until_ns)
         const struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000ULL),
                                        .tv_nsec = (long)(until_ns % 1000000000ULL)};
 
-        worker_wait_begins(w);
+        note_gap(w, worker_now_ns(), current_cpu());
+        /* Before it sleeps: whoever looks at it sees that it has no gap until then. */
+        go_on_at(w, until_ns);
         while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
                 ;
-        return worker_wait_ended(w, until_ns);
+        return worker_now_ns();
 }
 
 bool worker_futex_wait(_Atomic uint32_t *word, uint32_t value)

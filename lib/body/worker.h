@@ -24,6 +24,9 @@
 struct worker_counters {
         _Atomic uint64_t started_ns; /* when it was let go, which may be long before it ran; 0: not yet */
         _Atomic uint64_t last_ns;    /* the last progress point */
+        /* While it waits for others: when they let it go, in memory that it shares with the body. NULL: it
+         * does not wait. */
+        const _Atomic uint64_t *_Atomic released_ns;
         _Atomic uint64_t work_units, iterations, migrations;
         _Atomic uint64_t max_gap_ns, max_gap_at_ns; /* at: its end, from started_ns */
         _Atomic uint32_t max_gap_cpu, last_cpu;
@@ -82,11 +85,11 @@ void worker_spin(uint64_t n);
 /* Spin until then, in chunks that are progress points of their own. */
 void worker_spin_until(struct ktstr_worker *w, uint64_t until_ns);
 
-/* Around waiting for others of its team, who let it go on at released_ns: that it waited is no gap, that it
- * runs late after that is one. (Who does not let it go on has a gap of its own, if it is not run.) The end
- * returns now. */
-void worker_wait_begins(struct ktstr_worker *w);
-uint64_t worker_wait_ended(struct ktstr_worker *w, uint64_t released_ns);
+/* Around waiting for others of its team, who store in *released_ns (of the team's memory) when they let it
+ * go on: that it waited is no gap, that it runs late after that is one. (Who does not let it go on has a gap
+ * of its own, if it is not run.) The end returns now. */
+void worker_wait_begins(struct ktstr_worker *w, const _Atomic uint64_t *released_ns);
+uint64_t worker_wait_ended(struct ktstr_worker *w);
 
 /* Stand still on purpose, until then. That time is no gap: the next progress point counts from when it
  * should have run again. Returns now. */

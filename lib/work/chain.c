@@ -27,9 +27,9 @@ static void seat_await(struct ktstr_worker *w, struct seat *seat)
         bool slept;
         uint64_t now;
 
-        worker_wait_begins(w);
+        worker_wait_begins(w, &seat->given_ns);
         slept = worker_futex_wait(&seat->turn, 0);
-        now = worker_wait_ended(w, atomic_load(&seat->given_ns));
+        now = worker_wait_ended(w);
         if (slept)
                 ktstr_worker_wake_latency(w, now - atomic_load(&seat->given_ns));
         atomic_store(&seat->turn, 0);

@@ -24,11 +24,6 @@ static size_t shared_size(const struct ktstr_work *work)
         return sizeof(struct herd);
 }
 
-static uint64_t pause_ms(const struct ktstr_work *work)
-{
-        return work->p[2] / 1000 + 1;
-}
-
 static void scare(struct ktstr_worker *w, struct herd *herd, uint64_t period_ns)
 {
         uint64_t now = worker_now_ns(), tick = now;
@@ -67,6 +62,5 @@ const struct work_type work_type_THUNDERING_HERD = {
                    {"period_us", 2000, WORK_PERIOD_US_MAX}},
         .team_size = team_size,
         .shared_size = shared_size,
-        .pause_ms = pause_ms,
         .run = thundering_herd,
 };

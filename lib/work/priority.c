@@ -126,17 +126,11 @@ static void priority_inversion(struct ktstr_worker *w)
         worker_spin_until(w, UINT64_MAX);
 }
 
-static uint64_t pause_ms(const struct ktstr_work *work)
-{
-        return (work->p[0] > work->p[1] ? work->p[0] : work->p[1]) / 1000 + 1;
-}
-
 const struct work_type work_type_PRIORITY_INVERSION = {
         .name = "PriorityInversion",
         .params = {{"hold_us", 5000, WORK_PERIOD_US_MAX}, {"period_us", 20000, WORK_PERIOD_US_MAX}},
         .team_size = team_size,
         .shared_size = shared_size,
-        .pause_ms = pause_ms,
         .run = priority_inversion,
         .sets_policy = true,
 };

@@ -15,10 +15,10 @@ void round_collect(struct ktstr_worker *w, struct round *r)
 {
         uint32_t pending;
 
-        worker_wait_begins(w);
+        worker_wait_begins(w, &r->done_ns);
         while ((pending = atomic_load(&r->pending)) != 0)
                 worker_futex_wait(&r->pending, pending);
-        worker_wait_ended(w, atomic_load(&r->done_ns));
+        worker_wait_ended(w);
 }
 
 void round_await(struct ktstr_worker *w, struct round *r, uint32_t *seen)
@@ -26,9 +26,9 @@ void round_await(struct ktstr_worker *w, struct round *r, uint32_t *seen)
         bool slept;
         uint64_t now;
 
-        worker_wait_begins(w);
+        worker_wait_begins(w, &r->released_ns);
         slept = worker_futex_wait(&r->number, *seen);
-        now = worker_wait_ended(w, atomic_load(&r->released_ns));
+        now = worker_wait_ended(w);
         if (slept)
                 ktstr_worker_wake_latency(w, now - atomic_load(&r->released_ns));
         ++*seen;

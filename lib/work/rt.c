@@ -77,11 +77,6 @@ static void preempt_storm(struct ktstr_worker *w)
         }
 }
 
-static uint64_t storm_pause_ms(const struct ktstr_work *work)
-{
-        return work->p[1] / 1000 + 1;
-}
-
 static int storm_validate(const struct ktstr_work *work, const struct ktstr_topo *topo,
                           struct kt_error *reterr)
 {
@@ -121,11 +116,6 @@ static void rt_starvation(struct ktstr_worker *w)
         worker_spin_until(w, UINT64_MAX);
 }
 
-static uint64_t starvation_pause_ms(const struct ktstr_work *work)
-{
-        return work->p[2] / 1000 + 1;
-}
-
 const struct work_type work_type_PREEMPT_STORM = {
         .name = "PreemptStorm",
         .params = {{"victims", 3, WORK_TEAM_MAX},
@@ -134,7 +124,6 @@ const struct work_type work_type_PREEMPT_STORM = {
         .team_size = team_size,
         .shared_size = storm_shared_size,
         .validate = storm_validate,
-        .pause_ms = storm_pause_ms,
         .run = preempt_storm,
         .sets_policy = true,
 };
@@ -144,7 +133,6 @@ const struct work_type work_type_RT_STARVATION = {
                    {"busy_pct", 90, BUSY_PCT_MAX},
                    {"period_us", 100000, WORK_PERIOD_US_MAX}},
         .team_size = team_size,
-        .pause_ms = starvation_pause_ms,
         .run = rt_starvation,
         .sets_policy = true,
 };

@@ -63,9 +63,9 @@ static void messenger(struct ktstr_worker *w, struct office *office)
                         worker_progress(w, n);
                         continue;
                 }
-                worker_wait_begins(w);
+                worker_wait_begins(w, &office->rung_ns);
                 worker_futex_wait(&office->bell, bell);
-                worker_wait_ended(w, atomic_load(&office->rung_ns));
+                worker_wait_ended(w);
         }
 }
 
@@ -80,9 +80,9 @@ static void line_up(struct ktstr_worker *w, struct office *office)
         atomic_store(&office->rung_ns, worker_now_ns());
         atomic_fetch_add(&office->bell, 1);
         worker_futex_wake(&office->bell, 1);
-        worker_wait_begins(w);
+        worker_wait_begins(w, &desk->called_ns);
         slept = worker_futex_wait(&desk->called, 0);
-        now = worker_wait_ended(w, atomic_load(&desk->called_ns));
+        now = worker_wait_ended(w);
         if (slept)
                 ktstr_worker_wake_latency(w, now - atomic_load(&desk->called_ns));
 }
@@ -104,11 +104,6 @@ static void schbench(struct ktstr_worker *w)
         }
 }
 
-static uint64_t pause_ms(const struct ktstr_work *work)
-{
-        return work->p[1] / 1000 + 1;
-}
-
 const struct work_type work_type_SCHBENCH = {
         .name = "Schbench",
         .params = {{"workers", 3, WORK_TEAM_MAX},
@@ -117,6 +112,5 @@ const struct work_type work_type_SCHBENCH = {
                    {"cache_kib", 16, WORK_KIB_MAX}},
         .team_size = team_size,
         .shared_size = shared_size,
-        .pause_ms = pause_ms,
         .run = schbench,
 };

@@ -74,15 +74,4 @@ static int validate(const struct ktstr_work *work, const struct ktstr_topo *topo
         return 0;
 }
 
-static uint64_t pause_ms(const struct ktstr_work *work)
-{
-        uint64_t longest = 0;
-
-        for (unsigned i = 0; i < work->n_phases; i++)
-                if (work->phases[i].kind == KTSTR_PHASE_SLEEP && work->phases[i].duration_ms > longest)
-                        longest = work->phases[i].duration_ms;
-        return longest;
-}
-
-const struct work_type work_type_SEQUENCE = {
-        .name = "Sequence", .validate = validate, .run = sequence, .pause_ms = pause_ms};
+const struct work_type work_type_SEQUENCE = {.name = "Sequence", .validate = validate, .run = sequence};

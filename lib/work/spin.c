@@ -43,11 +43,6 @@ static void bursty(struct ktstr_worker *w)
         }
 }
 
-static uint64_t bursty_pause_ms(const struct ktstr_work *work)
-{
-        return work->p[1];
-}
-
 const struct work_type work_type_CPU_SPIN = {.name = "CpuSpin", .run = cpu_spin};
 const struct work_type work_type_YIELD_HEAVY = {.name = "YieldHeavy", .run = yield_heavy};
 const struct work_type work_type_MIXED = {.name = "Mixed", .run = mixed};
@@ -55,5 +50,4 @@ const struct work_type work_type_BURSTY = {
         .name = "Bursty",
         .params = {{"burst_ms", 50, WORK_MS_MAX}, {"sleep_ms", 100, WORK_MS_MAX}},
         .run = bursty,
-        .pause_ms = bursty_pause_ms,
 };

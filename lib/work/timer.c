@@ -25,14 +25,8 @@ static void timer_latency(struct ktstr_worker *w)
         }
 }
 
-static uint64_t pause_ms(const struct ktstr_work *work)
-{
-        return work->p[0] / 1000 + 1;
-}
-
 const struct work_type work_type_TIMER_LATENCY = {
         .name = "TimerLatency",
         .params = {{"period_us", 1000, WORK_MS_MAX * 1000}},
         .run = timer_latency,
-        .pause_ms = pause_ms,
 };

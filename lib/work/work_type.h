@@ -29,9 +29,6 @@ struct work_type {
          * own cgroup_dir (CgroupChurn makes two): the body kills the group, and removes the cgroup with all
          * that is below it. */
         void (*run)(struct ktstr_worker *w);
-        /* The longest that a worker stands still on purpose, in ms, beside waiting for its team (the check
-         * for standing still at the workload's end allows that much more). NULL: not at all. */
-        uint64_t (*pause_ms)(const struct ktstr_work *work);
         /* It may not have a policy of its own given (it sets one itself): PolicyChurn, PreemptStorm … */
         bool sets_policy;
 };

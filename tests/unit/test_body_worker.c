@@ -16,6 +16,9 @@
 static struct worker_counters counters;
 static struct ktstr_worker worker = {.counters = &counters, .index = 3, .group_size = 5};
 
+/* When others of its team let it go. */
+static _Atomic uint64_t released;
+
 static void pass(uint64_t ns)
 {
         const uint64_t until = worker_now_ns() + ns;
@@ -80,6 +83,37 @@ START_TEST(a_sleep_on_purpose_is_no_gap_but_what_was_before_is)
 }
 END_TEST
 
+START_TEST(who_looks_at_one_that_waits_sees_until_when)
+{
+        const struct timespec nap = {.tv_nsec = 1000000};
+        struct worker_counters *k =
+                mmap(NULL, sizeof(*k), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        struct ktstr_worker w = {.counters = k};
+        uint64_t until = worker_now_ns() + 600000 * MS;
+        pid_t pid;
+
+        ck_assert_ptr_ne(k, MAP_FAILED);
+        pid = fork();
+        if (pid == 0) {
+                worker_begin(&w);
+                worker_sleep_until(&w, until);
+                _exit(0);
+        }
+        /* Not when it began to sleep, and nothing on top of when it is to wake. */
+        for (int i = 0; i < 30000 && worker_still_since(k) != until; i++)
+                nanosleep(&nap, NULL);
+        ck_assert_uint_eq(worker_still_since(k), until);
+        kill(pid, SIGKILL);
+        ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+
+        worker_begin(&worker);
+        worker_wait_begins(&worker, &released);
+        ck_assert_uint_eq(worker_still_since(&counters), counters.last_ns);
+        released = counters.last_ns + 7;
+        ck_assert_uint_eq(worker_still_since(&counters), counters.last_ns + 7);
+}
+END_TEST
+
 START_TEST(to_wake_late_is_a_gap)
 {
         const uint64_t until = worker_now_ns() + 5 * MS;
@@ -95,19 +129,18 @@ END_TEST
 
 START_TEST(waiting_for_others_is_no_gap_but_to_run_late_after_it_is)
 {
-        uint64_t released;
-
         worker_begin(&worker);
-        worker_wait_begins(&worker);
+        worker_wait_begins(&worker, &released);
         pass(400 * MS);
         released = worker_now_ns();
         pass(30 * MS);
-        worker_wait_ended(&worker, released);
+        worker_wait_ended(&worker);
         worker_progress(&worker, 1);
         ck_assert_uint_ge(counters.max_gap_ns, 30 * MS);
         ck_assert_uint_lt(counters.max_gap_ns, 400 * MS);
         /* It was let go before it came to wait. */
-        worker_wait_ended(&worker, released);
+        worker_wait_begins(&worker, &released);
+        worker_wait_ended(&worker);
         ck_assert_uint_gt(counters.last_ns, released);
 }
 END_TEST
@@ -127,10 +160,11 @@ START_TEST(a_pause_is_taken_off_once)
         begin = counters.last_ns;
         pass(200 * MS);
         was_frozen(begin, worker_now_ns());
-        worker_wait_begins(&worker);
+        worker_wait_begins(&worker, &released);
         ck_assert_uint_lt(counters.max_gap_ns, 200 * MS);
         begin = worker_now_ns();
-        worker_wait_ended(&worker, begin);
+        released = begin;
+        worker_wait_ended(&worker);
         pass(150 * MS);
         worker_progress(&worker, 1);
         ck_assert_uint_ge(counters.max_gap_ns, 150 * MS);
@@ -142,11 +176,12 @@ START_TEST(a_pause_before_it_was_let_go_excuses_nothing)
         uint64_t begin;
 
         worker_begin(&worker);
-        worker_wait_begins(&worker);
+        worker_wait_begins(&worker, &released);
         begin = counters.last_ns;
         pass(200 * MS);
         was_frozen(begin, worker_now_ns());
-        worker_wait_ended(&worker, worker_now_ns());
+        released = worker_now_ns();
+        worker_wait_ended(&worker);
         pass(150 * MS);
         worker_progress(&worker, 1);
         ck_assert_uint_ge(counters.max_gap_ns, 150 * MS);
@@ -261,7 +296,8 @@ END_TEST
 
 UNIT_MAIN("body_worker", progress_counts_and_notes_gap_and_cpu, a_migration_is_a_change_of_cpu,
           cpus_of_before_a_change_are_forgotten, a_sleep_on_purpose_is_no_gap_but_what_was_before_is,
-          to_wake_late_is_a_gap, waiting_for_others_is_no_gap_but_to_run_late_after_it_is,
-          a_pause_is_taken_off_once, a_pause_before_it_was_let_go_excuses_nothing,
-          signals_do_not_end_a_sleep, the_draw_keeps_all_at_first_and_then_any,
-          a_wait_that_found_it_done_was_no_wake_up, random_numbers_come_of_the_seed, who_dies_leaves_a_line)
+          who_looks_at_one_that_waits_sees_until_when, to_wake_late_is_a_gap,
+          waiting_for_others_is_no_gap_but_to_run_late_after_it_is, a_pause_is_taken_off_once,
+          a_pause_before_it_was_let_go_excuses_nothing, signals_do_not_end_a_sleep,
+          the_draw_keeps_all_at_first_and_then_any, a_wait_that_found_it_done_was_no_wake_up,
+          random_numbers_come_of_the_seed, who_dies_leaves_a_line)

@@ -469,19 +469,6 @@ START_TEST(siblings_are_wanted_once_the_topology_is_known)
 }
 END_TEST
 
-START_TEST(pauses_on_purpose_are_known)
-{
-        const struct ktstr_phase phases[] = {{KTSTR_PHASE_SLEEP, 7}, {KTSTR_PHASE_SPIN, 90}};
-        const struct ktstr_work bursty = ktstr_bursty(1, 3000), sequence = ktstr_sequence_of(phases, 2),
-                                timer = ktstr_timer_latency(2500);
-
-        ck_assert_uint_eq(work_type_of(bursty.type)->pause_ms(&bursty), 3000);
-        ck_assert_uint_eq(work_type_of(sequence.type)->pause_ms(&sequence), 7);
-        ck_assert_uint_eq(work_type_of(timer.type)->pause_ms(&timer), 3);
-        ck_assert_ptr_null(work_type_of(KTSTR_WORK_CPU_SPIN)->pause_ms);
-}
-END_TEST
-
 int main(void)
 {
         Suite *suite = suite_create("work");
@@ -493,7 +480,6 @@ int main(void)
         tcase_add_test(table, unset_parameters_have_their_defaults);
         tcase_add_loop_test(table, what_cannot_be_is_refused, 0, KT_ARRAY_SIZE(refusals));
         tcase_add_test(table, siblings_are_wanted_once_the_topology_is_known);
-        tcase_add_test(table, pauses_on_purpose_are_known);
         tcase_set_timeout(run, 60);
         tcase_add_loop_test(run, each_type_makes_progress_and_leaves_nothing, 0, KT_ARRAY_SIZE(runs));
         tcase_add_loop_test(run, who_loses_its_partner_waits, 0, KT_ARRAY_SIZE(teams));
