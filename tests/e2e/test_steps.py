@@ -146,7 +146,7 @@ class Steps(unittest.TestCase):
             "cgroup 'cg_0': cpu_weight is from 1 to 10000, got 10001",
             "cgroup 'cg_0': cpuset_mems '7' is no list of this machine's 1 nodes",
             "cgroup 'cg_0': affinity: of the CPUs 1 none is in the cpuset 0",
-            "cgroup 'cg_0': policy FIFO wants a priority from 1 to 99, got 0",
+            "cgroup 'cg_0': policy FIFO wants a priority from 1 to 97, got 0",
             "cgroup 'cg_0': workers and workers_pct: one of them, not both",
             "cgroup 'cg_0': comm 'a name that is long' is longer than the kernel's 15 characters",
             "cgroup 'cg_0': memory policy bind: there is no node 5, but 1 nodes",
