@@ -125,6 +125,7 @@ static int parse_worker(struct json_object *o, void *element, void *userdata, st
 {
         struct kt_worker *w = element;
         bool ran;
+        int r;
 
         w->tid = guest_value_number(o, "tid");
         w->work = guest_value_name(o, "work", NAME_MAX_BYTES);
@@ -143,7 +144,8 @@ static int parse_worker(struct json_object *o, void *element, void *userdata, st
         w->stopped_ns = guest_value_count(o, "stopped_ns");
         w->paused_ns = guest_value_count(o, "paused_ns");
         w->exit = guest_value_text(o, "exit", NAME_MAX_BYTES);
-        return parse_cpus(o, "cpus_used", &w->cpus_used, &ran, reterr);
+        r = parse_cpus(o, "cpus", &w->cpus, &w->has_cpus, reterr);
+        return r < 0 ? r : parse_cpus(o, "cpus_used", &w->cpus_used, &ran, reterr);
 }
 
 static void parse_wakes(struct json_object *o, struct kt_wakes *w)
@@ -229,6 +231,7 @@ static int parse_workload(struct json_object *o, struct kt_workload *w, struct k
 {
         struct parser p = {.workload = w, .workers_left = KT_BODY_WORKERS_MAX};
         void *list = NULL;
+        bool says;
         int r;
 
         w->started_ns = guest_value_count(o, "started_ns");
@@ -244,6 +247,10 @@ static int parse_workload(struct json_object *o, struct kt_workload *w, struct k
         r = parse_array(guest_value_member(o, "cgroups", json_type_array), KT_BODY_CGROUPS_MAX,
                         sizeof(*w->cgroups), parse_cgroup, &p, &list, &w->n_cgroups, reterr);
         w->cgroups = list;
+        if (r >= 0)
+                r = parse_cpus(o, "cpus", &w->cpus, &says, reterr);
+        if (r >= 0 && ktstr_cpus_count(&w->cpus) == 0)
+                return bad(reterr, "the workload does not say which CPUs there are");
         return r;
 }
 

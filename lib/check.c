@@ -184,6 +184,16 @@ static struct ktstr_cpus find_cpus(const struct kt_cgroup *g)
         return used;
 }
 
+static struct ktstr_cpus find_allowed(const struct kt_workload *w, const struct kt_cgroup *g)
+{
+        const struct ktstr_cpus *usual = g->has_cpus ? &g->cpus : &w->cpus;
+        struct ktstr_cpus allowed = {};
+
+        for (size_t i = 0; i < g->n_workers; i++)
+                cpus_join(&allowed, g->workers[i].has_cpus ? &g->workers[i].cpus : usual);
+        return allowed;
+}
+
 unsigned kt_cgroup_cpus_used(const struct kt_cgroup *g)
 {
         const struct ktstr_cpus used = find_cpus(g);
@@ -217,6 +227,11 @@ double kt_cgroup_spread_pct(const struct kt_cgroup *g)
 const struct ktstr_cpus *check_cpus_of(const struct checker *c, const struct kt_cgroup *g)
 {
         return &c->used[g - c->workload->cgroups];
+}
+
+const struct ktstr_cpus *check_allowed_of(const struct checker *c, const struct kt_cgroup *g)
+{
+        return &c->allowed[g - c->workload->cgroups];
 }
 
 static double limit_of(const struct ktstr_checks *checks, const struct kt_threshold *t)
@@ -262,13 +277,18 @@ static void make(struct checker *c, const struct check *check)
 int kt_check_all(const struct kt_workload *w, kt_host_delay_cb delay, void *userdata,
                  struct kt_check_result **ret, size_t *ret_n)
 {
-        _cleanup_free_ struct ktstr_cpus *used = calloc(w->n_cgroups ? w->n_cgroups : 1, sizeof(*used));
-        struct checker c = {.workload = w, .delay = delay, .userdata = userdata, .used = used};
+        const size_t n = w->n_cgroups ? w->n_cgroups : 1;
+        _cleanup_free_ struct ktstr_cpus *used = calloc(n, sizeof(*used)),
+                                         *allowed = calloc(n, sizeof(*allowed));
+        struct checker c = {
+                .workload = w, .delay = delay, .userdata = userdata, .used = used, .allowed = allowed};
 
-        if (!used)
+        if (!used || !allowed)
                 return -ENOMEM;
-        for (size_t i = 0; i < w->n_cgroups; i++)
+        for (size_t i = 0; i < w->n_cgroups; i++) {
                 used[i] = find_cpus(&w->cgroups[i]);
+                allowed[i] = find_allowed(w, &w->cgroups[i]);
+        }
         for (size_t i = 0; i < checks_progress_n; i++)
                 make(&c, &checks_progress[i]);
         for (size_t i = 0; i < checks_rate_n; i++)

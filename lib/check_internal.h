@@ -12,7 +12,8 @@ struct checker {
         const struct kt_workload *workload;
         kt_host_delay_cb delay;
         void *userdata;
-        struct ktstr_cpus *used; /* for each cgroup: the CPUs its workers ran on */
+        struct ktstr_cpus *used;    /* for each cgroup: the CPUs its workers ran on */
+        struct ktstr_cpus *allowed; /* and those they might have run on */
         struct kt_check_result *results;
         size_t n, allocated;
         bool oom;
@@ -72,5 +73,6 @@ size_t check_same_work(const struct kt_worker *const *workers, size_t n);
 /* Per worker without frozen time: its share of time off the CPU in percent; -1: it had no time. */
 double check_off_cpu_pct(const struct kt_worker *k);
 
-/* The CPUs of cgroup g. */
+/* The CPUs on which the workers of cgroup g ran, and might have run. */
 const struct ktstr_cpus *check_cpus_of(const struct checker *c, const struct kt_cgroup *g);
+const struct ktstr_cpus *check_allowed_of(const struct checker *c, const struct kt_cgroup *g);

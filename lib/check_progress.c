@@ -2,18 +2,28 @@
 /* Does every worker get on, evenly and where it may? */
 #include "check_internal.h"
 
+#include <string.h>
+
 #include "cpus.h"
 
 /* Shares of a window of few time slices are a matter of who came first. */
 #define SPREAD_WINDOW_MIN_NS 1e9
 
-/* How long it takes until each worker has had a turn, in slices of sched_ext's default (SCX_SLICE_DFL, 20
- * ms): in the cgroup, and among all that ran at the same time. */
+/* So many have one turn each, in slices of sched_ext's default (SCX_SLICE_DFL, 20 ms). */
+static uint64_t turns_ns(size_t workers, const struct ktstr_cpus *cpus)
+{
+        unsigned n = ktstr_cpus_count(cpus);
+
+        return workers * 20 * NS_PER_MS / (n ? n : 1);
+}
+
+/* How long it takes until each worker has had a turn on the CPUs that it may use, be they used or not: in
+ * the cgroup, and among all that ran at the same time. */
 static uint64_t round_ns(const struct checker *c, const struct kt_cgroup *of)
 {
         const struct kt_workload *w = c->workload;
         struct ktstr_cpus all = {};
-        size_t workers = 0, cpus;
+        size_t workers = 0;
         uint64_t own, common;
 
         for (size_t i = 0; i < w->n_cgroups; i++) {
@@ -22,18 +32,34 @@ static uint64_t round_ns(const struct checker *c, const struct kt_cgroup *of)
                 if (g->started_ns > of->stopped_ns || g->stopped_ns < of->started_ns)
                         continue;
                 workers += g->n_workers;
-                cpus_join(&all, &c->used[i]);
+                cpus_join(&all, check_allowed_of(c, g));
         }
-        cpus = ktstr_cpus_count(&all);
-        common = workers * 20 * NS_PER_MS / (cpus ? cpus : 1);
-        cpus = ktstr_cpus_count(check_cpus_of(c, of));
-        own = of->n_workers * 20 * NS_PER_MS / (cpus ? cpus : 1);
+        common = turns_ns(workers, &all);
+        own = turns_ns(of->n_workers, check_allowed_of(c, of));
         return own > common ? own : common;
 }
 
-/* Whoever waits for a turn among so many is not starved by the scheduler. */
-static void say_crowded(struct kt_check_result *r, uint64_t round, uint64_t limit)
+/* And among those of its cgroup that are bound to the same CPUs. */
+static uint64_t bound_round_ns(const struct kt_cgroup *g, const struct kt_worker *k)
 {
+        size_t workers = 0;
+
+        if (!k->has_cpus)
+                return 0;
+        for (size_t i = 0; i < g->n_workers; i++)
+                workers += g->workers[i].has_cpus &&
+                           memcmp(&g->workers[i].cpus, &k->cpus, sizeof(k->cpus)) == 0;
+        return turns_ns(workers, &k->cpus);
+}
+
+/* Whoever waits for a turn among so many is not starved by the scheduler. */
+static void say_crowded(struct kt_check_result *r, const struct kt_cgroup *g, const struct kt_worker *k,
+                        uint64_t round, uint64_t limit)
+{
+        const uint64_t bound = bound_round_ns(g, k);
+
+        if (bound > round)
+                round = bound;
         if (r->outcome != KT_FAIL || round <= limit)
                 return;
         r->outcome = KT_INCONCLUSIVE;
@@ -58,7 +84,7 @@ static void judge_starved(struct checker *c, const struct kt_cgroup *g, double l
                 struct kt_check_result *r =
                         check_missed_plain(c, check_blame(c, w.from_ns, w.to_ns, (double)w.running_ns));
                 check_say(r, "tid %lld starved (0 work units)", (long long)k->tid);
-                say_crowded(r, round, w.running_ns);
+                say_crowded(r, g, k, round, w.running_ns);
         }
 }
 
@@ -87,7 +113,7 @@ static void judge_gap(struct checker *c, const struct kt_cgroup *g, double limit
                 check_say(r, "tid %lld stuck %.0fms on cpu%lld at +%llums (threshold %.0fms)",
                           (long long)k->tid, gap_ms, (long long)k->max_gap_cpu,
                           (unsigned long long)(k->max_gap_at_ns / NS_PER_MS), limit);
-                say_crowded(r, round, limit_ns);
+                say_crowded(r, g, k, round, limit_ns);
         }
 }
 

@@ -19,6 +19,8 @@ struct kt_worker {
         uint64_t cpu_ns, wall_ns, off_cpu_ns; /* off = wall - cpu */
         uint64_t migrations;
         struct ktstr_cpus cpus_used; /* since its cpuset changed last */
+        bool has_cpus;               /* it might use others than its cgroup's: */
+        struct ktstr_cpus cpus;      /* by affinity, or because it was moved */
         uint64_t max_gap_ns;         /* longest time between two progress points */
         int64_t max_gap_cpu;         /* the CPU at its end */
         uint64_t max_gap_at_ns;      /* its end, from the worker's start */
@@ -63,6 +65,7 @@ struct kt_scenario {
 
 struct kt_workload {
         uint64_t started_ns, stopped_ns; /* of the first and the last scenario */
+        struct ktstr_cpus cpus;          /* the guest's */
         struct kt_scenario *scenarios;   /* owned */
         size_t n_scenarios;
         struct kt_cgroup *cgroups; /* owned */

@@ -49,6 +49,7 @@
  *   metrics      [{"name": string, "value": number, "unit": string, "better": "lower" | "higher" | absent}]
  *   workload     object  absent: no worker ran
  *     started_ns, stopped_ns   int    of the first and the last scenario
+ *     cpus       CPUs   that there are for whoever is bound to none; not empty
  *     scenarios  [{"checks": {…}}]    what is checked in each, merged from the defaults to its own, as Checks of io.ktstrd.Job;
  *                                     a number that is off is -1
  *     cgroups    []object      a cgroup of a step; one of the same name in another step is another
@@ -61,6 +62,7 @@
  *       pages                                 object absent: none was counted. total, local, slow, migrated: int
  *       workers    []object    as in guestmsg.h, and
  *         work                                string  its type: "CpuSpin"
+ *         cpus                                CPUs    that it might use at the end; absent: those of its cgroup, else the guest's
  *         stopped_ns                          int     when it was stopped
  *         paused_ns                           int     for how long it was frozen
  *

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -287,6 +288,13 @@ static void account_for_standstill(struct crew_worker *w, uint64_t now_ns)
         k->max_gap_cpu = k->last_cpu;
 }
 
+/* Whatever bound it: its cpuset and those above, an affinity, its own work. */
+static void read_affinity(struct crew_worker *w)
+{
+        if (sched_getaffinity(w->tid, sizeof(w->cpus), (cpu_set_t *)w->cpus.bits) < 0)
+                w->cpus = (struct ktstr_cpus){};
+}
+
 /* It stays a zombie until crew_kill(), and its figures with it. */
 static void note_end(struct crew_worker *w)
 {
@@ -309,6 +317,7 @@ void crew_measure(struct crew *c, uint64_t now_ns)
         for (unsigned i = 0; i < c->n; i++) {
                 note_end(&c->workers[i]);
                 read_schedstat(&c->workers[i]);
+                read_affinity(&c->workers[i]);
                 account_for_standstill(&c->workers[i], now_ns);
         }
 }

@@ -24,7 +24,8 @@ struct crew_worker {
 
         /* what the kernel says when it is stopped */
         uint64_t cpu_ns, run_delay_ns, run_count;
-        struct kt_pages pages; /* where that was asked for */
+        struct ktstr_cpus cpus; /* that it may use; none: it cannot be told */
+        struct kt_pages pages;  /* where that was asked for */
 };
 
 /* What it is made of; borrowed until crew_make() returns, but for the work's own pointers and topo. */

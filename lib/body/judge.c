@@ -23,6 +23,7 @@ int judge_begin(struct ktstr_body *b, const struct ktstr_scenario *scenario, str
         if (!grown)
                 return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
         w->scenarios = grown;
+        w->cpus = b->topo.all;
         grown[w->n_scenarios] = (struct kt_scenario){.checks = b->checks};
         if (scenario->checks)
                 kt_checks_merge(&grown[w->n_scenarios].checks, scenario->checks);

@@ -19,7 +19,9 @@ static char *exit_text(const struct crew_worker *w)
         return kt_format("exit %d", WEXITSTATUS(w->wait_status));
 }
 
-static int record_worker(const struct crew *c, const struct crew_worker *w, struct kt_worker *ret)
+/* `usual`: those of its cgroup. */
+static int record_worker(const struct crew *c, const struct crew_worker *w, const struct ktstr_cpus *usual,
+                         struct kt_worker *ret)
 {
         const struct worker_counters *k = w->counters;
         uint64_t wall = c->stopped_ns > k->started_ns ? c->stopped_ns - k->started_ns : 0;
@@ -41,6 +43,8 @@ static int record_worker(const struct crew *c, const struct crew_worker *w, stru
                 .started_ns = k->started_ns,
                 .stopped_ns = c->stopped_ns,
                 .paused_ns = c->paused_ns,
+                .has_cpus = ktstr_cpus_count(&w->cpus) > 0 && memcmp(&w->cpus, usual, sizeof(*usual)) != 0,
+                .cpus = w->cpus,
                 .exit = w->ended ? exit_text(w) : NULL,
         };
         /* One that made no progress since its cpuset changed was seen on no CPU of the one that is judged.
@@ -62,7 +66,7 @@ static size_t count_workers(const struct group *g)
         return n;
 }
 
-static int record_workers(const struct group *g, struct kt_cgroup *ret)
+static int record_workers(const struct group *g, const struct ktstr_cpus *usual, struct kt_cgroup *ret)
 {
         int r = 0;
 
@@ -70,7 +74,7 @@ static int record_workers(const struct group *g, struct kt_cgroup *ret)
                 const struct crew *c = &kt_list_entry(it, struct group_crew, link)->crew;
 
                 for (unsigned i = 0; r >= 0 && c->started_ns && i < c->n; i++) {
-                        r = record_worker(c, &c->workers[i], &ret->workers[ret->n_workers]);
+                        r = record_worker(c, &c->workers[i], usual, &ret->workers[ret->n_workers]);
                         ret->n_workers++;
                         ret->pages.total += c->workers[i].pages.total;
                         ret->pages.local += c->workers[i].pages.local;
@@ -105,7 +109,7 @@ int record_group(const struct group *g, unsigned scenario, struct kt_workload *w
         };
         if (!c->name || !c->workers)
                 return -ENOMEM;
-        r = record_workers(g, c);
+        r = record_workers(g, g->has_cpus ? &g->cpus : &w->cpus, c);
         c->pages.migrated = g->migrated;
         return r < 0 ? r : wakes_of_group(g, &c->wakes);
 }

@@ -26,6 +26,8 @@ static struct json_object *worker_json(const struct kt_worker *w)
         kt_json_add_int(o, "off_cpu_ns", (int64_t)w->off_cpu_ns);
         kt_json_add_int(o, "migrations", (int64_t)w->migrations);
         add_cpus(o, "cpus_used", &w->cpus_used);
+        if (w->has_cpus)
+                add_cpus(o, "cpus", &w->cpus);
         kt_json_add_int(o, "max_gap_ns", (int64_t)w->max_gap_ns);
         kt_json_add_int(o, "max_gap_cpu", w->max_gap_cpu);
         kt_json_add_int(o, "max_gap_at_ns", (int64_t)w->max_gap_at_ns);
@@ -89,6 +91,7 @@ static struct json_object *workload_json(const struct kt_workload *w)
 
         kt_json_add_int(o, "started_ns", (int64_t)w->started_ns);
         kt_json_add_int(o, "stopped_ns", (int64_t)w->stopped_ns);
+        add_cpus(o, "cpus", &w->cpus);
         for (size_t i = 0; i < w->n_scenarios; i++) {
                 struct json_object *scenario = json_object_new_object();
 

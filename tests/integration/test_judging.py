@@ -22,7 +22,7 @@ def worker(tid, **changed):
 def body(outcome="pass", messages=(), metrics=(), checks=None, **changed):
     """A test's result with one scenario and one cgroup, of which `changed` is one worker's."""
     return {"outcome": outcome, "messages": list(messages), "metrics": list(metrics),
-            "workload": {"started_ns": 10**9, "stopped_ns": 2 * 10**9, "scenarios": [{"checks": {"not_starved": True, "max_gap_ms": 3000, **(checks or {})}}],
+            "workload": {"started_ns": 10**9, "stopped_ns": 2 * 10**9, "cpus": "0-1", "scenarios": [{"checks": {"not_starved": True, "max_gap_ms": 3000, **(checks or {})}}],
                          "cgroups": [{"name": "cg_0", "scenario": 0, "started_ns": 10**9, "stopped_ns": 2 * 10**9,
                                       "wakes": {"count": 500, "p50_ns": 1000, "p99_ns": 70000, "max_ns": 90000, "cv": 1.5},
                                       "workers": [worker(100), worker(101, **changed)]}]}}

@@ -828,7 +828,7 @@ class OnHost(Tests):
             with self.subTest(checks=checks):
                 cgroup = {"name": "cg_0", "scenario": 0, "started_ns": 10**9, "stopped_ns": 2 * 10**9, "isolated": False, "workers": [worker]}
                 end = self.end()
-                end["result"]["workload"] = {"started_ns": 10**9, "stopped_ns": 2 * 10**9, "scenarios": [{"checks": checks}], "cgroups": [cgroup]}
+                end["result"]["workload"] = {"started_ns": 10**9, "stopped_ns": 2 * 10**9, "cpus": "0", "scenarios": [{"checks": checks}], "cgroups": [cgroup]}
                 v, result = self.verdict_of(self.body(end))
                 self.assertEqual((v["verdict"], result.status), (word, status), result)
                 if word == "fail":

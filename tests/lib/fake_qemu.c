@@ -784,6 +784,7 @@ static struct json_object *healthy_workload(struct json_object *run)
         const int64_t duration_ns = kt_json_int(run, "duration_ms", 1000) * 1000000,
                       workers = kt_json_int(run, "workers", 2);
         struct json_object *json = json_object_new_object(), *cgroups = json_object_new_array();
+        char cpus[16];
 
         for (int64_t i = 0; i < 2; i++) {
                 struct json_object *cgroup = json_object_new_object(), *list = json_object_new_array();
@@ -801,6 +802,8 @@ static struct json_object *healthy_workload(struct json_object *run)
         }
         kt_json_add_int(json, "started_ns", now_ns() - duration_ns);
         kt_json_add_int(json, "stopped_ns", now_ns());
+        snprintf(cpus, sizeof(cpus), fake.cpus > 1 ? "0-%u" : "%u", fake.cpus - 1);
+        kt_json_add_str(json, "cpus", cpus);
         kt_json_add(json, "scenarios", scenarios(run));
         kt_json_add(json, "cgroups", cgroups);
         return json;

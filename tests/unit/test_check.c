@@ -39,7 +39,9 @@ static void set_up(bool emulated)
                                    .n_workers = 2};
         scenario.checks = kt_checks_default(emulated);
         checks = &scenario.checks;
-        load = (struct kt_workload){.started_ns = 100 * MS,
+        /* Of one CPU. */
+        load = (struct kt_workload){.cpus = {.bits = {1 << 1}},
+                                    .started_ns = 100 * MS,
                                     .stopped_ns = 5100 * MS,
                                     .scenarios = &scenario,
                                     .n_scenarios = 1,
@@ -234,6 +236,38 @@ START_TEST(the_spread_of_a_moment_cannot_be_told)
         group.stopped_ns = group.started_ns + 999 * MS;
         comes_out("spread", KT_INCONCLUSIVE,
                   "spread=42% (threshold 35%), but a workload of 999 ms is too short to tell");
+}
+END_TEST
+
+START_TEST(cpus_that_a_scheduler_leaves_idle_excuse_nobody)
+{
+        static struct kt_worker many[256];
+
+        set_up(true);
+        for (unsigned i = 0; i < KT_ARRAY_SIZE(many); i++)
+                many[i] = workers[0];
+        many[255].work_units = 0;
+        group.workers = many;
+        group.n_workers = KT_ARRAY_SIZE(many);
+        /* On one CPU a round takes longer than all of it, on the eight that there are it does not. */
+        comes_out("not_starved", KT_INCONCLUSIVE,
+                  "tid 70 starved (0 work units); with so many workers a round takes up to 5120ms");
+        load.cpus.bits[0] = 0xff;
+        comes_out("not_starved", KT_FAIL, "tid 70 starved (0 work units)");
+        /* Unless it was not to use the others, by its cpuset or its affinity. */
+        group.has_cpus = true;
+        group.cpus.bits[0] = 1 << 1;
+        ck_assert_int_eq(result("not_starved").outcome, KT_INCONCLUSIVE);
+        group.cpus.bits[0] = 0xff;
+        for (unsigned i = 0; i < KT_ARRAY_SIZE(many); i++) {
+                many[i].has_cpus = i > 0;
+                many[i].cpus.bits[0] = 1 << 1;
+        }
+        many[255].stopped_ns = many[255].started_ns + 5100 * MS;
+        comes_out("not_starved", KT_FAIL, "tid 70 starved (0 work units)");
+        many[255].stopped_ns = many[255].started_ns + 5000 * MS;
+        comes_out("not_starved", KT_INCONCLUSIVE,
+                  "tid 70 starved (0 work units); with so many workers a round takes up to 5100ms");
 }
 END_TEST
 
@@ -441,7 +475,8 @@ UNIT_MAIN("check", a_sound_workload_passes_the_defaults, what_is_off_is_not_look
           time_in_which_it_was_frozen_excuses_no_other_gap, a_starved_worker_fails,
           who_waits_for_a_turn_among_many_is_not_starved, those_of_another_step_are_not_in_the_way,
           spread_is_of_off_cpu_shares, frozen_time_is_not_off_cpu, spread_is_among_those_that_do_the_same,
-          the_spread_of_a_moment_cannot_be_told, who_ended_by_itself_is_no_measure,
-          isolation_needs_a_cpuset_that_held, throughput_is_compared_within_a_work, rates_have_a_floor,
+          the_spread_of_a_moment_cannot_be_told, cpus_that_a_scheduler_leaves_idle_excuse_nobody,
+          who_ended_by_itself_is_no_measure, isolation_needs_a_cpuset_that_held,
+          throughput_is_compared_within_a_work, rates_have_a_floor,
           wake_ups_are_held_to_their_99th_percentile, migrations_are_counted_by_iterations,
           pages_have_shares, each_scenario_has_its_own_thresholds, of_many_misses_some_are_told)

@@ -33,14 +33,15 @@ START_TEST(a_whole_report_is_read)
                       "\"lost\"}"
                       "],"
                       "\"metrics\":[{\"name\":\"rps\",\"value\":3,\"unit\":\"/s\",\"better\":\"higher\"}],"
-                      "\"workload\":{\"started_ns\":5,\"stopped_ns\":9,\"scenarios\":[{\"checks\":{\"max_"
+                      "\"workload\":{\"started_ns\":5,\"stopped_ns\":9,\"cpus\":\"0-3\",\"scenarios\":[{"
+                      "\"checks\":{\"max_"
                       "gap_ms\":7,\"isolation\":false}}],"
                       "\"cgroups\":[{\"name\":\"cg_0\",\"scenario\":0,\"cpus\":\"0-1\",\"isolated\":true,"
                       "\"started_ns\":6,\"stopped_ns\":8,"
                       "\"wakes\":{\"count\":4,\"p50_ns\":1,\"p99_ns\":2,\"max_ns\":3,\"cv\":0.5},\"pages\":{"
                       "\"total\":9,\"local\":8},"
                       "\"workers\":[{\"tid\":7,\"work\":\"CpuSpin\",\"work_units\":1024,\"cpus_used\":\"1,"
-                      "1023\","
+                      "1023\",\"cpus\":\"1-1023\","
                       "\"max_gap_ns\":3,"
                       "\"stopped_ns\":8,\"paused_ns\":2,\"exit\":\"signal 9\"}]}]}}}",
                       &r, NULL),
@@ -77,6 +78,9 @@ START_TEST(a_whole_report_is_read)
         ck_assert_int_eq(r.body.workload.cgroups[0].workers[0].tid, 7);
         ck_assert_uint_eq(r.body.workload.cgroups[0].workers[0].work_units, 1024);
         ck_assert_uint_eq(r.body.workload.cgroups[0].workers[0].cpus_used.bits[0], 2);
+        ck_assert(r.body.workload.cgroups[0].workers[0].has_cpus);
+        ck_assert_uint_eq(ktstr_cpus_count(&r.body.workload.cgroups[0].workers[0].cpus), 1023);
+        ck_assert_uint_eq(r.body.workload.cpus.bits[0], 15);
         ck_assert_str_eq(r.body.workload.cgroups[0].workers[0].exit, "signal 9");
         guest_report_done(&r);
 }
@@ -160,9 +164,14 @@ START_TEST(what_makes_no_sense_is_refused_and_nothing_kept)
                 {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"scenarios\":[{}],"
                  "\"cgroups\":[{\"name\":\"x\",\"workers\":[{\"cpus_used\":1}]}]}}}",
                  "list of CPUs"},
-                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"fail\",\"workload\":{\"scenarios\":[{}],"
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"fail\",\"workload\":{\"cpus\":\"0\","
+                 "\"scenarios\":[{}],"
                  "\"cgroups\":[{\"name\":\"x\",\"scenario\":0,\"workers\":[{\"exit\":\"signal 11\"}]}]}}}",
                  "a worker ended by itself"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{}}}",
+                 "which CPUs there are"},
+                {"{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{\"cpus\":\"\"}}}",
+                 "which CPUs there are"},
         };
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(cases); i++) {
@@ -201,7 +210,7 @@ START_TEST(lists_have_an_end)
 {
         static const char message[] = "{\"outcome\":\"pass\",\"text\":\"x\"}", metric[] = "{\"name\":\"x\"}",
                           cgroup[] = "{\"name\":\"x\",\"workers\":[{},{},{},{},{},{},{}]}";
-        const char *workload = "\"workload\":{\"scenarios\":[{}],\"cgroups\":[";
+        const char *workload = "\"workload\":{\"cpus\":\"0\",\"scenarios\":[{}],\"cgroups\":[";
 
         ck_assert_int_eq(parse_list("\"messages\":[", message, KT_BODY_MESSAGES_MAX, "]"), 0);
         ck_assert_int_eq(parse_list("\"messages\":[", message, KT_BODY_MESSAGES_MAX + 1, "]"), -EBADMSG);
@@ -221,7 +230,7 @@ START_TEST(names_are_one_plain_line)
         struct guest_report r;
 
         ck_assert_int_eq(parse("{\"outcome\":\"done\",\"body\":{\"outcome\":\"pass\",\"workload\":{"
-                               "\"scenarios\":[{}],\"cgroups\":["
+                               "\"cpus\":\"0\",\"scenarios\":[{}],\"cgroups\":["
                                "{\"name\":\"a\\nb\\u007f\xc3\xa9\",\"workers\":[]}]}}}",
                                &r, NULL),
                          0);

@@ -38,6 +38,8 @@ static struct kt_worker worker(void)
                                   .off_cpu_ns = n,
                                   .migrations = n,
                                   .cpus_used = every_other_cpu(),
+                                  .has_cpus = true,
+                                  .cpus = every_other_cpu(),
                                   .max_gap_ns = n,
                                   .max_gap_cpu = CPUS,
                                   .max_gap_at_ns = n,
@@ -55,6 +57,7 @@ static void fill_workload(struct kt_workload *w)
 
         w->started_ns = 1;
         w->stopped_ns = 2;
+        w->cpus = every_other_cpu();
         w->n_scenarios = KT_BODY_SCENARIOS_MAX;
         w->scenarios = calloc(w->n_scenarios, sizeof(*w->scenarios));
         for (size_t i = 0; i < w->n_scenarios; i++)
