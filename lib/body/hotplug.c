@@ -35,7 +35,14 @@ static int set_online(struct run *r, unsigned cpu, bool online, struct kt_error 
                 return kt_error_set(reterr, -EBUSY, NULL, "cpu0 cannot be taken offline");
         if (cpu == 0 || online != ktstr_cpus_has(&r->offline, cpu))
                 return 0;
-        e = path ? scribe_write(r->b->scribe, path, online ? "1" : "0", HOTPLUG_MS) : -ENOMEM;
+        if (!path)
+                return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
+        /* The kernel may still do what it does not come to in time: one that may be away is put back. */
+        if (!online)
+                ktstr_cpus_add(&r->offline, cpu);
+        e = scribe_write(r->b->scribe, path, online ? "1" : "0", HOTPLUG_MS);
+        if (e < 0 && e != -ETIMEDOUT && !online)
+                cpus_remove(&r->offline, cpu);
         if (e == -ENOENT)
                 return kt_error_set(reterr, e, NULL,
                                     "cpu%u cannot be taken offline: this kernel has no CONFIG_HOTPLUG_CPU",
@@ -51,11 +58,8 @@ int hotplug_offline(struct run *r, unsigned cpu, struct kt_error *reterr)
 {
         int e = set_online(r, cpu, false, reterr);
 
-        if (e < 0)
-                return e;
-        ktstr_cpus_add(&r->offline, cpu);
         note_cpusets(r);
-        return 0;
+        return e;
 }
 
 int hotplug_online(struct run *r, unsigned cpu, struct kt_error *reterr)
