@@ -7,8 +7,6 @@
 #include "random.h"
 #include "wait.h"
 
-#define NS_PER_MS 1000000ULL
-
 int op_cpu_offline(struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
 {
         return hotplug_offline(r, op->cpu, reterr);
@@ -46,7 +44,7 @@ int op_cpu_storm(struct run *r, const struct ktstr_op *op, struct kt_error *rete
                 if (e >= 0)
                         e = hotplug_offline(r, cpu, reterr);
                 if (e >= 0)
-                        e = wait_until(r, worker_now_ns() + op->ms * NS_PER_MS);
+                        e = wait_until(r, wait_deadline_ns(op->ms));
                 if (e >= 0)
                         e = hotplug_online(r, cpu, reterr);
         }

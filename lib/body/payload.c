@@ -13,8 +13,8 @@
 #include "../../proto/guestmsg.h"
 #include "cgroup.h"
 #include "crew.h"
+#include "wait.h"
 
-#define NS_PER_MS 1000000ULL
 #define TICK_MS 10
 /* Beyond the test's duration, where nothing is said. */
 #define TIMEOUT_MS 30000
@@ -253,7 +253,7 @@ bool payload_ended(struct ktstr_payload_handle *h)
 /* Until its end or that time. */
 static bool wait_for_its_end(struct ktstr_payload_handle *h, uint64_t timeout_ms, bool until_over)
 {
-        const uint64_t end = worker_now_ns() + timeout_ms * NS_PER_MS;
+        const uint64_t end = wait_deadline_ns(timeout_ms);
 
         while (!payload_ended(h)) {
                 if (worker_now_ns() >= end || (until_over && conversation_over(&h->b->talk)))

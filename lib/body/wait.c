@@ -8,8 +8,13 @@
 #define NS_PER_MS 1000000ULL
 #define TICK_MS 10
 #define LONG_MS 3600000ULL
-/* The agent kills a body that does not end within two seconds. */
-#define GRACE_MS 1500ULL
+
+uint64_t wait_deadline_ns(uint64_t ms)
+{
+        const uint64_t now = worker_now_ns();
+
+        return ms > (UINT64_MAX - now) / NS_PER_MS ? UINT64_MAX : now + ms * NS_PER_MS;
+}
 
 int wait_until(struct run *r, uint64_t until_ns)
 {
@@ -27,7 +32,7 @@ int wait_until(struct run *r, uint64_t until_ns)
 
 int wait_for(struct run *r, bool (*done)(struct run *r, void *data), void *data)
 {
-        uint64_t last = worker_now_ns() + r->b->watchdog_ms * NS_PER_MS;
+        uint64_t last = wait_deadline_ns(r->b->watchdog_ms);
 
         /* Most of it is done within a millisecond. */
         for (int pause_ms = 1;; pause_ms = pause_ms < TICK_MS ? pause_ms + 1 : TICK_MS) {
@@ -43,7 +48,7 @@ int wait_for(struct run *r, bool (*done)(struct run *r, void *data), void *data)
 
 int wait_for_end(struct run *r, bool (*done)(struct run *r, void *data), void *data)
 {
-        uint64_t last = worker_now_ns() + r->b->watchdog_ms * NS_PER_MS;
+        uint64_t last = wait_deadline_ns(r->b->watchdog_ms);
         bool over = false;
 
         for (int pause_ms = 1; !done(r, data); pause_ms = pause_ms < TICK_MS ? pause_ms + 1 : TICK_MS) {
@@ -53,7 +58,7 @@ int wait_for_end(struct run *r, bool (*done)(struct run *r, void *data), void *d
                         return over ? RUN_OVER : -ETIMEDOUT;
                 if (!over && conversation_over(&r->b->talk)) {
                         over = true;
-                        last = now + GRACE_MS * NS_PER_MS;
+                        last = wait_deadline_ns(WAIT_GRACE_MS);
                 }
                 conversation_poll(&r->b->talk, pause_ms);
         }

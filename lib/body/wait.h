@@ -5,6 +5,13 @@
 
 #include "run.h"
 
+/* How long the body has for its end when it is over: the agent kills one that does not end within two
+ * seconds. */
+#define WAIT_GRACE_MS 1500ULL
+
+/* The CLOCK_MONOTONIC time `ms` from now; never for what no clock reaches, as KTSTR_NONE. */
+uint64_t wait_deadline_ns(uint64_t ms);
+
 /* Until then (CLOCK_MONOTONIC). RUN_OVER when it is over before. */
 int wait_until(struct run *r, uint64_t until_ns);
 

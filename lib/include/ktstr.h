@@ -612,7 +612,8 @@ static inline struct ktstr_op ktstr_op_thaw_cgroup(const char *name)
 {
         return (struct ktstr_op){.kind = KTSTR_OP_THAW_CGROUP, .cgroup = name};
 }
-/* Start a payload in a cgroup (NULL: in none); wait for it, at most timeout_ms; kill it. */
+/* Start a payload in a cgroup (NULL: in none); wait for it, at most timeout_ms (0: the test's
+ * duration and 30 s; KTSTR_NONE: no limit but the test's own); kill it. */
 static inline struct ktstr_op ktstr_op_run_payload(const struct ktstr_payload *p, const char *cgroup)
 {
         return (struct ktstr_op){.kind = KTSTR_OP_RUN_PAYLOAD, .payload = p, .cgroup = cgroup};

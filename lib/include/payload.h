@@ -74,7 +74,7 @@ struct ktstr_payload_result {
 };
 
 /* Run it to its end in the test's own cgroup (or `cgroup`), at most timeout_ms (0: the test's duration and
- * 30 s), with more_args behind its own (NULL: none). Its metrics become the verdict's, its checks count.
+ * 30 s; KTSTR_NONE: no limit but the test's own), with more_args behind its own (NULL: none). Its metrics become the verdict's, its checks count.
  * *ret may be NULL. */
 enum ktstr_outcome ktstr_payload_run(struct ktstr_ctx *ctx, const struct ktstr_payload *p,
                                      const char *cgroup, const char *const *more_args, uint64_t timeout_ms,

@@ -42,6 +42,7 @@ static enum ktstr_outcome run_current(struct ktstr_ctx *ctx)
         "exit 0"
 
 SHELL(quiet, "exit 0");
+SHELL(slow, "sleep 0.1");
 SHELL(failing, "echo first >&2; echo it is broken >&2; exit 3");
 SHELL(three, "exit 3", .checks = KTSTR_PAYLOAD_CHECKS({NULL, KTSTR_CHECK_EXIT_CODE, .min = 3}));
 SHELL(not_three, "exit 0", .checks = KTSTR_PAYLOAD_CHECKS({NULL, KTSTR_CHECK_EXIT_CODE, .min = 3}));
@@ -77,6 +78,7 @@ static const struct ktstr_payload no_program = {.name = "no_program", .binary = 
 
 static const struct run_case runs[] = {
         {&quiet, 0, "pass"},
+        {&slow, (uint64_t)KTSTR_NONE, "pass"},
         {&failing, 0, "fail", "payload failing exited with 3 instead of 0: it is broken"},
         {&three, 0, "pass"},
         {&not_three, 0, "fail", "payload not_three exited with 0 instead of 3"},
