@@ -250,13 +250,20 @@ bool payload_ended(struct ktstr_payload_handle *h)
         return true;
 }
 
-/* Until its end or that time. */
-static bool wait_for_its_end(struct ktstr_payload_handle *h, uint64_t timeout_ms, bool until_over)
+/* Until its end or that time; when it is over, it is waited for grace_ms more. */
+static bool wait_for_its_end(struct ktstr_payload_handle *h, uint64_t timeout_ms, uint64_t grace_ms)
 {
-        const uint64_t end = wait_deadline_ns(timeout_ms);
+        uint64_t end = wait_deadline_ns(timeout_ms);
+        bool over = false;
 
         while (!payload_ended(h)) {
-                if (worker_now_ns() >= end || (until_over && conversation_over(&h->b->talk)))
+                if (!over && conversation_over(&h->b->talk)) {
+                        const uint64_t last = wait_deadline_ns(grace_ms);
+
+                        over = true;
+                        end = last < end ? last : end;
+                }
+                if (worker_now_ns() >= end)
                         return false;
                 conversation_poll(&h->b->talk, TICK_MS);
         }
@@ -286,12 +293,15 @@ static void tell(const struct ktstr_payload_handle *h, bool timed_out, enum ktst
         };
 }
 
-/* Killed, it wants a CPU once more; the kernel's watchdog has its time for that. */
+/* Killed, it wants a CPU once more; the kernel's watchdog has its time for that, unless it is over: what was
+ * measured goes out then while the body is still there. */
 static enum ktstr_outcome bury(struct ktstr_payload_handle *h)
 {
         kill_group(h);
-        if (wait_for_its_end(h, h->b->watchdog_ms, false))
+        if (wait_for_its_end(h, h->b->watchdog_ms, WAIT_GRACE_MS))
                 return KTSTR_PASS;
+        if (conversation_over(&h->b->talk))
+                return KTSTR_INCONCLUSIVE;
         return ktstr_fail(&h->b->ctx, "payload %s was killed %llu s ago and is not dead: nobody lets it run",
                           h->p->name, (unsigned long long)h->b->watchdog_ms / 1000);
 }
@@ -318,7 +328,7 @@ enum ktstr_outcome payload_finish(struct ktstr_payload_handle *h, uint64_t timeo
 
         if (timeout_ms == 0)
                 timeout_ms = h->b->ctx.duration_ms + TIMEOUT_MS;
-        if (wait_for_its_end(h, timeout_ms, true) || conversation_over(&h->b->talk))
+        if (wait_for_its_end(h, timeout_ms, 0) || conversation_over(&h->b->talk))
                 return payload_end(h, ret);
         outcome = ktstr_fail(&h->b->ctx, "payload %s did not end within %llu ms", h->p->name,
                              (unsigned long long)timeout_ms);
