@@ -45,7 +45,7 @@ int op_wait_payload(struct run *r, const struct ktstr_op *op, struct kt_error *r
         struct ktstr_payload_handle *h;
         int e = find(r, op, &h, reterr);
 
-        return e < 0 ? e : take_outcome(r, payload_finish(h, op->ms, NULL));
+        return e < 0 ? e : take_outcome(r, payload_finish(h, op->ms));
 }
 
 int op_kill_payload(struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
@@ -53,5 +53,5 @@ int op_kill_payload(struct run *r, const struct ktstr_op *op, struct kt_error *r
         struct ktstr_payload_handle *h;
         int e = find(r, op, &h, reterr);
 
-        return e < 0 ? e : take_outcome(r, payload_end(h, NULL));
+        return e < 0 ? e : take_outcome(r, payload_end(h));
 }

@@ -214,8 +214,10 @@ int payload_start(struct ktstr_body *b, const struct ktstr_payload *p, const cha
                 forget(h);
         }
         close_launch(&l);
-        if (r >= 0 && ret)
+        if (r >= 0 && ret) {
+                h->held = true;
                 *ret = h;
+        }
         return r;
 }
 
@@ -225,7 +227,8 @@ struct ktstr_payload_handle *payload_find(struct ktstr_body *b, const struct kts
         kt_list_for_each (it, &b->payloads) {
                 struct ktstr_payload_handle *h = kt_list_entry(it, struct ktstr_payload_handle, link);
 
-                if (h->p == p && !h->cgroup == !cgroup && (!cgroup || strcmp(h->cgroup, cgroup) == 0))
+                if (h->p == p && !h->judged && !h->cgroup == !cgroup &&
+                    (!cgroup || strcmp(h->cgroup, cgroup) == 0))
                         return h;
         }
         return NULL;
@@ -278,19 +281,31 @@ static int exec_errno(const struct ktstr_payload_handle *h)
         return kt_read_all(h->failed_fd, &code, sizeof(code)) < 0 ? 0 : code;
 }
 
-static void tell(const struct ktstr_payload_handle *h, bool timed_out, enum ktstr_outcome outcome,
-                 struct ktstr_payload_result *ret)
+/* That is what it has come to. */
+static enum ktstr_outcome settle(struct ktstr_payload_handle *h, bool timed_out, enum ktstr_outcome outcome)
 {
         const int status = h->wait_status;
 
-        if (!ret)
-                return;
-        *ret = (struct ktstr_payload_result){
+        h->result = (struct ktstr_payload_result){
                 .exit_code = h->ended && WIFEXITED(status) ? WEXITSTATUS(status) : -1,
                 .exit_signal = h->ended && WIFSIGNALED(status) ? WTERMSIG(status) : -1,
                 .timed_out = timed_out,
                 .outcome = outcome,
         };
+        h->judged = true;
+        if (!h->held)
+                forget(h);
+        return outcome;
+}
+
+enum ktstr_outcome payload_take(struct ktstr_payload_handle *h, struct ktstr_payload_result *ret)
+{
+        const struct ktstr_payload_result result = h->result;
+
+        if (ret)
+                *ret = result;
+        forget(h);
+        return result.outcome;
 }
 
 /* Killed, it wants a CPU once more; the kernel's watchdog has its time for that, unless it is over: what was
@@ -306,7 +321,7 @@ static enum ktstr_outcome bury(struct ktstr_payload_handle *h)
                           h->p->name, (unsigned long long)h->b->watchdog_ms / 1000);
 }
 
-enum ktstr_outcome payload_end(struct ktstr_payload_handle *h, struct ktstr_payload_result *ret)
+enum ktstr_outcome payload_end(struct ktstr_payload_handle *h)
 {
         const bool by_itself = payload_ended(h);
         enum ktstr_outcome outcome = by_itself ? KTSTR_PASS : bury(h);
@@ -316,26 +331,21 @@ enum ktstr_outcome payload_end(struct ktstr_payload_handle *h, struct ktstr_payl
                 outcome = ktstr_error(&h->b->ctx, "cannot start payload %s: %s", h->p->name, strerror(code));
         else
                 outcome = ktstr_worse(outcome, payload_judge(h, !by_itself));
-        tell(h, false, outcome, ret);
-        forget(h);
-        return outcome;
+        return settle(h, false, outcome);
 }
 
-enum ktstr_outcome payload_finish(struct ktstr_payload_handle *h, uint64_t timeout_ms,
-                                  struct ktstr_payload_result *ret)
+enum ktstr_outcome payload_finish(struct ktstr_payload_handle *h, uint64_t timeout_ms)
 {
         enum ktstr_outcome outcome;
 
         if (timeout_ms == 0)
                 timeout_ms = h->b->ctx.duration_ms + TIMEOUT_MS;
         if (wait_for_its_end(h, timeout_ms, 0) || conversation_over(&h->b->talk))
-                return payload_end(h, ret);
+                return payload_end(h);
         outcome = ktstr_fail(&h->b->ctx, "payload %s did not end within %llu ms", h->p->name,
                              (unsigned long long)timeout_ms);
         bury(h);
-        tell(h, true, outcome, ret);
-        forget(h);
-        return outcome;
+        return settle(h, true, outcome);
 }
 
 enum ktstr_outcome payload_end_going(struct ktstr_body *b)
@@ -346,8 +356,8 @@ enum ktstr_outcome payload_end_going(struct ktstr_body *b)
                 struct ktstr_payload_handle *h = kt_list_entry(it, struct ktstr_payload_handle, link);
                 const struct group *g = h->cgroup ? group_find(&b->groups, h->cgroup) : NULL;
 
-                if (g && g->going)
-                        worst = ktstr_worse(worst, payload_end(h, NULL));
+                if (g && g->going && !h->judged)
+                        worst = ktstr_worse(worst, payload_end(h));
         }
         return worst;
 }
@@ -359,8 +369,8 @@ enum ktstr_outcome payload_end_all(struct ktstr_body *b, bool of_scenario)
         kt_list_for_each_safe (it, &b->payloads) {
                 struct ktstr_payload_handle *h = kt_list_entry(it, struct ktstr_payload_handle, link);
 
-                if (!of_scenario || h->in_scenario)
-                        worst = ktstr_worse(worst, payload_end(h, NULL));
+                if (!h->judged && (!of_scenario || h->in_scenario))
+                        worst = ktstr_worse(worst, payload_end(h));
         }
         return worst;
 }
@@ -386,13 +396,17 @@ bool ktstr_payload_is_running(const struct ktstr_payload_handle *h)
 enum ktstr_outcome ktstr_payload_wait(struct ktstr_ctx *ctx, struct ktstr_payload_handle *h,
                                       uint64_t timeout_ms, struct ktstr_payload_result *ret)
 {
-        return payload_finish(h, timeout_ms, ret);
+        if (!h->judged)
+                payload_finish(h, timeout_ms);
+        return payload_take(h, ret);
 }
 
 enum ktstr_outcome ktstr_payload_kill(struct ktstr_ctx *ctx, struct ktstr_payload_handle *h,
                                       struct ktstr_payload_result *ret)
 {
-        return payload_end(h, ret);
+        if (!h->judged)
+                payload_end(h);
+        return payload_take(h, ret);
 }
 
 enum ktstr_outcome ktstr_payload_run(struct ktstr_ctx *ctx, const struct ktstr_payload *p,
@@ -402,5 +416,5 @@ enum ktstr_outcome ktstr_payload_run(struct ktstr_ctx *ctx, const struct ktstr_p
         struct ktstr_payload_handle *h = NULL;
         enum ktstr_outcome outcome = ktstr_payload_start(ctx, p, cgroup, more_args, &h);
 
-        return outcome == KTSTR_PASS ? payload_finish(h, timeout_ms, ret) : outcome;
+        return outcome == KTSTR_PASS ? ktstr_payload_wait(ctx, h, timeout_ms, ret) : outcome;
 }

@@ -14,12 +14,16 @@ struct ktstr_payload_handle {
         bool in_scenario; /* its end is the scenario's at the latest */
         pid_t pid;        /* of its process group too; -1 once collected */
         int failed_fd;    /* at its end: it was executed; else why not, an errno */
-        bool ended;       /* with wait_status */
+        bool held;        /* the author has the handle: it stays until it is waited for, or killed */
+        bool judged;      /* it has come to `result`; its name is free */
+        struct ktstr_payload_result result;
+        bool ended; /* with wait_status */
         int wait_status;
         struct output out, err;
 };
 
-/* Start it, in a cgroup of the scenario (NULL: none). *ret may be NULL. */
+/* Start it, in a cgroup of the scenario (NULL: none). *ret may be NULL; what it is set to stays until
+ * payload_take(), or the test's end. */
 int payload_start(struct ktstr_body *b, const struct ktstr_payload *p, const char *cgroup,
                   const char *const *more_args, struct ktstr_payload_handle **ret, struct kt_error *reterr);
 
@@ -30,12 +34,14 @@ struct ktstr_payload_handle *payload_find(struct ktstr_body *b, const struct kts
 /* Has it ended by itself? Does not wait. */
 bool payload_ended(struct ktstr_payload_handle *h);
 
-/* Wait for its end, at most so long, and judge it; it is forgotten then. *ret may be NULL. */
-enum ktstr_outcome payload_finish(struct ktstr_payload_handle *h, uint64_t timeout_ms,
-                                  struct ktstr_payload_result *ret);
+/* Wait for its end, at most so long, and judge it; it is forgotten then, unless it is held. */
+enum ktstr_outcome payload_finish(struct ktstr_payload_handle *h, uint64_t timeout_ms);
 
-/* End it, and judge what it has printed; it is forgotten then. *ret may be NULL. */
-enum ktstr_outcome payload_end(struct ktstr_payload_handle *h, struct ktstr_payload_result *ret);
+/* End it, and judge what it has printed; it is forgotten then, unless it is held. */
+enum ktstr_outcome payload_end(struct ktstr_payload_handle *h);
+
+/* What one came to that is held and judged; it is forgotten then. *ret may be NULL. */
+enum ktstr_outcome payload_take(struct ktstr_payload_handle *h, struct ktstr_payload_result *ret);
 
 /* The same for those in groups that are going. */
 enum ktstr_outcome payload_end_going(struct ktstr_body *b);

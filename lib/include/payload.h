@@ -74,14 +74,15 @@ struct ktstr_payload_result {
 };
 
 /* Run it to its end in the test's own cgroup (or `cgroup`), at most timeout_ms (0: the test's duration and
- * 30 s; KTSTR_NONE: no limit but the test's own), with more_args behind its own (NULL: none). Its metrics become the verdict's, its checks count.
- * *ret may be NULL. */
+ * 30 s; KTSTR_NONE: no limit but the test's own), with more_args behind its own (NULL: none). Its metrics
+ * become the verdict's, its checks count. *ret may be NULL. */
 enum ktstr_outcome ktstr_payload_run(struct ktstr_ctx *ctx, const struct ktstr_payload *p,
                                      const char *cgroup, const char *const *more_args, uint64_t timeout_ms,
                                      struct ktstr_payload_result *ret);
 
 /* Start it and go on; then ask, wait or kill. An outcome other than PASS: it was said why, *ret is not set.
- * The handle is the library's, until wait or kill. */
+ * The handle is good until wait or kill, which release it, or the test's end. One that an operation or the
+ * scenario's end has ended meanwhile has been judged then, and they tell what it came to. */
 struct ktstr_payload_handle;
 enum ktstr_outcome ktstr_payload_start(struct ktstr_ctx *ctx, const struct ktstr_payload *p,
                                        const char *cgroup, const char *const *more_args,

@@ -238,6 +238,40 @@ START_TEST(operations_run_wait_and_kill)
 }
 END_TEST
 
+static enum ktstr_outcome ends_what_is_held(struct ktstr_ctx *ctx)
+{
+        const struct ktstr_op kill = ktstr_op_kill_payload(&endless, NULL);
+        const struct ktstr_step step = {.hold = KTSTR_HOLD_FIXED_MS(1), .ops = &kill, .n_ops = 1};
+        const struct ktstr_scenario scenario = {.steps = &step, .n_steps = 1};
+        struct ktstr_payload_handle *first, *second;
+        struct ktstr_payload_result result = {};
+
+        ktstr_payload_start(ctx, &endless, NULL, NULL, &first);
+        ktstr_run_scenario(ctx, &scenario);
+        /* Its name is free, and it is still known. */
+        ktstr_payload_start(ctx, &endless, NULL, NULL, &second);
+        if (ktstr_payload_is_running(first) || !ktstr_payload_is_running(second))
+                return ktstr_fail(ctx, "the wrong one was killed");
+        if (ktstr_payload_wait(ctx, first, 0, &result) != KTSTR_PASS || result.exit_signal != SIGKILL ||
+            result.timed_out)
+                return ktstr_fail(ctx, "it is not told how it ended");
+        if (ktstr_payload_kill(ctx, second, &result) != KTSTR_PASS || result.exit_signal != SIGKILL)
+                return ktstr_fail(ctx, "nor the other");
+        /* And one of which nobody asks. */
+        ktstr_payload_start(ctx, &endless, NULL, NULL, &first);
+        return ktstr_run_scenario(ctx, &scenario);
+}
+
+START_TEST(a_handle_is_good_until_it_is_asked_for)
+{
+        struct driven d = start(ends_what_is_held, FIRST);
+        struct json_object *result = end(&d);
+
+        ck_assert_msg(strcmp(kt_json_str(result, "outcome"), "pass") == 0, "%s",
+                      json_object_to_json_string(result));
+}
+END_TEST
+
 int main(void)
 {
         Suite *suite = suite_create("payload");
@@ -250,6 +284,7 @@ int main(void)
         tcase_add_test(tcase, the_function_is_told_how_it_ended);
         tcase_add_test(tcase, what_is_forgotten_ends_with_the_test);
         tcase_add_test(tcase, operations_run_wait_and_kill);
+        tcase_add_test(tcase, a_handle_is_good_until_it_is_asked_for);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);
