@@ -12,6 +12,7 @@
 #include "../lib/scenario/scenarios.h"
 #include "../proto/codec.h"
 #include "hierarchy.h"
+#include "orphans.h"
 #include "report.h"
 #include "setting.h"
 #include "subject.h"
@@ -126,7 +127,10 @@ static bool clear_away(struct run *r, uint64_t timeout_ms)
 static bool is_well(void *userdata)
 {
         struct run *r = userdata;
+        const pid_t own[] = {r->body.pid, r->subject.sched.pid};
 
+        /* Those of a test count as its processes until then. */
+        orphans_collect(own, KT_ARRAY_SIZE(own));
         return subject_is_well(&r->subject);
 }
 

@@ -84,6 +84,9 @@ class Bodies(unittest.TestCase):
                 self.assertEqual((verdict["verdict"], verdict["error"]), ("error", "io.ktstrd.Job.TestProgram"), verdict)
                 self.assertTrue(verdict["reason"].startswith(words), verdict["reason"])
 
+    def test_processes_that_lost_their_parent_are_no_longer_counted(self):
+        self.passed("orphans", "--timeout", "200s")
+
     def test_one_that_takes_all_memory_is_told_what_it_can_declare(self):
         verdict = self.run_test("fills")
         self.assertEqual((verdict["verdict"], verdict["error"]), ("error", "io.ktstrd.Job.TestProgram"), verdict)

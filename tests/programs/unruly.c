@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 KTSTR_SCHEDULER(fixture, .name = "scx_ktstr", .binary = "scx_ktstr");
@@ -128,6 +129,28 @@ DECLARES(no_knob)
 DECLARES(no_way_back)
 DECLARES(no_sysctl)
 DECLARES(no_parent)
+
+/* More than there may be at a time, one after the other, each without a parent when it ends. */
+KTSTR_TEST(orphans, .scheduler = &fixture)
+{
+        FILE *f = fopen("/sys/fs/cgroup/ktstr-body/pids.max", "r");
+        int max = 0;
+
+        if (!f || fscanf(f, "%d", &max) != 1)
+                return ktstr_error(ctx, "the bound of its processes cannot be read");
+        fclose(f);
+        for (int i = 0; i < max + 100; i++) {
+                pid_t pid = fork();
+
+                if (pid == 0) {
+                        fork();
+                        _exit(0);
+                }
+                if (waitpid(pid, NULL, 0) != pid)
+                        return ktstr_error(ctx, "process %d: %m", i);
+        }
+        return KTSTR_PASS;
+}
 
 /* Processes that nobody waits for, in cgroups that nobody removes, one of them out of reach of its session.
  */
