@@ -34,8 +34,8 @@ struct agent {
         struct port port;
         struct kmsg kmsg;
         struct stream streams[AGENT_STREAMS_MAX];
-        /* What also wakes agent_poll() when there is something to read (a pidfd: its end); -1: none. Their
-         * owners'. */
+        /* What also wakes agent_poll() when there is something to read (a pidfd: its end); -1: none. Set
+         * only by who takes what is there then: else nobody would sleep any more. Their owners'. */
         int wake_fds[AGENT_WAKES_MAX];
         bool cancelled; /* the host said CANCEL, or is gone */
         /* When the guest was let run for its job, by agent_now_ns(): 0 for one that booted, which is when

@@ -68,7 +68,7 @@ int body_start(struct body *b, struct agent *a, const struct body_spec *spec, st
                               .data = (void *)spec};
         int fds[2];
 
-        *b = (struct body){.agent = a, .spec = spec, .fd = -1};
+        *b = (struct body){.agent = a, .spec = spec, .fd = -1, .end_fd = -1};
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
                 return kt_error_set(reterr, -errno, NULL, "cannot make sockets: %s", strerror(errno));
         spawn.keep_fd = fds[1];
@@ -82,9 +82,18 @@ int body_start(struct body *b, struct agent *a, const struct body_spec *spec, st
         b->fd = fds[0];
         if (b->realtime)
                 leash_init(&b->leash, b->pid);
-        a->wake_fds[WAKE_TALK] = b->fd;
-        a->wake_fds[WAKE_END] = (int)syscall(SYS_pidfd_open, b->pid, 0);
+        b->end_fd = (int)syscall(SYS_pidfd_open, b->pid, 0);
         return 0;
+}
+
+void body_wait(struct body *b, int timeout_ms)
+{
+        struct agent *a = b->agent;
+
+        a->wake_fds[WAKE_TALK] = b->fd;
+        a->wake_fds[WAKE_END] = b->end_fd;
+        agent_poll(a, timeout_ms);
+        a->wake_fds[WAKE_TALK] = a->wake_fds[WAKE_END] = -1;
 }
 
 int body_say(struct body *b, struct json_object *line)
@@ -106,7 +115,7 @@ int body_say(struct body *b, struct json_object *line)
 static void stop_hearing(struct body *b)
 {
         kt_closep(&b->fd);
-        b->fd = b->agent->wake_fds[WAKE_TALK] = -1;
+        b->fd = -1;
 }
 
 /* True: something came. */
@@ -199,8 +208,8 @@ bool body_has_ended(struct body *b)
 {
         if (!b->ended && waitpid(b->pid, &b->wait_status, WNOHANG) == b->pid) {
                 b->ended = true;
-                kt_closep(&b->agent->wake_fds[WAKE_END]);
-                b->agent->wake_fds[WAKE_END] = -1;
+                kt_closep(&b->end_fd);
+                b->end_fd = -1;
         }
         return b->ended;
 }
@@ -248,8 +257,8 @@ bool body_kill(struct body *b)
 void body_done(struct body *b)
 {
         stop_hearing(b);
-        kt_closep(&b->agent->wake_fds[WAKE_END]);
-        b->agent->wake_fds[WAKE_END] = -1;
+        kt_closep(&b->end_fd);
+        b->end_fd = -1;
         agent_drain(b->agent, AGENT_TESTS, LAST_WORDS_MS);
         agent_close_streams(b->agent, AGENT_TESTS);
         free(b->buf);

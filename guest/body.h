@@ -29,8 +29,9 @@ struct body_spec {
 struct body {
         struct agent *agent;
         const struct body_spec *spec;
-        pid_t pid; /* and its session; stays when it has ended */
-        int fd;    /* our end of the conversation; -1 once it has closed its own */
+        pid_t pid;  /* and its session; stays when it has ended */
+        int fd;     /* our end of the conversation; -1 once it has closed its own */
+        int end_fd; /* its pidfd; -1 once it has ended */
         bool realtime, ended;
         int wait_status; /* when ended */
         struct leash leash;
@@ -48,6 +49,9 @@ int body_say(struct body *b, struct json_object *line);
 /* The next line that it said: 1 with *ret, which the caller owns; 0 when there is none now; -EBADMSG when it
  * is none that a body may say, with its beginning in the error. Nothing can be taken after that. */
 int body_hear(struct body *b, struct json_object **ret, struct kt_error *reterr);
+
+/* agent_poll(), woken too by what it says and by its end; both are to be taken then. */
+void body_wait(struct body *b, int timeout_ms);
 
 /* Has it ended? (And not: has it closed its end of the conversation?) */
 bool body_has_ended(struct body *b);

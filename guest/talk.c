@@ -267,7 +267,7 @@ enum talk_end talk_run(struct talk *t, struct json_object *begin, struct kt_erro
                         t->patience_ns = agent_now_ns() + EXIT_GRACE_MS * NS_PER_MS;
                 if (t->patience_ns > 0 && agent_now_ns() >= t->patience_ns)
                         return judge_end(t, judge_silence(t, reterr), reterr);
-                agent_poll(a, r > 0 ? 0 : TICK_MS);
+                body_wait(t->body, r > 0 ? 0 : TICK_MS);
         }
 }
 

@@ -470,6 +470,35 @@ START_TEST(what_it_asks_is_done_and_answered)
 }
 END_TEST
 
+static int ask_and_go_on(int fd)
+{
+        hear(fd);
+        say(fd, "{\"ask\":\"sched_stop\"}\n{\"event\":\"note\",\"text\":\"a\"}\n{\"result\":{}}\n");
+        return 0;
+}
+
+static int asleep_to_the_body(void *userdata, enum talk_request what, const char *name,
+                              struct json_object *argv, pid_t *ret_pid, struct kt_error *reterr)
+{
+        for (int i = 0; i < AGENT_WAKES_MAX; i++)
+                ck_assert_int_eq(f.agent.wake_fds[i], -1);
+        return 0;
+}
+
+/* Nobody takes then what it says, nor its end: agent_poll() would not sleep any more. */
+START_TEST(while_the_scheduler_is_waited_for_the_body_wakes_nobody)
+{
+        static const struct talk_ops waits = {
+                .is_well = is_well, .was_ejected = was_ejected, .request = asleep_to_the_body};
+
+        f.well = true;
+        ck_assert_int_eq(run_with(&waits, ask_and_go_on, NULL, 60000), TALK_DONE);
+        for (int i = 0; i < AGENT_WAKES_MAX; i++)
+                ck_assert_int_eq(f.agent.wake_fds[i], -1);
+        clean();
+}
+END_TEST
+
 static int ask_and_not_hear(int fd)
 {
         for (int i = 0; i < 100000; i++)
@@ -613,7 +642,8 @@ UNIT_MAIN("talk", a_test_that_goes_well, a_crash_and_an_exit_are_told_apart,
           a_line_has_an_end, a_long_line_comes_whole, notes_have_an_end_and_the_test_goes_on,
           one_that_runs_wild_is_not_waited_for, a_test_has_its_time,
           a_test_that_does_not_exit_is_not_waited_for, a_scheduler_that_is_gone_ends_the_test,
-          what_it_asks_is_done_and_answered, one_that_does_not_read_its_answers_does_not_stop_the_agent,
+          what_it_asks_is_done_and_answered, while_the_scheduler_is_waited_for_the_body_wakes_nobody,
+          one_that_does_not_read_its_answers_does_not_stop_the_agent,
           what_is_printed_without_end_is_kept_to_a_bound_and_its_end_is,
           what_is_printed_in_small_pieces_goes_in_larger_ones,
           what_it_leaves_behind_neither_hides_its_end_nor_stays, a_job_that_is_cancelled_ends_at_once)
