@@ -114,6 +114,9 @@ enum ktstr_outcome ktstr_run_scenario(struct ktstr_ctx *ctx, const struct ktstr_
         enum ktstr_outcome outcome;
         int number, e, ended, recorded;
 
+        if (ctx->test && ctx->test->host_only == KTSTR_ON)
+                return ktstr_error(ctx, "a scenario makes cgroups, and may take CPUs offline: it needs a "
+                                        "guest: take .host_only away");
         if (b->in_scenario)
                 return ktstr_error(ctx, "a scenario cannot be run within another");
         number = judge_begin(b, scenario, &err);

@@ -175,7 +175,7 @@ struct ktstr_test {
 
         enum ktstr_switch ignore; /* listed, and run only when asked for */
         enum ktstr_switch
-                host_only; /* run on the host, without a guest: never under a scheduler or in the gauntlet */
+                host_only; /* run on the host, without a guest: no scheduler, no gauntlet, and no scenario */
 
         const struct ktstr_payload *payload; /* what the test runs; its binary is brought into the guest */
         const struct ktstr_payload *const *workloads; /* further ones: KTSTR_PAYLOADS(&a, &b) */

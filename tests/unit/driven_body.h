@@ -22,7 +22,8 @@ struct driven {
         FILE *in;
 };
 
-static inline struct driven start(enum ktstr_outcome (*func)(struct ktstr_ctx *ctx), const char *first)
+static inline struct driven start_test(enum ktstr_outcome (*func)(struct ktstr_ctx *ctx),
+                                       const struct ktstr_test *test, const char *first)
 {
         struct driven d;
         int pair[2];
@@ -31,13 +32,18 @@ static inline struct driven start(enum ktstr_outcome (*func)(struct ktstr_ctx *c
         d.pid = fork();
         if (d.pid == 0) {
                 close(pair[0]);
-                _exit(ktstr_body_main(pair[1], func, NULL));
+                _exit(ktstr_body_main(pair[1], func, test));
         }
         close(pair[1]);
         d.fd = pair[0];
         d.in = fdopen(pair[0], "r");
         ck_assert_int_eq(kt_write_all(d.fd, first, strlen(first)), 0);
         return d;
+}
+
+static inline struct driven start(enum ktstr_outcome (*func)(struct ktstr_ctx *ctx), const char *first)
+{
+        return start_test(func, NULL, first);
 }
 
 static inline void tell(struct driven *d, const char *line)
