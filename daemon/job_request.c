@@ -9,6 +9,7 @@
 #include "../common/distance.h"
 #include "../proto/codec.h"
 #include "../proto/errors.h"
+#include "../proto/limits.h"
 #include "accel.h"
 #include "job_files.h"
 #include "job_setting.h"
@@ -18,11 +19,7 @@
 #define DEFAULT_DURATION_MS 5000
 #define DEFAULT_WORKERS 2
 #define DEFAULT_TIMEOUT_MS 120000
-#define DURATION_MAX_MS (24LL * 3600 * 1000)
-#define WORKERS_MAX 1024
 #define LABEL_BYTES_MAX 512
-#define MEMORY_MIN_MIB 128
-#define MEMORY_MAX_MIB (4 * 1024 * 1024)
 
 static int oom(struct kt_error *reterr)
 {
@@ -81,8 +78,8 @@ int job_request_guest(struct call *call, struct job_spec *spec, struct kt_error 
         r = job_request_topology(call, &spec->topology, reterr);
         if (r < 0)
                 return r;
-        r = take_number(call, "memory_mib", topology_default_memory_mib(&spec->topology), MEMORY_MIN_MIB,
-                        MEMORY_MAX_MIB, &memory, reterr);
+        r = take_number(call, "memory_mib", topology_default_memory_mib(&spec->topology), KT_MEMORY_MIN_MIB,
+                        KT_MEMORY_MAX_MIB, &memory, reterr);
         if (r < 0)
                 return r;
         spec->memory_mib = (unsigned)memory;
@@ -101,7 +98,7 @@ static int take_common(struct call *call, struct job_spec *spec, struct kt_error
         if (r < 0)
                 return r;
         r = take_number(call, "timeout_ms", DEFAULT_TIMEOUT_MS + (int64_t)spec->duration_ms, 1,
-                        DURATION_MAX_MS * 2, &timeout, reterr);
+                        KT_DURATION_MAX_MS * 2, &timeout, reterr);
         if (r < 0)
                 return r;
         spec->timeout_ms = (uint64_t)timeout;
@@ -174,12 +171,13 @@ static int take_label(struct call *call, struct job_spec *spec, struct kt_error 
 static int take_numbers(struct call *call, struct job_spec *spec, struct kt_error *reterr)
 {
         int64_t duration = 0, workers = 0, budget = 0;
-        int r = take_number(call, "duration_ms", DEFAULT_DURATION_MS, 1, DURATION_MAX_MS, &duration, reterr);
+        int r = take_number(call, "duration_ms", DEFAULT_DURATION_MS, 1, KT_DURATION_MAX_MS, &duration,
+                            reterr);
 
         if (r >= 0)
-                r = take_number(call, "workers", DEFAULT_WORKERS, 1, WORKERS_MAX, &workers, reterr);
+                r = take_number(call, "workers", DEFAULT_WORKERS, 1, KT_WORKERS_MAX, &workers, reterr);
         if (r >= 0 && kt_json_get(call->parameters, "cleanup_budget_ms"))
-                r = take_number(call, "cleanup_budget_ms", 0, 1, DURATION_MAX_MS, &budget, reterr);
+                r = take_number(call, "cleanup_budget_ms", 0, 1, KT_DURATION_MAX_MS, &budget, reterr);
         spec->duration_ms = (uint64_t)duration;
         spec->workers = (unsigned)workers;
         spec->cleanup_budget_ms = (uint64_t)budget;

@@ -9,13 +9,12 @@
 #include "../lib/thresholds.h"
 #include "../proto/codec.h"
 #include "../proto/errors.h"
+#include "../proto/limits.h"
 #include "../proto/kargs.h"
 #include "job_files.h"
 
 /* Of the kernel's COMMAND_LINE_SIZE (2048) the daemon itself needs some 400. */
 #define KARGS_BYTES_MAX 1024
-#define SYSCTLS_MAX 256
-#define SYSCTL_BYTES_MAX 255
 #define CGROUP_PARENT_BYTES_MAX 200
 
 static int oom(struct kt_error *reterr)
@@ -65,7 +64,7 @@ static bool sysctl_key_is_sound(const char *key)
 {
         static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./";
 
-        if (!*key || strlen(key) > SYSCTL_BYTES_MAX || key[strspn(key, allowed)])
+        if (!*key || strlen(key) > KT_SYSCTL_BYTES_MAX || key[strspn(key, allowed)])
                 return false;
         /* No part is empty: there is no "..", and it begins and ends with a name. */
         for (const char *p = key; *p;) {
@@ -82,8 +81,8 @@ static int take_sysctls(struct json_object *array, struct job_spec *spec, struct
 {
         size_t n = array ? json_object_array_length(array) : 0;
 
-        if (n > SYSCTLS_MAX)
-                return bad(reterr, "sysctls", "%zu sysctls, at most %d are set", n, SYSCTLS_MAX);
+        if (n > KT_SYSCTLS_MAX)
+                return bad(reterr, "sysctls", "%zu sysctls, at most %d are set", n, KT_SYSCTLS_MAX);
         spec->sysctls = n ? calloc(n, sizeof(*spec->sysctls)) : NULL;
         if (n && !spec->sysctls)
                 return oom(reterr);
@@ -94,7 +93,7 @@ static int take_sysctls(struct json_object *array, struct job_spec *spec, struct
                 if (!sysctl_key_is_sound(key))
                         return bad(reterr, "sysctls", "sysctls[%zu].key '%s' is no name like kernel.panic",
                                    i, key);
-                if (strlen(value) > SYSCTL_BYTES_MAX || strpbrk(value, "\n\r"))
+                if (strlen(value) > KT_SYSCTL_BYTES_MAX || strpbrk(value, "\n\r"))
                         return bad(reterr, "sysctls", "sysctls[%zu].value, of %s, is no single short line",
                                    i, key);
                 spec->sysctls[i] = (struct job_sysctl){strdup(key), strdup(value)};

@@ -5,14 +5,14 @@
  * threads per core. */
 
 #include "../common/error.h"
+#include "../proto/limits.h"
 
 struct topology {
         unsigned numa_nodes, llcs, cores, threads;
 };
 
-/* The VMM's limit: q35 of QEMU 7.2 with its interrupt remapping off takes 255 APIC ids. */
-#define TOPOLOGY_CPUS_MAX 255U
-#define TOPOLOGY_NODES_MAX 128U /* QEMU's MAX_NODES */
+#define TOPOLOGY_CPUS_MAX KT_CPUS_MAX
+#define TOPOLOGY_NODES_MAX KT_NODES_MAX
 
 /* "1n2l4c2t" or "1,2,4,2". KT_E_BAD_TOPOLOGY with a text that names the fault: not four numbers ("invalid
  * topology"), a zero ("must be >= 1"), llcs not a multiple of nodes, too many CPUs. */

@@ -7,12 +7,18 @@
 
 #include "../../common/cleanup.h"
 #include "../../proto/codec.h"
+#include "../../proto/limits.h"
 #include "../thresholds.h"
 
 #define FIELD(type, member, kind_, flags_)                                                                  \
         {                                                                                                   \
                 .name = #member, .kind = FIELD_##kind_, .offset = offsetof(struct type, member),            \
                 .flags = (flags_)                                                                           \
+        }
+#define FIELD_FROM_TO(type, member, min_, max_)                                                             \
+        {                                                                                                   \
+                .name = #member, .kind = FIELD_INT, .offset = offsetof(struct type, member), .min = (min_), \
+                .max = (max_)                                                                               \
         }
 #define FIELDS(name, ...)                                                                                   \
         static const struct field name##_list[] = {__VA_ARGS__};                                            \
@@ -28,9 +34,11 @@ FIELDS(scheduler_fields, FIELD(ktstr_scheduler, name, TEXT, 0), FIELD(ktstr_sche
 
 FIELDS(test_fields, FIELD(ktstr_test, name, TEXT, 0),
        FIELD(ktstr_test, extra_sched_args, TEXTS, FIELD_EMPTY), FIELD(ktstr_test, config, TEXT, 0),
-       FIELD(ktstr_test, memory_mib, INT, 0), FIELD(ktstr_test, duration_s, NUMBER, 0),
-       FIELD(ktstr_test, workers_per_cgroup, INT, 0), FIELD(ktstr_test, watchdog_timeout_s, NUMBER, 0),
-       FIELD(ktstr_test, timeout_s, NUMBER, 0), FIELD(ktstr_test, cleanup_budget_ms, INT, 0),
+       FIELD_FROM_TO(ktstr_test, memory_mib, KT_MEMORY_MIN_MIB, KT_MEMORY_MAX_MIB),
+       FIELD(ktstr_test, duration_s, NUMBER, 0),
+       FIELD_FROM_TO(ktstr_test, workers_per_cgroup, 1, KT_WORKERS_MAX),
+       FIELD(ktstr_test, watchdog_timeout_s, NUMBER, 0), FIELD(ktstr_test, timeout_s, NUMBER, 0),
+       FIELD_FROM_TO(ktstr_test, cleanup_budget_ms, 1, KT_DURATION_MAX_MS),
        FIELD(ktstr_test, ignore, SWITCH, 0), FIELD(ktstr_test, host_only, SWITCH, 0),
        FIELD(ktstr_test, extra_include_files, TEXTS, 0), FIELD(ktstr_test, expect_err, SWITCH, 0),
        FIELD(ktstr_test, expect_scx_bpf_error_contains, TEXT, 0),
@@ -82,20 +90,35 @@ static void check_texts(const char *const *texts, const struct field *f, const c
                 check_text(*texts, name, f->flags & FIELD_EMPTY, s);
 }
 
+/* Names with a dot between each two: with slashes, as files have them, one with a dot in a name of its own
+ * would be meant otherwise. */
+static bool is_sysctl_name(const char *key)
+{
+        static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+        const size_t len = strlen(key);
+
+        return len > 0 && len <= KT_SYSCTL_BYTES_MAX && strspn(key, allowed) == len && !strstr(key, "..") &&
+               key[0] != '.' && key[len - 1] != '.';
+}
+
 static void check_sysctls(const struct ktstr_sysctl *list, const char *name, struct subject *s)
 {
-        static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./";
+        size_t n = 0;
 
-        for (; list->key; list++) {
-                if (!*list->key || list->key[strspn(list->key, allowed)] || strstr(list->key, "..") ||
-                    list->key[0] == '/' || list->key[0] == '.')
+        for (; list->key; list++, n++) {
+                if (!is_sysctl_name(list->key))
                         found(s, name, "'%s' is no sysctl's name: it is like kernel.sched_autogroup_enabled",
                               list->key);
                 else if (!list->value)
                         found(s, name, "%s has no value", list->key);
+                else if (strlen(list->value) > KT_SYSCTL_BYTES_MAX || strpbrk(list->value, "\n\r"))
+                        found(s, name, "the value of %s is no single line of at most %d bytes", list->key,
+                              KT_SYSCTL_BYTES_MAX);
                 else
                         check_text(list->value, name, true, s);
         }
+        if (n > KT_SYSCTLS_MAX)
+                found(s, name, "are %zu, and at most %d are set", n, KT_SYSCTLS_MAX);
 }
 
 static void check_number(double value, const char *name, struct subject *s)
@@ -109,6 +132,8 @@ static void check_int(int value, const struct field *f, const char *name, struct
         if (value < 0 && !(value == KTSTR_NONE && f->flags & FIELD_NONE))
                 found(s, name, "is %d, and has to be more than 0%s", value,
                       f->flags & FIELD_NONE ? ", or KTSTR_NONE" : "");
+        else if (f->max > 0 && (value < f->min || value > f->max))
+                found(s, name, "is %d, and has to be from %d to %d", value, f->min, f->max);
 }
 
 static void check_switch(enum ktstr_switch value, const char *name, struct subject *s)

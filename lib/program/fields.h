@@ -28,6 +28,7 @@ struct field {
         enum field_kind kind;
         size_t offset;
         unsigned flags;
+        int min, max; /* of an int; max 0: any that is more than 0 */
 };
 
 struct fields {

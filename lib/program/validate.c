@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../../common/cleanup.h"
+#include "../../proto/limits.h"
 #include "fields.h"
 
 void validate_name(const char *name, const char *kind, struct subject *s)
@@ -25,6 +26,32 @@ static int or_default(int test, int scheduler, int otherwise)
         return test ? test : scheduler ? scheduler : otherwise;
 }
 
+/* At the first of the dimensions that are set here: what is inherited whole is the scheduler's. */
+static void check_size(const struct ktstr_topology *own, const struct ktstr_topology *below,
+                       const char *prefix, struct subject *s)
+{
+        const char *const at = own->llcs ? "llcs" : own->cores ? "cores" : own->threads ? "threads" : NULL;
+        const int llcs = or_default(own->llcs, below->llcs, 1),
+                  cores = or_default(own->cores, below->cores, 2),
+                  threads = or_default(own->threads, below->threads, 1);
+        char field[64];
+
+        if (own->numa_nodes > (int)KT_NODES_MAX) {
+                snprintf(field, sizeof(field), "%snuma_nodes", prefix);
+                found(s, field, "is %d, and a guest can have at most %u", own->numa_nodes, KT_NODES_MAX);
+        }
+        if (!at || llcs <= 0 || cores <= 0 || threads <= 0)
+                return;
+        /* By divisions: their product may be beyond all bounds. */
+        if ((unsigned)llcs > KT_CPUS_MAX || (unsigned)cores > KT_CPUS_MAX / (unsigned)llcs ||
+            (unsigned)threads > KT_CPUS_MAX / (unsigned)llcs / (unsigned)cores) {
+                snprintf(field, sizeof(field), "%s%s", prefix, at);
+                found(s, field,
+                      "%d LLCs of %d cores of %d threads are more CPUs than the %u that a guest can have",
+                      llcs, cores, threads, KT_CPUS_MAX);
+        }
+}
+
 void validate_topology(const struct ktstr_topology *scheduler, const struct ktstr_topology *test,
                        const char *prefix, struct subject *s)
 {
@@ -35,6 +62,7 @@ void validate_topology(const struct ktstr_topology *scheduler, const struct ktst
         char field[64];
 
         fields_check(&topology_fields, own, prefix, s);
+        check_size(own, below, prefix, s);
         /* What is inherited whole is the scheduler's fault. */
         if ((own->llcs || own->numa_nodes) && nodes > 0 && llcs > 0 && llcs % nodes) {
                 snprintf(field, sizeof(field), "%sllcs", prefix);

@@ -78,6 +78,18 @@ static void check_kargs(const char *const *kargs, struct subject *s)
         }
 }
 
+/* What is no version, range, path or git source is a cache key or a release; a slip in a version or a range
+ * is neither. */
+static bool may_be_key(const char *text)
+{
+        static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.+~";
+        const size_t major = strspn(text, "0123456789");
+
+        if (text[strspn(text, allowed)] || strstr(text, ".."))
+                return false;
+        return major == 0 || (text[major] == '.' && text[major + 1] >= '0' && text[major + 1] <= '9');
+}
+
 static void check_kernels(const char *const *kernels, struct subject *s)
 {
         for (; kernels && *kernels; kernels++) {
@@ -86,6 +98,11 @@ static void check_kernels(const char *const *kernels, struct subject *s)
 
                 if (kernel_spec_parse(*kernels, &spec, &err) < 0)
                         found(s, "kernels", "%s", kt_error_text(&err));
+                else if (**kernels && spec.kind == KERNEL_SPEC_KEY && !may_be_key(*kernels))
+                        found(s, "kernels",
+                              "'%s' is no version (6.14, 6.14.2), range (6.14..7.0), key, path or git "
+                              "source",
+                              *kernels);
                 kernel_spec_done(&spec);
                 kt_error_done(&err);
         }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdio.h>
 
+#include "../../proto/limits.h"
 #include "../pattern.h"
 #include "fields.h"
 #include "validate.h"
 
 /* What a job may last. */
 #define DURATION_MIN_S 0.001
-#define DURATION_MAX_S (24 * 3600.0)
+#define DURATION_MAX_S (KT_DURATION_MAX_MS / 1000.0)
 #define DURATION_DEFAULT_S 5.0
 
 static void check_scheduler(const struct program *p, const struct ktstr_test *t, struct subject *s)

@@ -57,9 +57,20 @@ KTSTR_SCHEDULER(no_cores, .name = "no_cores", .binary = "scx_a", .topology = {.c
 KTSTR_SCHEDULER(negative_nodes, .name = "negative_nodes", .binary = "scx_a",
                 .topology = {.numa_nodes = -2, .llcs = 4, .threads = KTSTR_NONE});
 
+/* topology.numa_nodes: is 129, and a guest can have at most 128 */
+/* topology.llcs: 258 LLCs of 2000000000 cores of 1 threads are more CPUs than the 255 */
+KTSTR_SCHEDULER(too_large, .name = "too_large", .binary = "scx_a",
+                .topology = {.numa_nodes = 129, .llcs = 258, .cores = 2000000000});
+
 /* kernels: 6.14..6.12 */
 KTSTR_SCHEDULER(inverted_range, .name = "inverted_range", .binary = "scx_a",
                 .kernels = KTSTR_LIST("6.12", "6.14..6.12"));
+
+/* kernels: '6.x' is no version */
+/* kernels: '6.14..' is no version */
+/* kernels: '6.14, 6.15' is no version */
+KTSTR_SCHEDULER(odd_kernels, .name = "odd_kernels", .binary = "scx_a",
+                .kernels = KTSTR_LIST("6.x", "6.14..", "6.14, 6.15", "6.14.2-arch1-1", "6.15-rc3"));
 
 /* kernels: is empty */
 KTSTR_SCHEDULER(empty_kernel, .name = "empty_kernel", .binary = "scx_a", .kernels = KTSTR_LIST(""));
@@ -79,9 +90,14 @@ KTSTR_SCHEDULER(odd_kargs, .name = "odd_kargs", .binary = "scx_a", .kargs = KTST
 
 /* sysctls: '../kernel' is no sysctl's name */
 /* sysctls: 'kernel panic' is no sysctl's name */
+/* sysctls: 'kernel/panic' is no sysctl's name */
+/* sysctls: 'kernel.' is no sysctl's name */
 /* sysctls: kernel.panic has no value */
+/* sysctls: the value of kernel.panic is no single line */
 KTSTR_SCHEDULER(odd_sysctls, .name = "odd_sysctls", .binary = "scx_a",
-                .sysctls = KTSTR_SYSCTLS({"../kernel", "1"}, {"kernel panic", "1"}, {"kernel.panic", NULL}));
+                .sysctls = KTSTR_SYSCTLS({"../kernel", "1"}, {"kernel panic", "1"}, {"kernel/panic", "1"},
+                                         {"kernel.", "1"}, {"kernel.panic", NULL},
+                                         {"kernel.panic", "1\n2"}));
 
 /* cgroup_parent: 'p' has to begin with '/' */
 KTSTR_SCHEDULER(relative_parent, .name = "relative_parent", .binary = "scx_a", .cgroup_parent = "p");

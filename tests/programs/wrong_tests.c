@@ -33,6 +33,15 @@ TEST(negative_threads, .threads = -1, .numa_nodes = -1)
 /* memory_mib: is -1, and has to be more than 0 */
 TEST(negative_memory, .memory_mib = KTSTR_NONE)
 
+/* memory_mib: is 127, and has to be from 128 to 4194304 */
+/* workers_per_cgroup: is 1025, and has to be from 1 to 1024 */
+TEST(too_little_and_too_much, .memory_mib = 127, .workers_per_cgroup = 1025)
+
+TEST(just_enough, .memory_mib = 128, .workers_per_cgroup = 1024, .llcs = 5, .cores = 51)
+
+/* cores: 4 LLCs of 64 cores of 1 threads are more CPUs than the 255 */
+TEST(too_many_cpus, .scheduler = &fine, .cores = 64)
+
 /* duration_s: is -2.5, and has to be more than 0 */
 TEST(negative_duration, .duration_s = -2.5)
 
