@@ -271,6 +271,15 @@ class Installed(unittest.TestCase):
         self.assertEqual(headers, {p.name for p in (kt.SOURCE / "lib/include").iterdir()})
         self.assertEqual(self.flags("--cflags-only-I")[0], f"-I{self.stage.headers}")
 
+    def test_a_build_that_was_not_installed_will_do(self):
+        """As `meson devenv` has it."""
+        env = dict(os.environ, PKG_CONFIG_PATH=str(kt.BUILD / "meson-uninstalled"))
+        flags = subprocess.run(["pkg-config", "--cflags", "--libs", "ktstr"], env=env, capture_output=True, text=True, check=True).stdout.split()
+        output = self.folder / "uninstalled"
+        subprocess.run([compilers()[0], SOURCES / "contract.c", *flags, "-o", output], check=True)
+        listing = json.loads(subprocess.run([output, "--ktstr-list"], capture_output=True, text=True, check=True).stdout)
+        self.assertEqual([t["name"] for t in listing["tests"]], ["basic_steady", "smt_steady", "split", "all_of_it"])
+
     def test_every_compiler_takes_it_and_finds_nothing_to_say(self):
         variants = [["-O0", "-g"], ["-O2"], ["-O2", "-flto"], ["-Os", "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections"], ["-fno-pie", "-no-pie"]]
         if shutil.which("ld.lld"):
