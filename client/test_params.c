@@ -369,6 +369,17 @@ static int add_payloads(const struct test_cell *c, struct bundle *b, struct kt_e
         return r;
 }
 
+/* Where it is declared: "t.c:12: a: extra_include_files: ". */
+static int at_field(const struct test_cell *c, const char *field, int r, struct kt_error *reterr)
+{
+        const char *file = kt_json_str(c->test, "file");
+
+        if (r < 0 && r != -ENOMEM)
+                kt_error_prefix(reterr, "%s:%lld: %s: %s", file ? file : "?",
+                                (long long)kt_json_int(c->test, "line", 0), test_cell_test(c), field);
+        return r;
+}
+
 int test_params_make(const struct test_cell *c, const struct test_overrides *o, struct bundle *b,
                      struct json_object **ret, struct kt_error *reterr)
 {
@@ -384,11 +395,17 @@ int test_params_make(const struct test_cell *c, const struct test_overrides *o, 
         if (r >= 0)
                 r = add_replacements(c, b, reterr);
         if (r >= 0)
-                r = add_config(c, b, reterr);
+                r = at_field(c,
+                             kt_json_str(c->scheduler, "config_file") ? "config_file of its scheduler"
+                                                                      : "config",
+                             add_config(c, b, reterr), reterr);
         if (r >= 0)
-                r = add_include_files(c->program, kt_json_get(c->test, "extra_include_files"), b, reterr);
+                r = at_field(c, "extra_include_files",
+                             add_include_files(c->program, kt_json_get(c->test, "extra_include_files"), b,
+                                               reterr),
+                             reterr);
         if (r >= 0)
-                r = add_payloads(c, b, reterr);
+                r = at_field(c, "payload", add_payloads(c, b, reterr), reterr);
         if (r < 0)
                 return r;
         if (json_object_array_length(b->artifacts) > libraries)

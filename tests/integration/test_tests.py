@@ -367,6 +367,14 @@ class Parameters(Tests):
         self.assertEqual(len(everything), len(set(everything)))
         self.assertEqual(len(files), len(everything) + 2)
 
+    def test_a_file_that_is_missing_is_told_with_its_place(self):
+        for declared, field in (({"extra_include_files": ["gone"]}, "extra_include_files"), ({"payloads": [{"name": "p", "binary": "./gone"}]}, "payload")):
+            with self.subTest(field=field):
+                result = self.ctl(self.program({"name": "t", "file": "my.c", "line": 12, **declared}))
+                self.assertEqual(result.status, 64, result)
+                self.assertIn(f"my.c:12: t: {field}: ", result.out)
+                self.assertEqual(self.daemon.asked("Submit"), [])
+
     def test_a_config_of_each_test(self):
         (self.dir / "own.json").write_text("{}")
         parameters, files = self.submitted({"config": "own.json"}, {**self.SCHEDULER, "sched_args": ["-a"], "config_arg": "--conf={file},{file}",
