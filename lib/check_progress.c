@@ -153,8 +153,10 @@ static void judge_team_spread(struct checker *c, const struct kt_cgroup *g,
                                spread, limit, (double)window / (double)NS_PER_MS);
                 return;
         }
-        check_say(r, "unfair cgroup: spread=%.0f%% (%.0f-%.0f%%) %zu workers on %u cpus (threshold %.0f%%)",
-                  spread, min, max, n, ktstr_cpus_count(check_cpus_of(c, g)), limit);
+        check_say(
+                r,
+                "unfair cgroup: spread=%.0f%% (%.0f-%.0f%%) %zu workers on %u cpus (threshold %.0f%%) in %s",
+                spread, min, max, n, ktstr_cpus_count(check_cpus_of(c, g)), limit, g->name);
 }
 
 static void judge_spread(struct checker *c, const struct kt_cgroup *g, double limit)

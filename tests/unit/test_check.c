@@ -193,7 +193,7 @@ START_TEST(spread_is_of_off_cpu_shares)
         workers[0].off_cpu_ns = 400 * MS;
         workers[1].off_cpu_ns = 2500 * MS;
         comes_out("spread", KT_FAIL,
-                  "unfair cgroup: spread=42% (8-50%) 2 workers on 1 cpus (threshold 35%)");
+                  "unfair cgroup: spread=42% (8-50%) 2 workers on 1 cpus (threshold 35%) in cg_0");
         delay_ns = 349 * MS;
         ck_assert_int_eq(result("spread").outcome, KT_FAIL);
         delay_ns = 350 * MS;
