@@ -86,11 +86,10 @@ static int check_is_there(struct json_object *argv, const struct ktstr_scheduler
 
         if (access(path, X_OK) == 0)
                 return 0;
-        return kt_error_set(
-                reterr, -ENOENT, NULL,
-                "replace_scheduler: '%s' is not in the guest: scheduler binary '%s' was not found "
-                "when the test was submitted",
-                s->name, program_of(s) ?: "");
+        return kt_error_set(reterr, -ENOENT, NULL,
+                            "'%s' is not in the guest: scheduler binary '%s' was not found "
+                            "when the test was submitted",
+                            s->name, program_of(s) ?: "");
 }
 
 int op_replace_scheduler(struct run *r, const struct ktstr_op *op, struct kt_error *reterr)

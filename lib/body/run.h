@@ -19,7 +19,8 @@ struct run {
         struct ktstr_body *b;
         const struct ktstr_scenario *scenario;
         unsigned number;
-        bool in_step; /* what is made now goes at the step's end */
+        bool in_step;                  /* what is made now goes at the step's end */
+        const struct ktstr_step *step; /* while its operations come before its cgroups; else NULL */
         enum ktstr_outcome said;
         enum ktstr_outcome payloads; /* the worst of those that have ended */
         struct ktstr_cpus offline;   /* CPUs that were taken offline */

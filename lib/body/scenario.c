@@ -27,6 +27,14 @@ static void list_names(struct run *r, char *text, size_t size)
         }
 }
 
+static bool is_to_come(const struct run *r, const char *name)
+{
+        for (unsigned i = 0; r->step && i < r->step->n_cgroups; i++)
+                if (r->step->cgroups[i].name && strcmp(r->step->cgroups[i].name, name) == 0)
+                        return true;
+        return false;
+}
+
 int run_find(struct run *r, const char *name, struct group **ret, struct kt_error *reterr)
 {
         struct group *g = name ? group_find(&r->b->groups, name) : NULL;
@@ -34,6 +42,10 @@ int run_find(struct run *r, const char *name, struct group **ret, struct kt_erro
 
         if (!name)
                 return kt_error_set(reterr, -EINVAL, NULL, "it does not say which cgroup");
+        if (!g && is_to_come(r, name))
+                return kt_error_set(
+                        reterr, -ENOENT, NULL,
+                        "there is no cgroup '%s' yet: a step's operations come before its cgroups", name);
         if (!g) {
                 list_names(r, names, sizeof(names));
                 return kt_error_set(reterr, -ENOENT, NULL, "there is no cgroup '%s'; there are: %s", name,

@@ -80,8 +80,11 @@ static int play(struct run *r, const struct ktstr_step *step, uint64_t hold_ns, 
 {
         bool in_loop = step->hold.kind == KTSTR_HOLD_LOOP_;
         uint64_t end_ns;
-        int e = in_loop ? 0 : run_ops(r, step, reterr);
+        int e;
 
+        r->step = step;
+        e = in_loop ? 0 : run_ops(r, step, reterr);
+        r->step = NULL;
         if (e >= 0)
                 e = set_up(r, step, reterr);
         if (e < 0)

@@ -155,6 +155,7 @@ class Steps(unittest.TestCase):
             "cgroup 'up/down': cgroup up/down has controllers, and lies in one that has workers of its own: give those a cgroup beside it",
             "cgroup 'up/down': its cpuset 1-2 does not lie in 0-1, that of cgroup 'up'",
             "remove_cgroup: there is no cgroup 'typo'; there are: there",
+            "freeze_cgroup: there is no cgroup 'own' yet: a step's operations come before its cgroups",
             "swap_cpusets: cgroup 'there' has no cpuset to swap",
             "cpu_offline: cpu0 cannot be taken offline",
             "cpu_offline: there is no cpu99: these are 0-7",

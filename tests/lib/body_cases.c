@@ -477,6 +477,8 @@ static enum ktstr_outcome errors(struct ktstr_ctx *ctx)
                                   {.name = "up", .cpuset = ktstr_cpuset_exact("0-1"), .workers = KTSTR_NONE},
                                   {.name = "up/down", .cpuset = ktstr_cpuset_exact("1-2")}));
         run_ops(ctx, ktstr_op_remove_cgroup("typo"));
+        ktstr_run(ctx,
+                  {.hold = MS(0), KTSTR_OPS(ktstr_op_freeze_cgroup("own")), KTSTR_CGROUPS({.name = "own"})});
         run_ops(ctx, ktstr_op_swap_cpusets("there", "there"));
         run_ops(ctx, ktstr_op_cpu_offline(0));
         run_ops(ctx, ktstr_op_cpu_offline(99));
