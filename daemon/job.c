@@ -286,7 +286,8 @@ void job_end(struct job *job)
         jobs->n_ended_kept++;
         metrics_job_ended(&jobs->server->metrics, job->verdict.kind);
         uv_update_time(&job->server->loop);
-        job->verdict.elapsed_ms = uv_now(&job->server->loop) - job->submitted_ms;
+        job->ended_ms = uv_now(&job->server->loop);
+        job->verdict.elapsed_ms = job->turn_ns ? (uv_hrtime() - job->turn_ns) / 1000000 : 0;
         kt_log_scope(job_log_context(job));
         kt_log_info("%s: %s", verdict_kind_name(job->verdict.kind),
                     job->verdict.reason ? job->verdict.reason : "");

@@ -59,6 +59,7 @@ struct job {
         uint64_t submitted_ms; /* uv_now */
         uint64_t submitted_ns; /* uv_hrtime */
         uint64_t turn_ns;      /* uv_hrtime when it left the queue */
+        uint64_t ended_ms;     /* uv_now */
         struct guest_facts guest;
         char *sched_sha256;    /* owned; NULL until known */
         char *result_dir;      /* owned; NULL when there is none */

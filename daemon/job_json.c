@@ -219,9 +219,8 @@ struct json_object *job_summary_json(struct job *job)
                 add_opt_int(o, "wait_ms", wait_ms);
         }
         kt_json_add_int(o, "submitted_us", job->submitted_us);
-        kt_json_add_int(
-                o, "elapsed_ms",
-                clamp(ended ? job->verdict.elapsed_ms : uv_now(&job->server->loop) - job->submitted_ms));
+        kt_json_add_int(o, "elapsed_ms",
+                        clamp((ended ? job->ended_ms : uv_now(&job->server->loop)) - job->submitted_ms));
         if (ended) {
                 kt_json_add_str(o, "verdict", verdict_kind_name(job->verdict.kind));
                 kt_json_add_str(o, "reason", job->verdict.reason);

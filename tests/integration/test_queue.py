@@ -323,6 +323,26 @@ class Waiting(QueueTest):
         self.assertEqual(self.show(watched.job)["position"], 1)
         self.assertFalse(watched.has_news())
 
+    def test_what_it_waited_is_no_part_of_its_verdicts_time(self):
+        held = self.hold()
+        watched = Watcher(self)
+        kt.wait_until(lambda: self.show(watched.job)["elapsed_ms"] >= 1000, "a second to pass")
+        self.daemon.play("ok")
+        self.cancel(held)
+        event = watched.next()
+        while event["kind"] != "verdict":
+            event = watched.next()
+        self.assertLessEqual(event["verdict"]["elapsed_ms"], event["elapsed_ms"] - 1000)
+        self.assertGreaterEqual(self.show(watched.job)["elapsed_ms"], event["verdict"]["elapsed_ms"] + 1000)
+        self.daemon.play("wait_for_cancel")
+        self.hold()
+        gone = Watcher(self)
+        self.cancel(gone.job)
+        event = gone.next()
+        while event["kind"] != "verdict":
+            event = gone.next()
+        self.assertEqual(event["verdict"]["elapsed_ms"], 0)
+
     def test_a_person_sees_it(self):
         self.hold(duration_ms=600000)
         client = self.daemon.ctl_start("submit", "--topology", WHOLE, "--duration", "2s")
