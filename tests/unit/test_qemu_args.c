@@ -61,7 +61,7 @@ START_TEST(a_plain_guest)
 
         ck_assert_str_eq(argv[0], "/bin/qemu");
         ck_assert_str_eq(value(argv, "-accel", 0), "tcg");
-        ck_assert_str_eq(value(argv, "-cpu", 0), "max");
+        ck_assert_str_eq(value(argv, "-cpu", 0), "max,-erms");
         ck_assert_str_eq(value(argv, "-smp", 0), "2,sockets=1,cores=2,threads=1");
         ck_assert_str_eq(value(argv, "-m", 0), "256M");
         ck_assert_str_eq(value(argv, "-object", 0),
@@ -96,7 +96,7 @@ START_TEST(threads_under_tcg_need_an_intel)
 {
         char **argv = make((struct topology){1, 1, 1, 2}, ACCEL_TCG, true);
 
-        ck_assert_str_eq(value(argv, "-cpu", 0), "max,vendor=GenuineIntel");
+        ck_assert_str_eq(value(argv, "-cpu", 0), "max,-erms,vendor=GenuineIntel");
         qemu_args_free(argv);
 }
 END_TEST
