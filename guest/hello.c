@@ -12,6 +12,7 @@
 
 #include "../common/fsutil.h"
 #include "../proto/codec.h"
+#include "hierarchy.h"
 #include "job.h"
 
 #define REHEARSALS_MAX 16
@@ -103,8 +104,10 @@ void hello_park(struct agent *a, const struct inbox *in, const struct kt_frame *
         if (kt_json_parse((const char *)park->payload, park->size, &o, NULL) == 0)
                 rehearsals = kt_json_int(o, "rehearsals", 0);
         wait_for_clock();
-        for (int64_t i = 0; i < rehearsals && i < REHEARSALS_MAX; i++)
+        for (int64_t i = 0; i < rehearsals && i < REHEARSALS_MAX; i++) {
                 rehearse_all(a);
+                hierarchy_renew_cage();
+        }
         a->begin_ns = agent_now_ns();
         hello_send(a, in, KT_FRAME_PARKED);
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,8 +14,8 @@
 #include "../common/fsutil.h"
 
 #define ROOT "/sys/fs/cgroup"
-#define CAGE "ktstr-body"
-#define CAGE_PATH ROOT "/" CAGE
+#define CAGE ROOT "/ktstr-body"
+#define CAGE_SIZE 64
 
 /* What a process takes of memory: its task and kernel stack, its page tables, and the pages that it writes
  * to; a forked copy of a program with a few libraries some 150. */
@@ -23,6 +24,15 @@
 #define PROCESSES_MIN 64U
 
 #define DEPTH_MAX 64
+
+static char cage[CAGE_SIZE] = CAGE;
+
+/* The path of a file in it, in a buffer of that size. */
+static const char *in_cage(const char *name, char ret[2 * CAGE_SIZE])
+{
+        snprintf(ret, 2 * CAGE_SIZE, "%s/%s", cage, name);
+        return ret;
+}
 
 static int write_text(int dir_fd, const char *path, const char *text)
 {
@@ -44,7 +54,16 @@ static void enable_controllers(const char *dir)
 void hierarchy_prepare(void)
 {
         enable_controllers(ROOT);
-        (void)mkdir(CAGE_PATH, 0755);
+        (void)mkdir(cage, 0755);
+}
+
+void hierarchy_renew_cage(void)
+{
+        static unsigned n;
+
+        (void)rmdir(cage);
+        snprintf(cage, sizeof(cage), CAGE "-%u", ++n);
+        (void)mkdir(cage, 0755);
 }
 
 int hierarchy_make_parent(const char *path, struct kt_error *reterr)
@@ -82,7 +101,7 @@ static uint64_t available_kib(void)
 
 int hierarchy_open_cage(unsigned *ret_max)
 {
-        int fd = open(CAGE_PATH, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int fd = open(cage, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         uint64_t max = available_kib() / PROCESS_KIB;
         char text[16];
 
@@ -96,26 +115,30 @@ int hierarchy_open_cage(unsigned *ret_max)
         return fd;
 }
 
-/* 0: it is not there, or does not look like that. */
-static unsigned read_count(const char *path, const char *format)
+/* The number behind this word. 0: it is not there, or does not look like that. */
+static unsigned read_count(const char *path, const char *word)
 {
         _cleanup_free_ char *text = NULL;
-        unsigned n = 0;
+        const size_t len = strlen(word);
         size_t size;
 
-        if (kt_read_file(AT_FDCWD, path, 4096, &text, &size) < 0 || sscanf(text, format, &n) != 1)
+        if (kt_read_file(AT_FDCWD, path, 4096, &text, &size) < 0 || strncmp(text, word, len) != 0)
                 return 0;
-        return n;
+        return (unsigned)strtoul(text + len, NULL, 10);
 }
 
 bool hierarchy_cage_was_full(void)
 {
-        return read_count(CAGE_PATH "/pids.events", "max %u") > 0;
+        char path[2 * CAGE_SIZE];
+
+        return read_count(in_cage("pids.events", path), "max ") > 0;
 }
 
 unsigned hierarchy_count_caged(void)
 {
-        return read_count(CAGE_PATH "/pids.current", "%u");
+        char path[2 * CAGE_SIZE];
+
+        return read_count(in_cage("pids.current", path), "");
 }
 
 /* --- what is left of a test --- */
@@ -234,13 +257,13 @@ static void for_all_of_the_test(const struct hierarchy *h, visit_cb *visit)
         visit_all_in(ROOT, visit_if_new, &(struct new_ones){h, visit});
         if (parent)
                 visit_all_in(parent, visit, NULL);
-        visit_all_in(CAGE_PATH, visit, NULL);
+        visit_all_in(cage, visit, NULL);
 }
 
 void hierarchy_kill(const struct hierarchy *h)
 {
         for_all_of_the_test(h, kill_tree);
-        kill_tree(AT_FDCWD, CAGE_PATH, 0, NULL);
+        kill_tree(AT_FDCWD, cage, 0, NULL);
 }
 
 void hierarchy_remove(const struct hierarchy *h)
