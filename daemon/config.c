@@ -106,6 +106,7 @@ void config_done(struct config *c)
         free(c->qemu_path);
         free(c->agent_path);
         free(c->busybox_path);
+        free(c->rehearsal_path);
         free(c->exec_helper);
         free(c->builder_path);
         free(c->kernel_mirror);

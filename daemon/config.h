@@ -19,6 +19,7 @@ struct config {
         char *qemu_path;
         char *agent_path;      /* ktstr-guest */
         char *busybox_path;    /* static busybox, or NULL */
+        char *rehearsal_path;  /* ktstr-rehearsal beside the agent, or NULL */
         char *exec_helper;     /* ktstrd-exec */
         char *builder_path;    /* ktstrd-build */
         uint64_t idle_exit_ms; /* private mode: leave after this long without connections and jobs;

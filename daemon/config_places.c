@@ -53,6 +53,18 @@ static char *find_busybox(void)
         return NULL;
 }
 
+/* Its only use is in a guest, with the agent that it was built with. */
+static char *find_rehearsal(const char *agent)
+{
+        const char *slash = strrchr(agent, '/');
+        char *path = kt_format("%.*sktstr-rehearsal", slash ? (int)(slash - agent + 1) : 0, agent);
+
+        if (path && access(path, X_OK) == 0)
+                return path;
+        free(path);
+        return NULL;
+}
+
 int config_fill_programs(struct config *c)
 {
         char exe[PATH_MAX];
@@ -70,6 +82,8 @@ int config_fill_programs(struct config *c)
                 c->builder_path = own_program(exe, "../builder/" BUILD_PROGRAM, BUILD_PROGRAM);
         if (!c->busybox_path)
                 c->busybox_path = find_busybox();
+        if (c->agent_path)
+                c->rehearsal_path = find_rehearsal(c->agent_path);
         return c->agent_path && c->exec_helper && c->builder_path ? 0 : -ENOMEM;
 }
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "initramfs.h"
+
 #include <archive.h>
 #include <archive_entry.h>
 #include <dirent.h>
@@ -16,7 +18,7 @@
 #include "file_hash.h"
 #include "kcache_internal.h"
 
-#define INPUTS_MAX 40U
+#define INPUTS_MAX 64U
 #define HASH_DIGITS 16
 
 /* One file of the archive. */
@@ -25,6 +27,7 @@ struct input {
         char *name; /* in the archive */
         mode_t mode;
         int fd;
+        char sha256[KT_SHA256_HEX_SIZE];
 };
 
 struct inputs {
@@ -50,7 +53,8 @@ static int add_input(struct inputs *in, char *path, char *name, mode_t mode, str
                 free(name);
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
         }
-        *i = (struct input){path, name, mode, open(path, O_RDONLY | O_CLOEXEC)};
+        *i = (struct input){
+                .path = path, .name = name, .mode = mode, .fd = open(path, O_RDONLY | O_CLOEXEC)};
         in->n++;
         if (i->fd < 0)
                 return kt_error_set(reterr, -errno, KT_E_IO, "cannot read %s for the initramfs: %s", path,
@@ -58,13 +62,15 @@ static int add_input(struct inputs *in, char *path, char *name, mode_t mode, str
         return 0;
 }
 
-static int collect(struct inputs *in, const struct kernel *k, const char *agent, const char *busybox,
+/* The userland comes first, in its order. */
+static int collect(struct inputs *in, const struct kernel *k, const struct userland *u,
                    struct kt_error *reterr)
 {
-        int r = add_input(in, strdup(agent), strdup("init"), 0755, reterr);
+        int r = 0;
 
-        if (r >= 0 && busybox)
-                r = add_input(in, strdup(busybox), strdup("bin/busybox"), 0755, reterr);
+        for (size_t i = 0; r >= 0 && i < u->n; i++)
+                r = add_input(in, strdup(u->files[i].path), strdup(u->files[i].name), u->files[i].mode,
+                              reterr);
         if (r >= 0 && k->config_path)
                 r = add_input(in, strdup(k->config_path), kt_format("boot/config-%s", k->release), 0644,
                               reterr);
@@ -75,16 +81,16 @@ static int collect(struct inputs *in, const struct kernel *k, const char *agent,
 }
 
 /* One name for all that is in it: the hash of names, modes and the contents' hashes. */
-static int hash_inputs(const struct inputs *in, char ret[KT_SHA256_HEX_SIZE])
+static int hash_inputs(struct inputs *in, char ret[KT_SHA256_HEX_SIZE])
 {
         _cleanup_free_ char *all = strdup("ktstr initramfs 1\n");
 
         for (unsigned i = 0; all && i < in->n; i++) {
-                char hex[KT_SHA256_HEX_SIZE];
-                int r = file_hash(in->list[i].fd, hex);
+                struct input *input = &in->list[i];
+                int r = file_hash(input->fd, input->sha256);
                 char *more = r < 0 ? NULL
-                                   : kt_format("%s%s %o %s\n", all, in->list[i].name,
-                                               (unsigned)in->list[i].mode, hex);
+                                   : kt_format("%s%s %o %s\n", all, input->name, (unsigned)input->mode,
+                                               input->sha256);
 
                 if (r < 0)
                         return r;
@@ -142,10 +148,39 @@ static int write_input(struct archive *a, const struct input *in)
         return r;
 }
 
+static const char *const folders[] = {"bin", "boot", "dev", "modules"};
+
+/* Has the folder of this name been written before input number n? */
+static bool has_folder(const struct inputs *in, unsigned n, const char *name, size_t size)
+{
+        for (size_t i = 0; i < KT_ARRAY_SIZE(folders); i++)
+                if (strlen(folders[i]) == size && memcmp(folders[i], name, size) == 0)
+                        return true;
+        for (unsigned i = 0; i < n; i++)
+                if (strncmp(in->list[i].name, name, size + 1) == 0)
+                        return true;
+        return false;
+}
+
+static int write_parents(struct archive *a, const struct inputs *in, unsigned n)
+{
+        const char *name = in->list[n].name;
+        int r = 0;
+
+        for (const char *slash = name; r == 0 && (slash = strchr(slash, '/')); slash++) {
+                _cleanup_free_ char *folder = strndup(name, (size_t)(slash - name));
+
+                if (!folder)
+                        r = -ENOMEM;
+                else if (!has_folder(in, n, name, (size_t)(slash - name)))
+                        r = write_folder(a, folder);
+        }
+        return r;
+}
+
 /* The kernel makes no parents of files it unpacks, so the folders come first. */
 static int write_archive(const struct inputs *in, int fd)
 {
-        static const char *const folders[] = {"bin", "boot", "dev", "modules"};
         struct archive *a = archive_write_new();
         int r = 0;
 
@@ -157,8 +192,11 @@ static int write_archive(const struct inputs *in, int fd)
                 r = -EIO;
         for (size_t i = 0; r == 0 && i < KT_ARRAY_SIZE(folders); i++)
                 r = write_folder(a, folders[i]);
-        for (unsigned i = 0; r == 0 && i < in->n; i++)
-                r = write_input(a, &in->list[i]);
+        for (unsigned i = 0; r == 0 && i < in->n; i++) {
+                r = write_parents(a, in, i);
+                if (r == 0)
+                        r = write_input(a, &in->list[i]);
+        }
         if (archive_write_close(a) != ARCHIVE_OK && r == 0)
                 r = archive_failure(a);
         archive_write_free(a);
@@ -258,17 +296,37 @@ uint64_t initramfs_bytes(struct kcache *c, const char *key)
         return fd >= 0 ? go_through(fd, is_of_key, key, false) : 0;
 }
 
-int initramfs_ensure(struct kcache *c, const struct kernel *k, const char *agent_path,
-                     const char *busybox_path, char **ret_path, struct kt_error *reterr)
+/* The first n of what went in. */
+static int keep_hashes(const struct inputs *in, size_t n, struct initramfs *ret)
+{
+        ret->files = calloc(n, sizeof(*ret->files));
+        for (size_t i = 0; ret->files && i < n; i++) {
+                struct initramfs_file *f = &ret->files[i];
+
+                f->name = strdup(in->list[i].name);
+                if (!f->name)
+                        return -ENOMEM;
+                memcpy(f->sha256, in->list[i].sha256, sizeof(f->sha256));
+                ret->n_files = i + 1;
+        }
+        return ret->files || n == 0 ? 0 : -ENOMEM;
+}
+
+int initramfs_ensure(struct kcache *c, const struct kernel *k, const struct userland *userland,
+                     struct initramfs *ret, struct kt_error *reterr)
 {
         _cleanup_(inputs_done) struct inputs in = {};
         _cleanup_free_ char *dir = folder_of(c), *path = NULL;
         char hash[KT_SHA256_HEX_SIZE];
-        int r = collect(&in, k, agent_path, busybox_path, reterr);
+        int r;
 
+        *ret = (struct initramfs){};
+        r = collect(&in, k, userland, reterr);
         if (r < 0)
                 return r;
         r = hash_inputs(&in, hash);
+        if (r >= 0)
+                r = keep_hashes(&in, userland->n, ret);
         path = r < 0 || !dir ? NULL : kt_format("%s/%s-%.*s.cpio", dir, k->key, HASH_DIGITS, hash);
         if (!path)
                 return kt_error_set(reterr, r < 0 ? r : -ENOMEM, KT_E_INTERNAL,
@@ -286,6 +344,29 @@ int initramfs_ensure(struct kcache *c, const struct kernel *k, const char *agent
                                 "writable, or choose another with KTSTR_CACHE_DIR",
                                 path, strerror(-r));
         }
-        *ret_path = TAKE_PTR(path);
+        ret->path = TAKE_PTR(path);
+        return 0;
+}
+
+void initramfs_done(struct initramfs *i)
+{
+        for (size_t n = 0; n < i->n_files; n++)
+                free(i->files[n].name);
+        free(i->files);
+        free(i->path);
+        *i = (struct initramfs){};
+}
+
+int initramfs_has(const struct initramfs *i, const char *guest_path, int fd)
+{
+        char hex[KT_SHA256_HEX_SIZE];
+        int r;
+
+        for (size_t n = 0; n < i->n_files; n++) {
+                if (guest_path[0] != '/' || strcmp(i->files[n].name, guest_path + 1) != 0)
+                        continue;
+                r = file_hash(fd, hex);
+                return r < 0 ? r : strcmp(hex, i->files[n].sha256) == 0;
+        }
         return 0;
 }

@@ -157,11 +157,3 @@ int kcache_use(struct kcache *c, const char *key, const char *image_sha256, stru
  * nobody has the lock.
  */
 int kcache_lock_key(struct kcache *c, const char *key, bool wait, int *ret_fd, struct kt_error *reterr);
-
-/*
- * The initramfs of a kernel: the agent as /init, busybox as /bin/busybox, the kernel's modules under
- * /modules/NN-name.ko, its configuration as /boot/config-RELEASE. Kept as {root}/.initramfs/{key}-{hash of
- * all inputs}.cpio (uncompressed newc), made when missing. busybox may be NULL.
- */
-int initramfs_ensure(struct kcache *c, const struct kernel *k, const char *agent_path,
-                     const char *busybox_path, char **ret_path, struct kt_error *reterr);

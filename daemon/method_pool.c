@@ -231,6 +231,7 @@ static void prime(struct call *call)
         p->start_ms = uv_now(&s->loop);
         p->prep = (struct prepared){.kcache = s->kcache,
                                     .config = s->config,
+                                    .userland = &s->userland,
                                     .store = s->templates,
                                     .spec = &p->spec,
                                     .lease_fd = -1};

@@ -52,7 +52,6 @@ static int prepare_shape(struct prepared *p, struct kernel *k, struct kt_error *
                 .qemu_path = p->config->qemu_path,
         };
         struct kernel *now;
-        char *initramfs = NULL;
         int r;
 
         r = kcache_use(p->kcache, k->key, NULL, &now, &p->lease_fd, reterr);
@@ -61,13 +60,12 @@ static int prepare_shape(struct prepared *p, struct kernel *k, struct kt_error *
                 k = now;
         }
         if (r >= 0)
-                r = initramfs_ensure(p->kcache, k, p->config->agent_path, p->config->busybox_path,
-                                     &initramfs, reterr);
+                r = initramfs_ensure(p->kcache, k, p->userland, &p->initramfs, reterr);
         if (r < 0) {
                 kernel_free(k);
                 return r;
         }
-        return shape_new(&params, k, initramfs, &p->shape, reterr);
+        return shape_new(&params, k, TAKE_PTR(p->initramfs.path), &p->shape, reterr);
 }
 
 static int prepare_guest(struct prepared *p, struct kt_error *reterr)
@@ -219,6 +217,33 @@ static int hash_scheduler(struct prepared *p, struct kt_error *reterr)
         return 0;
 }
 
+static void free_file(struct prepared_file *f)
+{
+        free(f->guest_path);
+        free(f->name);
+        kt_closep(&f->fd);
+}
+
+/* What every guest has need not come with the job. */
+static int leave_out_what_is_there(struct prepared *p, struct kt_error *reterr)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < p->n_files; i++) {
+                int r = initramfs_has(&p->initramfs, p->files[i].guest_path, p->files[i].fd);
+
+                if (r < 0)
+                        return kt_error_set(reterr, r, KT_E_BAD_FILE, "cannot read %s: %s", p->files[i].name,
+                                            strerror(-r));
+                if (r > 0)
+                        free_file(&p->files[i]);
+                else
+                        p->files[n++] = p->files[i];
+        }
+        p->n_files = n;
+        return 0;
+}
+
 static bool needs_rights(const struct job_spec *spec)
 {
         bool any = spec->sched_path || spec->test_path;
@@ -244,6 +269,8 @@ void prepare_work(struct prepared *p)
                 r = hash_scheduler(p, &p->error);
         if (r >= 0)
                 r = prepare_guest(p, &p->error);
+        if (r >= 0)
+                r = leave_out_what_is_there(p, &p->error);
         p->result = r;
 }
 
@@ -258,11 +285,9 @@ void prepared_done(struct prepared *p)
         template_unref(p->store, p->template);
         shape_unref(p->shape);
         kt_closep(&p->lease_fd);
-        for (size_t i = 0; i < p->n_files; i++) {
-                free(p->files[i].guest_path);
-                free(p->files[i].name);
-                kt_closep(&p->files[i].fd);
-        }
+        initramfs_done(&p->initramfs);
+        for (size_t i = 0; i < p->n_files; i++)
+                free_file(&p->files[i]);
         free(p->files);
         kt_error_done(&p->error);
 }

@@ -4,12 +4,13 @@
 /*
  * What a job needs before its guest can start, gathered on a worker thread: the kernel (found or imported,
  * and leased so that nobody removes it), its initramfs, the shape of the guest and the template that there
- * is of it, and every file open, with its size and content hash.
+ * is of it, and every file open that is not in the initramfs, with its size.
  */
 
 #include <uv.h>
 
 #include "guest.h"
+#include "initramfs.h"
 #include "job.h"
 #include "kcache.h"
 #include "template_store.h"
@@ -24,14 +25,16 @@ struct prepared_file {
 
 struct prepared {
         /* in */
-        struct kcache *kcache;        /* borrowed, thread-safe */
-        const struct config *config;  /* borrowed, constant */
-        struct template_store *store; /* borrowed, thread-safe; NULL: there are no templates */
-        struct job_spec *spec;        /* borrowed; untouched by others until done */
+        struct kcache *kcache;           /* borrowed, thread-safe */
+        const struct config *config;     /* borrowed, constant */
+        const struct userland *userland; /* likewise */
+        struct template_store *store;    /* borrowed, thread-safe; NULL: there are no templates */
+        struct job_spec *spec;           /* borrowed; untouched by others until done */
         enum accel accel;
         struct accel_report report; /* as it was when the job began */
 
         /* out */
+        struct initramfs initramfs; /* its path is the shape's */
         struct shape *shape;
         const struct template *template; /* a reference, NULL when there is none */
         int lease_fd;

@@ -533,6 +533,7 @@ void run_start(struct job *job)
         s->n_runs++;
         run->prep = (struct prepared){.kcache = s->kcache,
                                       .config = s->config,
+                                      .userland = &s->userland,
                                       .store = s->templates,
                                       .spec = &job->spec,
                                       .report = s->accel,

@@ -353,6 +353,9 @@ static int open_kernels(struct server *s, struct kt_error *reterr)
         if (r < 0)
                 return r;
         kcache_set_max(s->kcache, s->config->cache_max);
+        r = userland_find(s->config, &s->userland, reterr);
+        if (r < 0)
+                return r;
         params.root = kcache_root(s->kcache);
         params.becomes = build_identity_of_nobody("/", s->config->builder_path, &params.user);
         r = release_fetch_new(&params, &s->releases);
@@ -438,6 +441,7 @@ int server_run(struct server *s)
         template_store_free(s->templates);
         release_fetch_free(s->releases);
         kcache_free(s->kcache);
+        userland_done(&s->userland);
         kt_interfaces_free(s->interfaces);
         return s->exit_status;
 }

@@ -21,6 +21,7 @@
 #include "metrics.h"
 #include "pool.h"
 #include "release_fetch.h"
+#include "userland.h"
 
 #define SERVER_CONNS_MAX 4096U
 #define SERVER_CONNS_PER_UID_MAX 2048U
@@ -33,6 +34,7 @@ struct server {
         uint64_t start_ms; /* uv_now at start */
         struct kt_interfaces *interfaces;
         struct kcache *kcache;
+        struct userland userland;
         struct release_fetch *releases;
         int run_dir_fd; /* held: ours alone */
 

@@ -12,6 +12,8 @@
 
 #include "../common/fsutil.h"
 #include "../proto/codec.h"
+#include "../proto/guestmsg.h"
+#include "files.h"
 #include "hierarchy.h"
 #include "job.h"
 
@@ -70,12 +72,34 @@ static void rehearse(struct agent *a, const char *kind_and_what)
                 (void)job_run(a, job);
 }
 
+#define SHORT_RUN "\"duration_ms\":20,\"workers\":1,\"watchdog_ms\":1000,\"timeout_ms\":5000}"
+
+/* A job that brings a file. */
+static void rehearse_file(void)
+{
+        static const char path[] = "/tmp/rehearsal", data[65536];
+        char text[128];
+        int size = snprintf(text, sizeof(text), "{\"path\":\"%s\",\"mode\":493,\"size\":%zu}", path,
+                            sizeof(data));
+        struct file_writer w;
+
+        file_writer_init(&w);
+        if (file_begin(&w, text, (size_t)size, NULL) >= 0)
+                (void)file_data(&w, data, sizeof(data), NULL);
+        file_writer_done(&w);
+        unlink(path);
+}
+
 static void rehearse_all(struct agent *a)
 {
+        rehearse_file();
         rehearse(a, "\"kind\":\"exec\",\"exec\":{\"command\":\"echo\"}");
         /* A test: its body, cgroups and workers, as long as it takes for all of them to run. */
-        rehearse(a, "\"kind\":\"run\",\"run\":{\"scenario\":\"steady\",\"duration_ms\":20,\"workers\":1,"
-                    "\"watchdog_ms\":1000,\"timeout_ms\":5000}");
+        if (access(KT_GUEST_REHEARSAL, X_OK) == 0)
+                rehearse(a, "\"kind\":\"run\",\"run\":{\"test\":{\"name\":\"" KT_GUEST_REHEARSAL_TEST
+                            "\",\"program\":\"" KT_GUEST_REHEARSAL "\"}," SHORT_RUN);
+        else
+                rehearse(a, "\"kind\":\"run\",\"run\":{\"scenario\":\"steady\"," SHORT_RUN);
 }
 
 /* The kernel measures its clock for a second or so after it is up, and then switches to it with all CPUs

@@ -114,6 +114,10 @@
 #define KT_GUEST_BIN_DIR "/ktstr/bin"        /* where the scheduler is put */
 /* Its libraries, by DT_NEEDED name; LD_LIBRARY_PATH of what is run. */
 #define KT_GUEST_LIB_DIR "/ktstr/lib"
+/* What a guest goes through before it waits for a job: a test program, where there is one, with a test of
+ * this name. */
+#define KT_GUEST_REHEARSAL KT_GUEST_BIN_DIR "/ktstr-rehearsal"
+#define KT_GUEST_REHEARSAL_TEST "rehearsal"
 /* The one interpreter that a guest has: busybox's. */
 #define KT_GUEST_SHELL "/bin/sh"
 #define KT_GUEST_INCLUDE_DIR "/include-files"

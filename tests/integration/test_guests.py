@@ -2,6 +2,7 @@
 """The daemon against a fake QEMU that does all that a guest can do wrong: each ends in one verdict, and nothing is left of it."""
 
 import json
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -61,6 +62,31 @@ class Guests(unittest.TestCase):
         self.assertIn("libc.so.6", handed, result)
         self.assertIn("ld-linux-x86-64.so.2", handed)
         self.assertIn("/ls ", handed)
+
+    def test_libraries_that_every_guest_has_do_not_come_with_a_job(self):
+        """What is beside the agent as ktstr-rehearsal brings its own into the guests' image: here /bin/cat, which has libc."""
+        folder = self.daemon.dir / "libexec"
+        folder.mkdir()
+        shutil.copy("/bin/true", folder / "ktstr-guest")
+        shutil.copy("/bin/cat", folder / "ktstr-rehearsal")
+        other = folder / "libc.so.6"
+        other.write_text("another libc")
+
+        def files(daemon, **parameters):
+            daemon.handed.unlink(missing_ok=True)
+            with daemon.connect() as wire, open("/bin/ls", "rb") as program, open(other, "rb") as library:
+                wire.send(JOB + "Submit", parameters, (program.fileno(), library.fileno()))
+                self.assertNotIn("error", wire.receive())
+            return {line.split()[1] for line in daemon.handed.read_text().splitlines() if line.startswith("file ")}
+
+        common = {"/ktstr/lib/libc.so.6", "/lib64/ld-linux-x86-64.so.2"}
+        every = files(self.daemon, scheduler={"name": "x", "path": "/bin/ls"})
+        self.assertLess(common, every)
+        with kt.Daemon("--agent", folder / "ktstr-guest", "--busybox", "/bin/true", fake="ok", kernels=self.daemon.kernels) as daemon:
+            self.assertEqual(files(daemon, scheduler={"name": "x", "path": "/bin/ls"}), every - common)
+            # Of the same name, and not the same.
+            came = files(daemon, scheduler={"name": "x", "program_fd": 0, "libraries": [{"guest_path": "/ktstr/lib/libc.so.6", "file_fd": 1}]})
+            self.assertEqual(came, {"/ktstr/bin/x", "/ktstr/lib/libc.so.6"})
 
     def test_what_goes_wrong_has_its_name(self):
         for script, error, words in (

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "../../daemon/initramfs.h"
 #include "../../daemon/kcache_internal.h"
 #include "../../proto/errors.h"
 #include "unit.h"
@@ -15,7 +16,7 @@ struct setting {
         struct unit_dir dir;
         struct kcache *c;
         struct kernel k;
-        char *agent, *busybox;
+        char *agent, *busybox, *library;
         char *modules[3];
 };
 
@@ -38,12 +39,14 @@ static struct setting set_up(void)
         put(&s.dir, "kernels/key/config", "CONFIG_X=y\n");
         put(&s.dir, "agent", "the agent");
         put(&s.dir, "busybox", "the busybox");
+        put(&s.dir, "library", "the library");
         s.k = (struct kernel){.key = "key",
                               .release = "6.18.1-x",
                               .path = kt_path_join(root, "key"),
                               .config_path = kt_path_join(root, "key/config")};
         s.agent = kt_path_join(s.dir.path, "agent");
         s.busybox = kt_path_join(s.dir.path, "busybox");
+        s.library = kt_path_join(s.dir.path, "library");
         return s;
 }
 
@@ -54,19 +57,35 @@ static void tear_down(struct setting *s)
         free(s->k.config_path);
         free(s->agent);
         free(s->busybox);
+        free(s->library);
         unit_dir_done(&s->dir);
 }
 #define _setting_ _cleanup_(tear_down)
 
-/* The path of what was made, malloced. */
-static char *ensure(struct setting *s, bool busybox)
+/* The agent, and with `all` busybox and a library too. */
+static int try_to_ensure(struct setting *s, bool all, struct initramfs *ret, struct kt_error *reterr)
 {
-        char *path = NULL;
+        struct userland u = {};
+        int r;
+
+        ck_assert_int_eq(userland_add(&u, s->agent, "init", 0755, NULL), 0);
+        if (all) {
+                ck_assert_int_eq(userland_add(&u, s->busybox, "bin/busybox", 0755, NULL), 0);
+                ck_assert_int_eq(userland_add(&u, s->library, "ktstr/lib/libx.so.1", 0755, NULL), 0);
+        }
+        r = initramfs_ensure(s->c, &s->k, &u, ret, reterr);
+        userland_done(&u);
+        return r;
+}
+
+/* The path of what was made, malloced. */
+static char *ensure(struct setting *s, bool all)
+{
+        _cleanup_(initramfs_done) struct initramfs i = {};
 
         s->k.modules = s->modules;
-        ck_assert_int_eq(initramfs_ensure(s->c, &s->k, s->agent, busybox ? s->busybox : NULL, &path, NULL),
-                         0);
-        return path;
+        ck_assert_int_eq(try_to_ensure(s, all, &i, NULL), 0);
+        return TAKE_PTR(i.path);
 }
 
 static unsigned long field(const char *header, unsigned index)
@@ -120,6 +139,7 @@ START_TEST(all_that_the_agent_needs_is_in_it)
         ck_assert_str_eq(got,
                          "bin 40755 ;boot 40755 ;dev 40755 ;modules 40755 ;"
                          "init 100755 the agent;bin/busybox 100755 the busybox;"
+                         "ktstr 40755 ;ktstr/lib 40755 ;ktstr/lib/libx.so.1 100755 the library;"
                          "boot/config-6.18.1-x 100644 CONFIG_X=y\n;"
                          "modules/00-virtio.ko 100644 first module;modules/01-virtio_pci.ko 100644 second;");
 }
@@ -140,7 +160,8 @@ END_TEST
 START_TEST(it_lies_beside_the_kernels_and_names_its_own)
 {
         _setting_ struct setting s = set_up();
-        _cleanup_free_ char *path = ensure(&s, true), *begin = kt_path_join(s.dir.path, "kernels/.initramfs/key-");
+        _cleanup_free_ char *path = ensure(&s, true),
+                            *begin = kt_path_join(s.dir.path, "kernels/.initramfs/key-");
 
         ck_assert_mem_eq(path, begin, strlen(begin));
         ck_assert_str_eq(path + strlen(path) - 5, ".cpio");
@@ -166,7 +187,7 @@ END_TEST
 /* Each input on its own: the content of each file, and which files there are. */
 START_TEST(another_input_is_another_file)
 {
-        static const char *const inputs[] = {"agent", "busybox", "kernels/key/config",
+        static const char *const inputs[] = {"agent", "busybox", "library", "kernels/key/config",
                                              "kernels/key/modules/00-virtio.ko"};
         _setting_ struct setting s = set_up();
         _cleanup_free_ char *last = ensure(&s, true);
@@ -189,13 +210,13 @@ START_TEST(a_file_that_cannot_be_read_is_named_and_nothing_is_left)
 {
         _setting_ struct setting s = set_up();
         _cleanup_free_ char *folder = kt_path_join(s.dir.path, "kernels/.initramfs");
+        _cleanup_(initramfs_done) struct initramfs i = {};
         struct kt_error err = KT_ERROR_INIT;
-        char *path = NULL;
 
         s.k.modules = s.modules;
         s.modules[1] = "02-gone.ko";
-        ck_assert_int_eq(initramfs_ensure(s.c, &s.k, s.agent, NULL, &path, &err), -ENOENT);
-        ck_assert_ptr_null(path);
+        ck_assert_int_eq(try_to_ensure(&s, false, &i, &err), -ENOENT);
+        ck_assert_ptr_null(i.path);
         ck_assert_str_eq(err.name, KT_E_IO);
         ck_assert_ptr_nonnull(strstr(err.message, "02-gone.ko"));
         ck_assert_int_lt(access(folder, F_OK), 0);
@@ -203,8 +224,9 @@ START_TEST(a_file_that_cannot_be_read_is_named_and_nothing_is_left)
 
         /* A folder can be opened, and not be read. */
         ck_assert_int_eq(kt_mkdir_p(s.dir.fd, "kernels/key/modules/02-gone.ko", 0755), 0);
-        ck_assert_int_lt(initramfs_ensure(s.c, &s.k, s.agent, NULL, &path, &err), 0);
-        ck_assert_ptr_null(path);
+        initramfs_done(&i);
+        ck_assert_int_lt(try_to_ensure(&s, false, &i, &err), 0);
+        ck_assert_ptr_null(i.path);
         kt_error_done(&err);
 }
 END_TEST
@@ -212,14 +234,40 @@ END_TEST
 START_TEST(more_modules_than_there_is_room_for_are_refused)
 {
         _setting_ struct setting s = set_up();
+        _cleanup_(initramfs_done) struct initramfs made = {};
         char *many[100] = {};
-        char *path = NULL;
 
         for (size_t i = 0; i < 99; i++)
                 many[i] = "00-virtio.ko";
         s.k.modules = many;
-        ck_assert_int_lt(initramfs_ensure(s.c, &s.k, s.agent, NULL, &path, NULL), 0);
-        ck_assert_ptr_null(path);
+        ck_assert_int_lt(try_to_ensure(&s, false, &made, NULL), 0);
+        ck_assert_ptr_null(made.path);
+}
+END_TEST
+
+static int has(const struct initramfs *i, const char *guest_path, const struct setting *s, const char *file)
+{
+        _cleanup_close_ int fd = openat(s->dir.fd, file, O_RDONLY | O_CLOEXEC);
+
+        ck_assert_int_ge(fd, 0);
+        return initramfs_has(i, guest_path, fd);
+}
+
+/* By content and place, also when the userland's own file is another by now. */
+START_TEST(it_knows_what_is_in_it)
+{
+        _setting_ struct setting s = set_up();
+        _cleanup_(initramfs_done) struct initramfs i = {};
+
+        s.k.modules = s.modules;
+        ck_assert_int_eq(try_to_ensure(&s, true, &i, NULL), 0);
+        put(&s.dir, "same", "the library");
+        put(&s.dir, "library", "a newer one");
+        ck_assert_int_eq(has(&i, "/ktstr/lib/libx.so.1", &s, "same"), 1);
+        ck_assert_int_eq(has(&i, "/ktstr/lib/libx.so.1", &s, "library"), 0);
+        ck_assert_int_eq(has(&i, "/ktstr/lib/libx.so.2", &s, "same"), 0);
+        ck_assert_int_eq(has(&i, "/modules/00-virtio.ko", &s, "kernels/key/modules/00-virtio.ko"), 0);
+        ck_assert_int_lt(initramfs_has(&i, "/init", s.dir.fd), 0);
 }
 END_TEST
 
@@ -262,5 +310,5 @@ END_TEST
 UNIT_MAIN("initramfs", all_that_the_agent_needs_is_in_it, what_there_is_not_is_left_out,
           it_lies_beside_the_kernels_and_names_its_own, the_same_is_made_once, another_input_is_another_file,
           a_file_that_cannot_be_read_is_named_and_nothing_is_left,
-          more_modules_than_there_is_room_for_are_refused, what_is_removed_takes_its_own_with_it,
-          what_a_killed_writer_left_is_swept)
+          more_modules_than_there_is_room_for_are_refused, it_knows_what_is_in_it,
+          what_is_removed_takes_its_own_with_it, what_a_killed_writer_left_is_swept)
