@@ -114,13 +114,13 @@ class Daemon(kt.Daemon):
 
 
 class Job:
-    """`true` in a guest, over the socket: what took how long, in ms."""
+    """`true` in a guest, or whatever else, over the socket: what took how long, in ms."""
 
-    def __init__(self, wire):
-        parameters = {"command": "true", "topology": SHAPE, "memory_mib": MEMORY_MIB}
+    def __init__(self, wire, method="io.ktstrd.Shell.Open", **parameters):
+        parameters = {"topology": SHAPE, "memory_mib": MEMORY_MIB, **(parameters or {"command": "true"})}
         first = running = None
         begin = now_ms()
-        wire.send("io.ktstrd.Shell.Open", parameters, more=True)
+        wire.send(method, parameters, more=True)
         while True:
             reply = wire.receive()
             at = now_ms()
