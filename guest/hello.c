@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hello.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -72,7 +73,9 @@ static void rehearse(struct agent *a, const char *kind_and_what)
                 (void)job_run(a, job);
 }
 
-#define SHORT_RUN "\"duration_ms\":20,\"workers\":1,\"watchdog_ms\":1000,\"timeout_ms\":5000}"
+/* Short, and with time for a busy host to let it come to its end: how long all of it may take is watched
+ * from there. */
+#define SHORT_RUN "\"duration_ms\":20,\"workers\":1,\"watchdog_ms\":600000,\"timeout_ms\":600000}"
 
 /* A job that brings a file. */
 static void rehearse_file(void)
@@ -120,7 +123,7 @@ static void wait_for_clock(void)
         }
 }
 
-void hello_park(struct agent *a, const struct inbox *in, const struct kt_frame *park)
+int hello_park(struct agent *a, const struct inbox *in, const struct kt_frame *park, struct kt_error *reterr)
 {
         _cleanup_json_ struct json_object *o = NULL;
         int64_t rehearsals = 0;
@@ -129,9 +132,19 @@ void hello_park(struct agent *a, const struct inbox *in, const struct kt_frame *
                 rehearsals = kt_json_int(o, "rehearsals", 0);
         wait_for_clock();
         for (int64_t i = 0; i < rehearsals && i < REHEARSALS_MAX; i++) {
+                struct hierarchy before;
+                bool left;
+
+                hierarchy_begin(&before, NULL);
                 rehearse_all(a);
+                left = hierarchy_has_left(&before);
+                hierarchy_done(&before);
+                if (left)
+                        return kt_error_set(reterr, -EBUSY, NULL,
+                                            "the rehearsal has left a cgroup or a process behind");
                 hierarchy_renew_cage();
         }
         a->begin_ns = agent_now_ns();
         hello_send(a, in, KT_FRAME_PARKED);
+        return 0;
 }

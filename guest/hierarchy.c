@@ -230,6 +230,7 @@ static void remove_tree(int dir_fd, const char *name, unsigned depth, void *data
 struct new_ones {
         const struct hierarchy *hierarchy;
         visit_cb *visit;
+        void *data;
 };
 
 static void visit_if_new(int dir_fd, const char *name, unsigned depth, void *data)
@@ -237,7 +238,7 @@ static void visit_if_new(int dir_fd, const char *name, unsigned depth, void *dat
         const struct new_ones *n = data;
 
         if (!is_known(n->hierarchy, name))
-                n->visit(dir_fd, name, depth, NULL);
+                n->visit(dir_fd, name, depth, n->data);
 }
 
 static void visit_all_in(const char *path, visit_cb *visit, void *data)
@@ -249,24 +250,41 @@ static void visit_all_in(const char *path, visit_cb *visit, void *data)
 }
 
 /* Those that are new in the root, and all in the parent and in the body's own. */
-static void for_all_of_the_test(const struct hierarchy *h, visit_cb *visit)
+static void for_all_of_the_test(const struct hierarchy *h, visit_cb *visit, void *data)
 {
         _cleanup_free_ char *parent =
                 h->parent ? kt_path_join(ROOT, h->parent + strspn(h->parent, "/")) : NULL;
 
-        visit_all_in(ROOT, visit_if_new, &(struct new_ones){h, visit});
+        visit_all_in(ROOT, visit_if_new, &(struct new_ones){h, visit, data});
         if (parent)
-                visit_all_in(parent, visit, NULL);
-        visit_all_in(cage, visit, NULL);
+                visit_all_in(parent, visit, data);
+        visit_all_in(cage, visit, data);
 }
 
 void hierarchy_kill(const struct hierarchy *h)
 {
-        for_all_of_the_test(h, kill_tree);
+        for_all_of_the_test(h, kill_tree, NULL);
         kill_tree(AT_FDCWD, cage, 0, NULL);
 }
 
 void hierarchy_remove(const struct hierarchy *h)
 {
-        for_all_of_the_test(h, remove_tree);
+        for_all_of_the_test(h, remove_tree, NULL);
+}
+
+static void note_one(int dir_fd, const char *name, unsigned depth, void *data)
+{
+        *(bool *)data = true;
+}
+
+bool hierarchy_has_left(const struct hierarchy *h)
+{
+        _cleanup_free_ char *events = NULL;
+        char path[2 * CAGE_SIZE];
+        bool any = false;
+        size_t size;
+
+        for_all_of_the_test(h, note_one, &any);
+        return any || (kt_read_file(AT_FDCWD, in_cage("cgroup.events", path), 4096, &events, &size) >= 0 &&
+                       strstr(events, "populated 1"));
 }

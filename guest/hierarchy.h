@@ -52,3 +52,6 @@ void hierarchy_kill(const struct hierarchy *h);
 
 /* Remove the test's, as far as they are empty. */
 void hierarchy_remove(const struct hierarchy *h);
+
+/* Is one of the test's still there, or anybody in the body's? */
+bool hierarchy_has_left(const struct hierarchy *h);

@@ -78,6 +78,8 @@ static void end_parking(struct intake *t)
 
 static int take_frame(struct intake *t, const struct kt_frame *f, struct kt_error *reterr)
 {
+        int r;
+
         switch (f->type) {
         case KT_FRAME_JOB:
                 json_object_put(TAKE_PTR(t->job));
@@ -94,10 +96,10 @@ static int take_frame(struct intake *t, const struct kt_frame *f, struct kt_erro
                 t->go = true;
                 return 0;
         case KT_FRAME_PARK:
-                hello_park(t->agent, t->inbox, f);
-                t->parked = true;
+                r = hello_park(t->agent, t->inbox, f, reterr);
+                t->parked = r >= 0;
                 t->parked_ns = agent_now_ns();
-                return 0;
+                return r;
         case KT_FRAME_WAKE:
                 end_parking(t);
                 hello_send(t->agent, t->inbox, KT_FRAME_HELLO);
