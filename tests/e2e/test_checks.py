@@ -14,7 +14,7 @@ MISSES = {
     "not_starved": r"tid \d+ starved \(0 work units\)",
     "isolation": r"tid \d+ of cg ran on cpu1, outside its cpuset",
     "max_gap_ms": r"tid \d+ stuck \d+ms on cpu[01] at \+\d+ms \(threshold 100ms\)",
-    "max_spread_pct": r"unfair cgroup: spread=\d+% \(\d+-\d+%\) 2 workers on [12] cpus \(threshold 1%\)",
+    "max_spread_pct": r"unfair cgroup: spread=\d+% \(\d+-\d+%\) 2 workers on [12] cpus \(threshold 1%\) in cg",
     "max_throughput_cv": r"throughput CV 4\.000 exceeds limit 0\.100 \(cg, mean=\d+ work/s\)",
     "min_work_rate": r"worker \d+ throughput \d+ work/s below floor 1000000",
     "max_p99_wake_latency_ns": r"p99 wake latency 3000000000ns exceeds limit 1000000ns \(cg, 1000 samples\)",
