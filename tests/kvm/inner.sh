@@ -74,8 +74,10 @@ check prime-again ktstrctl pool prime 1n1l2c1t --idle 2
 check hit ktstrctl shell --exec "cut -d. -f1 /proc/uptime" --json
 check hit-is-a-hit json hit 'values[-1]["verdict"]["guest"]["source"] == "pool"'
 # A guest that was parked for a while must not take the time for a lockup, and what it counts goes on from where it stopped.
-check parked-long sh -c 'sleep 25; date +%s >"$1/parked-long-at"; ktstrctl shell --json --exec "cut -d. -f1 /proc/uptime; date +%s; dmesg |
-        grep -E \"BUG:|WARNING:|soft lockup|rcu.*stall|hung|unstable\"; cat /sys/kernel/sched_ext/state; true" && date +%s >>"$1/parked-long-at"' sh "$results"
+check parked-long sh -c 'sleep 25; date +%s >"$1/parked-long-at"
+        ktstrctl shell --json --exec "cut -d. -f1 /proc/uptime; date +%s; dmesg |
+                grep -E \"BUG:|WARNING:|soft lockup|rcu.*stall|hung|unstable\"; cat /sys/kernel/sched_ext/state; true" &&
+                date +%s >>"$1/parked-long-at"' sh "$results"
 check parked-long-is-a-hit json parked-long 'values[-1]["verdict"]["guest"]["source"] == "pool"'
 # Of the template's boot, which is in the uptime of each of its clones, nobody knows how long it takes here.
 check parked-long-was-no-time sh -c 'python3 - "$1" <<"END"

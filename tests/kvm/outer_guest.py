@@ -31,8 +31,8 @@ COMMAND_LINE = (
 )
 
 
-# It stands still when it prints nothing for so long, or for so many times the longest that it took for a line before: on this
-# machine, busy as it is now, no check takes longer.
+# It stands still when it prints nothing for so long, and for so many times the longest that it took for a line before: a check takes
+# half a minute at most, on a busy machine several times as long.
 SILENCE_S = 90
 SILENCE_TIMES = 4
 
@@ -234,6 +234,7 @@ def run(qemu, folder, busybox, scratch, command, deadline, may_be_silent=False):
                                stdout=subprocess.PIPE)
     try:
         Output(process.stdout.fileno(), deadline, may_be_silent).pass_on()
+        ended = process.wait()
     except Failure as error:
         raise type(error)(f"the outer guest {error}; the last of its console:\n{console_tail(share)}") from None
     finally:
@@ -244,4 +245,5 @@ def run(qemu, folder, busybox, scratch, command, deadline, may_be_silent=False):
         with open(os.path.join(share, "status")) as file:
             return int(file.read())
     except (OSError, ValueError):
-        raise Failure(f"the outer guest ended without a result; the last of its console:\n{console_tail(share)}") from None
+        raise Failure(f"the outer guest ended without a result, its QEMU with status {ended}; "
+                      f"the last of its console:\n{console_tail(share)}") from None
