@@ -13,10 +13,8 @@
 /* Bounds what an expression like (a+)+b may take of a text that was made for it: some tenths of a second. */
 #define MATCH_LIMIT 1000000U
 
-/* How many places are looked at between two looks at the clock: at least, and twice as many as long as that
- * takes less. */
-#define PIECE_MIN 64U
-#define PIECE_MS 20U
+/* So many items of the expression are gone through between two looks at the clock. */
+#define ITEMS_PER_LOOK 1024U
 
 struct kt_pattern {
         pcre2_code *code;
@@ -38,9 +36,30 @@ unsigned kt_pattern_groups(const struct kt_pattern *p)
         return n;
 }
 
-/* The first match that begins from `from` to `until`; match has its ends. 1, 0, -errno. */
-static int match_from(const struct kt_pattern *p, const char *text, size_t size, size_t from, size_t until,
-                      pcre2_match_data *match)
+static uint64_t now_ms(void)
+{
+        struct timespec ts;
+
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+struct watch {
+        uint64_t end_ms; /* 0: never */
+        unsigned items;
+};
+
+static int on_item(pcre2_callout_block *block, void *data)
+{
+        struct watch *w = data;
+
+        return w->end_ms && w->items++ % ITEMS_PER_LOOK == 0 && now_ms() > w->end_ms ? PCRE2_ERROR_CALLOUT
+                                                                                     : 0;
+}
+
+/* The first match from `from` on; match has its ends. 1, 0, -errno. */
+static int match_from(const struct kt_pattern *p, const char *text, size_t size, size_t from,
+                      struct watch *watch, pcre2_match_data *match)
 {
         pcre2_match_context *context = pcre2_match_context_create(NULL);
         int r;
@@ -50,17 +69,29 @@ static int match_from(const struct kt_pattern *p, const char *text, size_t size,
                 return -ENOMEM;
         }
         pcre2_set_match_limit(context, MATCH_LIMIT);
-        pcre2_set_offset_limit(context, until);
+        pcre2_set_callout(context, on_item, watch);
         r = pcre2_match(p->code, (PCRE2_SPTR)text, size, from, 0, match, context);
         pcre2_match_context_free(context);
-        return r >= 0 ? 1 : r == PCRE2_ERROR_NOMATCH ? 0 : r == PCRE2_ERROR_NOMEMORY ? -ENOMEM : -ERANGE;
+        if (r >= 0)
+                return 1;
+        switch (r) {
+        case PCRE2_ERROR_NOMATCH:
+                return 0;
+        case PCRE2_ERROR_NOMEMORY:
+                return -ENOMEM;
+        case PCRE2_ERROR_CALLOUT:
+                return -ETIMEDOUT;
+        default:
+                return -ERANGE;
+        }
 }
 
 int kt_pattern_find(const struct kt_pattern *p, const char *text, size_t size, size_t from, unsigned group,
                     size_t *ret_begin, size_t *ret_end)
 {
         pcre2_match_data *match = pcre2_match_data_create_from_pattern(p->code, NULL);
-        int r = match_from(p, text, size, from, size, match);
+        struct watch watch = {};
+        int r = match_from(p, text, size, from, &watch, match);
 
         if (r == 1 && group < pcre2_get_ovector_count(match)) {
                 const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(match);
@@ -74,37 +105,15 @@ int kt_pattern_find(const struct kt_pattern *p, const char *text, size_t size, s
         return r;
 }
 
-static uint64_t now_ms(void)
-{
-        struct timespec ts;
-
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
-/* The match limit is of each place where a match could begin: those are gone through by pieces, and the
- * clock is looked at in between. */
+/* The match limit is of each place where a match could begin, so the clock has a say too. By a callout at
+ * each item, and not by searching the text piece by piece: PCRE2 looks for the next place where a match may
+ * begin through all of the text, which each piece would pay for anew. */
 int kt_pattern_find_within(const struct kt_pattern *p, const char *text, size_t size, unsigned ms)
 {
         pcre2_match_data *match = pcre2_match_data_create_from_pattern(p->code, NULL);
-        const uint64_t end_ms = now_ms() + ms;
-        size_t from = 0, piece = PIECE_MIN;
-        int r;
+        struct watch watch = {.end_ms = now_ms() + ms};
+        int r = match_from(p, text, size, 0, &watch, match);
 
-        for (;;) {
-                uint64_t begin_ms = now_ms();
-                size_t until = size - from > piece ? from + piece : size;
-
-                r = match_from(p, text, size, from, until, match);
-                if (r != 0 || until == size)
-                        break;
-                if (now_ms() > end_ms) {
-                        r = -ETIMEDOUT;
-                        break;
-                }
-                piece = now_ms() - begin_ms < PIECE_MS ? piece * 2 : PIECE_MIN;
-                from = until + 1;
-        }
         pcre2_match_data_free(match);
         return r;
 }
@@ -121,8 +130,8 @@ int kt_pattern_new(const char *expression, struct kt_pattern **ret, struct kt_er
         p = calloc(1, sizeof(*p));
         if (!p)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
-        p->code = pcre2_compile((PCRE2_SPTR)expression, PCRE2_ZERO_TERMINATED, PCRE2_USE_OFFSET_LIMIT,
-                                &error, &at, NULL);
+        p->code = pcre2_compile((PCRE2_SPTR)expression, PCRE2_ZERO_TERMINATED, PCRE2_AUTO_CALLOUT, &error,
+                                &at, NULL);
         if (!p->code) {
                 pcre2_get_error_message(error, text, sizeof(text));
                 free(p);

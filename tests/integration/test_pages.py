@@ -233,15 +233,15 @@ class Ktstrctl(unittest.TestCase):
 
     def test_defaults_and_bounds(self):
         text = " ".join(self.page.all_text().split())
-        request = "daemon/job_request.c"
+        request, limits = "daemon/job_request.c", "proto/limits.h"
         self.assertIn(f"(default {constant(request, 'DEFAULT_DURATION_MS') // 1000}s; at most a day)", text)
-        self.assertEqual(constant(request, "DURATION_MAX_MS"), 24 * 3600 * 1000)
-        self.assertIn(f"1 to {constant(request, 'WORKERS_MAX')} (default {constant(request, 'DEFAULT_WORKERS')})", text)
+        self.assertEqual(constant(limits, "KT_DURATION_MAX_MS"), 24 * 3600 * 1000)
+        self.assertIn(f"1 to {constant(limits, 'KT_WORKERS_MAX')} (default {constant(request, 'DEFAULT_WORKERS')})", text)
         self.assertIn(f"Default: {constant(request, 'DEFAULT_TOPOLOGY')}.", text)
         self.assertIn(f"default: {constant(request, 'DEFAULT_TIMEOUT_MS') // 1000}s and the duration", text)
-        self.assertIn(f"At least {constant(request, 'MEMORY_MIN_MIB')}, at most 80 %", text)
-        self.assertIn(f"At most {constant('daemon/topology.h', 'TOPOLOGY_NODES_MAX')} nodes and "
-                      f"{constant('daemon/topology.h', 'TOPOLOGY_CPUS_MAX')} vCPUs", text)
+        self.assertIn(f"At least {constant(limits, 'KT_MEMORY_MIN_MIB')}, at most 80 %", text)
+        self.assertIn(f"At most {constant(limits, 'KT_NODES_MAX')} nodes and "
+                      f"{constant(limits, 'KT_CPUS_MAX')} vCPUs", text)
         self.assertIn(f"Default: {constant('daemon/topology.c', 'MEMORY_PER_CPU_MIB')} MiB a vCPU, and "
                       f"{constant('daemon/topology.c', 'MEMORY_MIN_MIB')} at least", text)
         self.assertIn(f"it has {constant('daemon/job_message.c', 'ATTACH_TIMEOUT_MS') // 1000} seconds", text)
@@ -689,11 +689,11 @@ class Protocol(unittest.TestCase):
         def size(n):
             return f"{n >> 20} MiB" if n >= 1 << 20 else f"{n >> 10} KiB"
 
-        request = "daemon/job_request.c"
-        for field, low, high in (("duration_ms", 1, constant(request, "DURATION_MAX_MS")), ("workers", 1, constant(request, "WORKERS_MAX")),
-                                 ("memory_mib", constant(request, "MEMORY_MIN_MIB"), constant(request, "MEMORY_MAX_MIB")),
-                                 ("cleanup_budget_ms", 1, constant(request, "DURATION_MAX_MS")),
-                                 ("timeout_ms", 1, 2 * constant(request, "DURATION_MAX_MS"))):
+        limits = "proto/limits.h"
+        for field, low, high in (("duration_ms", 1, constant(limits, "KT_DURATION_MAX_MS")), ("workers", 1, constant(limits, "KT_WORKERS_MAX")),
+                                 ("memory_mib", constant(limits, "KT_MEMORY_MIN_MIB"), constant(limits, "KT_MEMORY_MAX_MIB")),
+                                 ("cleanup_budget_ms", 1, constant(limits, "KT_DURATION_MAX_MS")),
+                                 ("timeout_ms", 1, 2 * constant(limits, "KT_DURATION_MAX_MS"))):
             with self.subTest(field=field):
                 self.assertRegex(self.page.text["JOBS"], rf"\b{field}\s(is )?from {low} to {high}\b")
                 for value in (low - 1, high + 1):
@@ -701,8 +701,8 @@ class Protocol(unittest.TestCase):
                     self.assertEqual(reply.get("error"), f"{SERVICE}.InvalidParameter", reply)
 
         for words, path, name in (("kargs have {} bytes together", "daemon/job_setting.c", "KARGS_BYTES_MAX"),
-                                  ("at most {} sysctls", "daemon/job_setting.c", "SYSCTLS_MAX"),
-                                  ("keys and values of {} bytes", "daemon/job_setting.c", "SYSCTL_BYTES_MAX"),
+                                  ("at most {} sysctls", limits, "KT_SYSCTLS_MAX"),
+                                  ("keys and values of {} bytes", limits, "KT_SYSCTL_BYTES_MAX"),
                                   ("of which at most {} are told", "lib/check.h", "KT_CHECK_MISSES_MAX"),
                                   ("what a test said, at most {};", "proto/bodymsg.h", "KT_BODY_MESSAGES_MAX"),
                                   ("Of events that the guest sends {} are told", "daemon/agent_event.h", "AGENT_EVENTS_MAX")):
