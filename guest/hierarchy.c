@@ -274,17 +274,23 @@ void hierarchy_remove(const struct hierarchy *h)
 
 static void note_one(int dir_fd, const char *name, unsigned depth, void *data)
 {
-        *(bool *)data = true;
+        char *first = data;
+
+        if (!*first)
+                snprintf(first, HIERARCHY_NAME_MAX, "%s", name);
 }
 
-bool hierarchy_has_left(const struct hierarchy *h)
+bool hierarchy_has_left(const struct hierarchy *h, char ret_what[HIERARCHY_NAME_MAX])
 {
         _cleanup_free_ char *events = NULL;
         char path[2 * CAGE_SIZE];
-        bool any = false;
         size_t size;
 
-        for_all_of_the_test(h, note_one, &any);
-        return any || (kt_read_file(AT_FDCWD, in_cage("cgroup.events", path), 4096, &events, &size) >= 0 &&
-                       strstr(events, "populated 1"));
+        ret_what[0] = '\0';
+        for_all_of_the_test(h, note_one, ret_what);
+        if (!ret_what[0] &&
+            kt_read_file(AT_FDCWD, in_cage("cgroup.events", path), 4096, &events, &size) >= 0 &&
+            strstr(events, "populated 1"))
+                snprintf(ret_what, HIERARCHY_NAME_MAX, "a process");
+        return ret_what[0];
 }

@@ -37,6 +37,8 @@ bool hierarchy_cage_was_full(void);
 /* How many are in it now; 0 where nobody counts. */
 unsigned hierarchy_count_caged(void);
 
+#define HIERARCHY_NAME_MAX 64
+
 /* What is a test's, and what is not. */
 struct hierarchy {
         const char *parent; /* of its cgroups: "/p", borrowed; NULL: the root */
@@ -54,4 +56,4 @@ void hierarchy_kill(const struct hierarchy *h);
 void hierarchy_remove(const struct hierarchy *h);
 
 /* Is one of the test's still there, or anybody in the body's? */
-bool hierarchy_has_left(const struct hierarchy *h);
+bool hierarchy_has_left(const struct hierarchy *h, char ret_what[HIERARCHY_NAME_MAX]);

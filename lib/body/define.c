@@ -261,9 +261,6 @@ static int for_each_work_group(struct run *r, struct group *g, const struct ktst
         const struct ktstr_work_group own = own_workers(def);
         int e = 0;
 
-        if (def->payload)
-                return kt_error_set(reterr, -EOPNOTSUPP, NULL, "payload '%s' cannot be run with a cgroup",
-                                    def->payload->name);
         if (def->n_works == 0 || def->workers != 0 || def->workers_pct != 0)
                 e = cb(r, g, &own, reterr);
         for (unsigned i = 0; e >= 0 && i < def->n_works; i++)

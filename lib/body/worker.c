@@ -97,6 +97,14 @@ static uint32_t current_cpu(void)
         return cpu < 0 ? 0 : (uint32_t)cpu;
 }
 
+/* Not back: it may have been frozen since the clock was read, and what was taken off for that is taken off
+ * once. */
+static void note_point(struct worker_counters *k, uint64_t now)
+{
+        if (now > get(&k->last_ns))
+                set(&k->last_ns, now);
+}
+
 void worker_begin(struct ktstr_worker *w)
 {
         struct worker_counters *k = w->counters;
@@ -110,7 +118,7 @@ void worker_begin(struct ktstr_worker *w)
         }
         note_gap(w, now, cpu);
         note_cpu(k, round, cpu, true);
-        set(&k->last_ns, now);
+        note_point(k, now);
 }
 
 uint64_t worker_progress(struct ktstr_worker *w, uint64_t units)
@@ -122,7 +130,7 @@ uint64_t worker_progress(struct ktstr_worker *w, uint64_t units)
 
         note_gap(w, now, cpu);
         note_cpu(k, round, cpu, false);
-        set(&k->last_ns, now);
+        note_point(k, now);
         add(&k->work_units, units);
         add(&k->iterations, 1);
         return now;
