@@ -9,11 +9,18 @@
 static void put(const struct unit_dir *dir, const char *name, const char *text)
 {
         _cleanup_free_ char *path = kt_format("devices/system/%s", name), *folder = strdup(path);
+        _cleanup_free_ char *whole = kt_path_join(dir->path, path);
 
         *strrchr(folder, '/') = '\0';
         ck_assert_int_eq(kt_mkdir_p(dir->fd, folder, 0755), 0);
-        ck_assert_int_eq(kt_replace_file(AT_FDCWD, kt_path_join(dir->path, path), text, strlen(text), 0644),
-                         0);
+        ck_assert_int_eq(kt_replace_file(AT_FDCWD, whole, text, strlen(text), 0644), 0);
+}
+
+static void put_of_cpu(const struct unit_dir *dir, unsigned cpu, const char *name, const char *text)
+{
+        _cleanup_free_ char *path = kt_format("cpu/cpu%u/%s", cpu, name);
+
+        put(dir, path, text);
 }
 
 static void put_cache(const struct unit_dir *dir, unsigned cpu, unsigned index, const char *level,
@@ -23,8 +30,11 @@ static void put_cache(const struct unit_dir *dir, unsigned cpu, unsigned index, 
                 const char *name, *text;
         } files[] = {{"level", level}, {"type", type}, {"shared_cpu_list", shared}};
 
-        for (size_t i = 0; i < KT_ARRAY_SIZE(files); i++)
-                put(dir, kt_format("cpu/cpu%u/cache/index%u/%s", cpu, index, files[i].name), files[i].text);
+        for (size_t i = 0; i < KT_ARRAY_SIZE(files); i++) {
+                _cleanup_free_ char *name = kt_format("cache/index%u/%s", index, files[i].name);
+
+                put_of_cpu(dir, cpu, name, files[i].text);
+        }
 }
 
 static const char *format(const struct ktstr_cpus *set)
@@ -41,7 +51,7 @@ static void make_machine(const struct unit_dir *dir)
 
         put(dir, "cpu/online", "0-7\n");
         for (unsigned cpu = 0; cpu < 8; cpu++) {
-                put(dir, kt_format("cpu/cpu%u/topology/thread_siblings_list", cpu), pairs[cpu / 2]);
+                put_of_cpu(dir, cpu, "topology/thread_siblings_list", pairs[cpu / 2]);
                 put_cache(dir, cpu, 0, "1\n", "Data\n", pairs[cpu / 2]);
                 put_cache(dir, cpu, 1, "1\n", "Instruction\n", pairs[cpu / 2]);
                 put_cache(dir, cpu, 2, "3\n", "Unified\n", cpu < 4 ? "0-3\n" : "4-7\n");
