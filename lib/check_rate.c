@@ -81,19 +81,30 @@ static enum kt_outcome blame_rate(const struct checker *c, struct check_window w
         return check_blame(c, w.from_ns, w.to_ns, (double)w.running_ns * (1 - value / floor));
 }
 
-static void judge_work_rate(struct checker *c, const struct kt_cgroup *g, double floor)
+static void judge_rate(struct checker *c, const struct kt_cgroup *g, double floor, bool iterations)
 {
         for (size_t i = 0; i < g->n_workers; i++) {
                 const struct kt_worker *k = &g->workers[i];
-                double r = rate(g, k, k->work_units);
+                double r = rate(g, k, iterations ? k->iterations : k->work_units);
+                struct kt_check_result *missed;
 
                 if (r >= floor)
                         check_saw(c, r, floor);
-                else if (r >= 0)
-                        check_say(check_missed(c, blame_rate(c, check_window_of(g, k), r, floor), r, floor),
-                                  "worker %lld throughput %.0f work/s below floor %.0f", (long long)k->tid,
-                                  r, floor);
+                if (r < 0 || r >= floor)
+                        continue;
+                missed = check_missed(c, blame_rate(c, check_window_of(g, k), r, floor), r, floor);
+                if (iterations)
+                        check_say(missed, "worker %lld iteration rate %.1f/s below floor %.1f/s",
+                                  (long long)k->tid, r, floor);
+                else
+                        check_say(missed, "worker %lld throughput %.0f work/s below floor %.0f",
+                                  (long long)k->tid, r, floor);
         }
+}
+
+static void judge_work_rate(struct checker *c, const struct kt_cgroup *g, double floor)
+{
+        judge_rate(c, g, floor, false);
 }
 
 static void say_work_rate(struct kt_check_result *r)
@@ -103,17 +114,7 @@ static void say_work_rate(struct kt_check_result *r)
 
 static void judge_iteration_rate(struct checker *c, const struct kt_cgroup *g, double floor)
 {
-        for (size_t i = 0; i < g->n_workers; i++) {
-                const struct kt_worker *k = &g->workers[i];
-                double r = rate(g, k, k->iterations);
-
-                if (r >= floor)
-                        check_saw(c, r, floor);
-                else if (r >= 0)
-                        check_say(check_missed(c, blame_rate(c, check_window_of(g, k), r, floor), r, floor),
-                                  "worker %lld iteration rate %.1f/s below floor %.1f/s", (long long)k->tid,
-                                  r, floor);
-        }
+        judge_rate(c, g, floor, true);
 }
 
 static void say_iteration_rate(struct kt_check_result *r)
