@@ -27,15 +27,24 @@ void evidence_done(struct evidence *e)
 
 void evidence_add_output(struct evidence *e, const char *data, size_t size)
 {
-        char *grown;
+        size_t room = e->sched_text_room ?: 4096;
 
         if (size > SCHED_TEXT_MAX - e->sched_text_size)
                 size = SCHED_TEXT_MAX - e->sched_text_size;
-        grown = size > 0 ? realloc(e->sched_text, e->sched_text_size + size) : NULL;
-        if (!grown)
+        if (size == 0)
                 return;
-        memcpy(grown + e->sched_text_size, data, size);
-        e->sched_text = grown;
+        while (room < e->sched_text_size + size)
+                room *= 2;
+        /* It comes in small pieces: to grow by each would copy all of it each time. */
+        if (room != e->sched_text_room) {
+                char *grown = realloc(e->sched_text, room);
+
+                if (!grown)
+                        return;
+                e->sched_text = grown;
+                e->sched_text_room = room;
+        }
+        memcpy(e->sched_text + e->sched_text_size, data, size);
         e->sched_text_size += size;
 }
 

@@ -27,7 +27,7 @@ struct evidence {
         uint64_t workload_end_ns, result_ns; /* uv_hrtime when it ended and when the report came; 0: not */
         unsigned n_events, n_notes;          /* of the agent */
         char *sched_text; /* what the scheduler printed, as far as it is searched for the error */
-        size_t sched_text_size;
+        size_t sched_text_size, sched_text_room;
         struct kt_error failure; /* why we ended the guest, when it was not its job's end */
 };
 
