@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 
 /* What an error says when there is no memory left to say more. Never freed, never written. */
@@ -48,11 +47,8 @@ void kt_error_done(struct kt_error *err)
         *err = KT_ERROR_INIT;
 }
 
-static int set_va(struct kt_error *err, int num, const char *name, const char *field, const char *fmt,
-                  va_list ap) __attribute__((format(printf, 5, 0)));
-
-static int set_va(struct kt_error *err, int num, const char *name, const char *field, const char *fmt,
-                  va_list ap)
+int kt_error_setv_field(struct kt_error *err, int num, const char *name, const char *field, const char *fmt,
+                        va_list ap)
 {
         int saved_errno = errno;
         struct kt_error fresh;
@@ -79,7 +75,7 @@ int kt_error_set(struct kt_error *err, int num, const char *name, const char *fm
         va_list ap;
 
         va_start(ap, fmt);
-        set_va(err, num, name, NULL, fmt, ap);
+        kt_error_setv_field(err, num, name, NULL, fmt, ap);
         va_end(ap);
         return num;
 }
@@ -90,7 +86,7 @@ int kt_error_set_field(struct kt_error *err, int num, const char *name, const ch
         va_list ap;
 
         va_start(ap, fmt);
-        set_va(err, num, name, field, fmt, ap);
+        kt_error_setv_field(err, num, name, field, fmt, ap);
         va_end(ap);
         return num;
 }

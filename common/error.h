@@ -11,6 +11,8 @@
  * Not thread-safe: one error object belongs to one thread at a time.
  */
 
+#include <stdarg.h>
+
 #include "cleanup.h"
 
 struct kt_error {
@@ -37,6 +39,10 @@ int kt_error_set(struct kt_error *err, int num, const char *name, const char *fm
 /* The same, naming the request field at fault (dotted path, copied). */
 int kt_error_set_field(struct kt_error *err, int num, const char *name, const char *field, const char *fmt,
                        ...) __attribute__((format(printf, 5, 6)));
+
+/* The same, for a function that takes such arguments itself. */
+int kt_error_setv_field(struct kt_error *err, int num, const char *name, const char *field, const char *fmt,
+                        va_list ap) __attribute__((format(printf, 5, 0)));
 
 /* Put text in front of the message: "text: message". Returns err->num, so it can be returned too. */
 int kt_error_prefix(struct kt_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

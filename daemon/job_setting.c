@@ -2,7 +2,6 @@
 #include "job_setting.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "../common/fsutil.h"
@@ -27,15 +26,13 @@ static int bad(struct kt_error *reterr, const char *field, const char *fmt, ...)
 
 static int bad(struct kt_error *reterr, const char *field, const char *fmt, ...)
 {
-        _cleanup_free_ char *text = NULL;
         va_list ap;
+        int r;
 
         va_start(ap, fmt);
-        if (vasprintf(&text, fmt, ap) < 0)
-                text = NULL;
+        r = kt_error_setv_field(reterr, -EINVAL, KT_E_INVALID_PARAMETER, field, fmt, ap);
         va_end(ap);
-        return kt_error_set_field(reterr, -EINVAL, KT_E_INVALID_PARAMETER, field, "%s",
-                                  text ? text : "out of memory");
+        return r;
 }
 
 static int take_kargs(struct json_object *array, struct job_spec *spec, struct kt_error *reterr)

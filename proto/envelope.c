@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "errors.h"
@@ -15,15 +14,14 @@ static int refuse(struct kt_error *reterr, const char *field, const char *fmt, .
 
 static int refuse(struct kt_error *reterr, const char *field, const char *fmt, ...)
 {
-        _cleanup_free_ char *text = NULL;
         va_list ap;
+        int r;
 
         va_start(ap, fmt);
-        if (vasprintf(&text, fmt, ap) < 0)
-                text = NULL;
+        r = kt_error_setv_field(reterr, -EBADMSG, KT_E_INVALID_PARAMETER, field, fmt, ap);
         va_end(ap);
-        return kt_error_set_field(reterr, -EBADMSG, KT_E_INVALID_PARAMETER, field, "malformed message: %s",
-                                  text ?: field);
+        kt_error_prefix(reterr, "malformed message");
+        return r;
 }
 
 static int read_bool(const char *key, struct json_object *value, bool *ret, struct kt_error *reterr)

@@ -20,6 +20,31 @@ START_TEST(set_fills_everything_and_returns_the_number)
 }
 END_TEST
 
+static int refuse(struct kt_error *reterr, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static int refuse(struct kt_error *reterr, const char *fmt, ...)
+{
+        va_list ap;
+        int r;
+
+        va_start(ap, fmt);
+        r = kt_error_setv_field(reterr, -EINVAL, "a.B", "kargs", fmt, ap);
+        va_end(ap);
+        return r;
+}
+
+START_TEST(arguments_of_another_function_are_taken)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+
+        ck_assert_int_eq(refuse(&err, "%d of %s", 3, "them"), -EINVAL);
+        ck_assert_str_eq(err.name, "a.B");
+        ck_assert_str_eq(err.field, "kargs");
+        ck_assert_str_eq(kt_error_text(&err), "3 of them");
+        ck_assert_int_eq(refuse(NULL, "nobody reads it"), -EINVAL);
+}
+END_TEST
+
 START_TEST(null_is_allowed_everywhere)
 {
         struct kt_error src = KT_ERROR_INIT;
@@ -89,6 +114,7 @@ START_TEST(text_without_message_is_that_of_the_number)
 }
 END_TEST
 
-UNIT_MAIN("error", set_fills_everything_and_returns_the_number, null_is_allowed_everywhere,
-          old_content_may_be_an_argument_of_the_new, message_is_one_line, prefix_keeps_number_name_and_field,
-          move_releases_the_target_and_empties_the_source, text_without_message_is_that_of_the_number)
+UNIT_MAIN("error", set_fills_everything_and_returns_the_number, arguments_of_another_function_are_taken,
+          null_is_allowed_everywhere, old_content_may_be_an_argument_of_the_new, message_is_one_line,
+          prefix_keeps_number_name_and_field, move_releases_the_target_and_empties_the_source,
+          text_without_message_is_that_of_the_number)
