@@ -109,6 +109,15 @@ struct ktstr_cpus cpus_and(const struct ktstr_cpus *a, const struct ktstr_cpus *
         return both;
 }
 
+struct ktstr_cpus cpus_without(const struct ktstr_cpus *a, const struct ktstr_cpus *b)
+{
+        struct ktstr_cpus rest;
+
+        for (unsigned i = 0; i < KTSTR_CPUS_MAX / 64; i++)
+                rest.bits[i] = a->bits[i] & ~b->bits[i];
+        return rest;
+}
+
 void cpus_join(struct ktstr_cpus *set, const struct ktstr_cpus *more)
 {
         for (unsigned i = 0; i < KTSTR_CPUS_MAX / 64; i++)
@@ -136,10 +145,12 @@ bool cpus_within(const struct ktstr_cpus *set, const struct ktstr_cpus *of)
 
 unsigned cpus_nth(const struct ktstr_cpus *set, unsigned i)
 {
-        unsigned cpu = 0;
+        const unsigned count = ktstr_cpus_count(set);
 
-        i %= ktstr_cpus_count(set);
-        for (;; cpu++)
+        if (count == 0)
+                return 0;
+        i %= count;
+        for (unsigned cpu = 0;; cpu++)
                 if (ktstr_cpus_has(set, cpu) && i-- == 0)
                         return cpu;
 }

@@ -11,7 +11,10 @@ struct ktstr_cpus cpus_and(const struct ktstr_cpus *a, const struct ktstr_cpus *
 /* Are all of set in `of`? */
 bool cpus_within(const struct ktstr_cpus *set, const struct ktstr_cpus *of);
 
-/* The i-th of a set, from 0, round and round; the set must not be empty. */
+/* Those of a that are not in b. */
+struct ktstr_cpus cpus_without(const struct ktstr_cpus *a, const struct ktstr_cpus *b);
+
+/* The i-th of a set, from 0, round and round; 0 of an empty set, which has none to give. */
 unsigned cpus_nth(const struct ktstr_cpus *set, unsigned i);
 
 /* Those of `more` too. */

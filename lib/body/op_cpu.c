@@ -20,12 +20,10 @@ int op_cpu_online(struct run *r, const struct ktstr_op *op, struct kt_error *ret
 /* One that is online and can go. */
 static int pick(struct run *r, unsigned *ret, struct kt_error *reterr)
 {
-        struct ktstr_cpus can = r->b->topo.all;
+        struct ktstr_cpus can = cpus_without(&r->b->topo.all, &r->offline);
         unsigned n;
 
         cpus_remove(&can, 0);
-        for (unsigned i = 0; i < KTSTR_CPUS_MAX / 64; i++)
-                can.bits[i] &= ~r->offline.bits[i];
         n = ktstr_cpus_count(&can);
         if (n == 0)
                 return kt_error_set(reterr, -ENODEV, NULL, "there is no CPU but cpu0, which cannot go");

@@ -20,19 +20,6 @@ struct ktstr_cpus bind_allowed(struct ktstr_worker *w)
         return mask.known;
 }
 
-unsigned bind_nth(const struct ktstr_cpus *set, unsigned n)
-{
-        const unsigned count = ktstr_cpus_count(set);
-
-        if (count == 0)
-                return 0;
-        n %= count;
-        for (unsigned cpu = 0; cpu < KTSTR_CPUS_MAX; cpu++)
-                if (ktstr_cpus_has(set, cpu) && n-- == 0)
-                        return cpu;
-        return 0;
-}
-
 int bind_to(unsigned cpu)
 {
         union mask mask = {};

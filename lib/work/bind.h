@@ -8,9 +8,6 @@
 /* The CPUs that it may use now, by its affinity within its cpuset and what is online. */
 struct ktstr_cpus bind_allowed(struct ktstr_worker *w);
 
-/* Its n-th CPU, modulo their number; 0 of an empty set. */
-unsigned bind_nth(const struct ktstr_cpus *set, unsigned n);
-
 /* 0, or -EINVAL: it may not use that CPU (any more), or it is offline. */
 int bind_to(unsigned cpu);
 

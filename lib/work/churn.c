@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "../cpus.h"
 #include "bind.h"
 #include "limits.h"
 #include "types.h"
@@ -38,9 +39,8 @@ static struct ktstr_cpus allowed_anew(struct ktstr_worker *w, const struct ktstr
         struct ktstr_cpus now, both;
 
         bind_to_all();
-        now = both = bind_allowed(w);
-        for (unsigned i = 0; i < KTSTR_CPUS_MAX / 64; i++)
-                both.bits[i] &= first->bits[i];
+        now = bind_allowed(w);
+        both = cpus_and(&now, first);
         return ktstr_cpus_count(&both) > 0 ? both : now;
 }
 
@@ -51,7 +51,7 @@ static void affinity_churn(struct ktstr_worker *w)
         struct ktstr_cpus allowed = first;
 
         for (;;) {
-                int r = bind_to(bind_nth(&allowed, (unsigned)ktstr_worker_random(w)));
+                int r = bind_to(cpus_nth(&allowed, (unsigned)ktstr_worker_random(w)));
 
                 if (r == -EINVAL)
                         allowed = allowed_anew(w, &first);

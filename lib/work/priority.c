@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../cpus.h"
 #include "bind.h"
 #include "limits.h"
 #include "period.h"
@@ -115,7 +116,7 @@ static void priority_inversion(struct ktstr_worker *w)
 {
         _Atomic uint32_t *lock = w->team->shared;
         const struct ktstr_cpus allowed = bind_allowed(w);
-        int r = bind_to(bind_nth(&allowed, w->index / TEAM));
+        int r = bind_to(cpus_nth(&allowed, w->index / TEAM));
 
         if (r < 0)
                 worker_die(w, "cannot bind itself to its team's CPU: %s", strerror(-r));

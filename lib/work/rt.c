@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "../cpus.h"
 #include "bind.h"
 #include "limits.h"
 #include "period.h"
@@ -107,7 +108,7 @@ static void rt_starvation(struct ktstr_worker *w)
 {
         const struct ktstr_cpus allowed = bind_allowed(w);
 
-        int r = w->team_index <= 1 ? bind_to(bind_nth(&allowed, w->index / w->team_size)) : 0;
+        int r = w->team_index <= 1 ? bind_to(cpus_nth(&allowed, w->index / w->team_size)) : 0;
 
         if (r < 0)
                 worker_die(w, "cannot bind itself to its team's CPU: %s", strerror(-r));

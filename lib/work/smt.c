@@ -9,6 +9,7 @@
 
 #include "../../common/cleanup.h"
 #include "../../common/fsutil.h"
+#include "../cpus.h"
 #include "bind.h"
 #include "limits.h"
 #include "types.h"
@@ -41,9 +42,7 @@ static struct ktstr_cpus siblings(unsigned cpu, const struct ktstr_cpus *allowed
                 return set;
         if (!ktstr_cpus_parse(list, &set))
                 return (struct ktstr_cpus){};
-        for (unsigned i = 0; i < KTSTR_CPUS_MAX / 64; i++)
-                set.bits[i] &= allowed->bits[i];
-        return set;
+        return cpus_and(&set, allowed);
 }
 
 /* The n-th core of which it may use two threads, modulo their number. */
@@ -58,19 +57,19 @@ static struct ktstr_cpus core(struct ktstr_worker *w, unsigned n)
                 if (!ktstr_cpus_has(&allowed, cpu))
                         continue;
                 set = siblings(cpu, &allowed);
-                if (ktstr_cpus_count(&set) >= 2 && bind_nth(&set, 0) == cpu)
+                if (ktstr_cpus_count(&set) >= 2 && cpus_nth(&set, 0) == cpu)
                         ktstr_cpus_add(&firsts, cpu);
         }
         if (ktstr_cpus_count(&firsts) == 0)
                 worker_die(w, "of no core it may use two threads: give the cgroup's cpuset whole cores");
-        return siblings(bind_nth(&firsts, n), &allowed);
+        return siblings(cpus_nth(&firsts, n), &allowed);
 }
 
 static void smt_sibling_spin(struct ktstr_worker *w)
 {
         const uint64_t spin = w->work->p[0];
         struct ktstr_cpus threads = core(w, w->index / 2);
-        int r = bind_to(bind_nth(&threads, w->team_index));
+        int r = bind_to(cpus_nth(&threads, w->team_index));
 
         if (r < 0)
                 worker_die(w, "cannot bind itself to a thread of a core: %s", strerror(-r));

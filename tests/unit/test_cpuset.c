@@ -163,6 +163,20 @@ START_TEST(what_cannot_be_is_refused_word_for_word)
 }
 END_TEST
 
+START_TEST(sets_are_cut_and_gone_round)
+{
+        const struct ktstr_cpus a = parse("1-4,70"), b = parse("0,3-6,70"), none = {};
+        struct ktstr_cpus set = cpus_and(&a, &b);
+
+        ck_assert_str_eq(format(&set), "3-4,70");
+        set = cpus_without(&a, &b);
+        ck_assert_str_eq(format(&set), "1-2");
+        ck_assert_uint_eq(cpus_nth(&a, 4), 70);
+        ck_assert_uint_eq(cpus_nth(&a, 5), 1);
+        ck_assert_uint_eq(cpus_nth(&none, 3), 0);
+}
+END_TEST
+
 START_TEST(affinities_stay_within_the_cpuset)
 {
         const struct ktstr_affinity cpus = {.kind = KTSTR_AFFINITY_CPUS, .cpus = ktstr_cpuset_llc(0)},
@@ -204,5 +218,5 @@ END_TEST
 
 UNIT_MAIN("cpuset", lists_are_read_and_written, specs_mean_cpus_of_the_topology,
           fractions_are_whole_cpus_whatever_doubles_say, disjoint_parts_cover_what_is_usable,
-          what_cannot_be_is_refused_word_for_word, affinities_stay_within_the_cpuset,
-          an_affinity_that_leaves_no_cpu_is_refused)
+          what_cannot_be_is_refused_word_for_word, sets_are_cut_and_gone_round,
+          affinities_stay_within_the_cpuset, an_affinity_that_leaves_no_cpu_is_refused)
