@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../common/fsutil.h"
+#include "../common/meminfo.h"
 
 #define ROOT "/sys/fs/cgroup"
 #define CAGE ROOT "/ktstr-body"
@@ -86,23 +87,10 @@ int hierarchy_make_parent(const char *path, struct kt_error *reterr)
         return 0;
 }
 
-static uint64_t available_kib(void)
-{
-        _cleanup_free_ char *text = NULL;
-        unsigned long long kib;
-        const char *line;
-        size_t size;
-
-        if (kt_read_file(AT_FDCWD, "/proc/meminfo", 65536, &text, &size) < 0)
-                return UINT64_MAX;
-        line = strstr(text, "MemAvailable:");
-        return line && sscanf(line, "MemAvailable: %llu", &kib) == 1 ? kib : UINT64_MAX;
-}
-
 int hierarchy_open_cage(unsigned *ret_max)
 {
         int fd = open(cage, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        uint64_t max = available_kib() / PROCESS_KIB;
+        uint64_t max = kt_meminfo_available_kib() / PROCESS_KIB;
         char text[16];
 
         if (fd < 0)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../../common/fsutil.h"
+#include "../../common/meminfo.h"
 
 /* What a forked worker costs at most: its task and kernel stack, page tables, and the pages that it writes
  * to. */
@@ -61,22 +62,9 @@ static void worker_main(struct crew *c, struct ktstr_worker *w, const struct bir
         worker_die(w, "the work of %s ended", c->type->name);
 }
 
-static uint64_t available_kib(void)
-{
-        _cleanup_free_ char *text = NULL;
-        unsigned long long kib;
-        const char *line;
-        size_t size;
-
-        if (kt_read_file(AT_FDCWD, "/proc/meminfo", 65536, &text, &size) < 0)
-                return UINT64_MAX;
-        line = strstr(text, "MemAvailable:");
-        return line && sscanf(line, "MemAvailable: %llu", &kib) == 1 ? kib : UINT64_MAX;
-}
-
 int crew_check_memory(uint64_t n, struct kt_error *reterr)
 {
-        uint64_t needed = n * WORKER_KIB, there = available_kib();
+        uint64_t needed = n * WORKER_KIB, there = kt_meminfo_available_kib();
 
         if (needed <= there)
                 return 0;
