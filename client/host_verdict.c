@@ -6,6 +6,7 @@
 
 #include "../lib/body_report.h"
 #include "../lib/check.h"
+#include "../lib/outcome.h"
 #include "../proto/codec.h"
 #include "../proto/errors.h"
 
@@ -28,12 +29,6 @@ struct json_object *host_verdict_error(const struct kt_error *err)
         kt_json_add_str(v, "error", err->name ? err->name : KT_E_INTERNAL);
         return v;
 }
-
-/* From the best to the worst, what was said and what was measured in one. */
-static const char *const words[] = {
-        [KTSTR_PASS] = "pass", [KTSTR_SKIP] = "skip",   [KTSTR_INCONCLUSIVE] = "inconclusive",
-        [KTSTR_FAIL] = "fail", [KTSTR_ERROR] = "error",
-};
 
 static enum ktstr_outcome outcome_of(enum kt_outcome o)
 {
@@ -86,7 +81,7 @@ static struct json_object *checks_json(const struct judged *j)
 
                 kt_json_add_str(o, "name", c->name);
                 kt_json_add_str(o, "verdict",
-                                c->outcome == KT_SKIP ? "skip" : words[outcome_of(c->outcome)]);
+                                c->outcome == KT_SKIP ? "skip" : outcome_name(outcome_of(c->outcome)));
                 kt_json_add_str(o, "text", c->text);
                 if (c->has_value) {
                         kt_json_add_double(o, "value", c->value);
@@ -105,7 +100,7 @@ static struct json_object *messages_json(const struct judged *j)
         for (size_t i = 0; i < j->report.n_messages; i++) {
                 struct json_object *o = json_object_new_object();
 
-                kt_json_add_str(o, "outcome", words[j->report.messages[i].outcome]);
+                kt_json_add_str(o, "outcome", outcome_name(j->report.messages[i].outcome));
                 kt_json_add_str(o, "text", j->report.messages[i].text);
                 json_object_array_add(list, o);
         }
@@ -153,7 +148,7 @@ int host_verdict(struct json_object *result, struct json_object **ret, struct kt
         if (r < 0)
                 return r;
         judge_all(&j);
-        v = new_verdict(words[j.outcome], reason_of(&j));
+        v = new_verdict(outcome_name(j.outcome), reason_of(&j));
         if (j.outcome == KTSTR_ERROR)
                 kt_json_add_str(v, "error", KT_E_TEST_PROGRAM);
         kt_json_add(v, "checks", checks_json(&j));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "body_json.h"
 
+#include "../lib/outcome.h"
 #include "../proto/codec.h"
 #include "../proto/json_scan.h"
 
@@ -45,7 +46,7 @@ struct json_object *body_messages_json(const struct body_report *b)
         for (size_t i = 0; i < b->n_messages; i++) {
                 struct json_object *o = json_object_new_object();
 
-                kt_json_add_str(o, "outcome", body_outcome_name(b->messages[i].outcome));
+                kt_json_add_str(o, "outcome", outcome_name(b->messages[i].outcome));
                 kt_json_add_str(o, "text", b->messages[i].text);
                 json_object_array_add(a, o);
         }

@@ -9,6 +9,7 @@
 #include "thresholds.h"
 #include "../proto/bodymsg.h"
 #include "guest_value.h"
+#include "outcome.h"
 
 #define bad guest_value_bad
 #define oom guest_value_oom
@@ -18,25 +19,12 @@
 #define NAME_MAX_BYTES 255
 #define UNIT_MAX_BYTES 32
 
-static const char *const outcomes[] = {
-        [KTSTR_PASS] = "pass", [KTSTR_SKIP] = "skip",   [KTSTR_INCONCLUSIVE] = "inconclusive",
-        [KTSTR_FAIL] = "fail", [KTSTR_ERROR] = "error",
-};
-
-const char *body_outcome_name(enum ktstr_outcome outcome)
-{
-        return outcomes[outcome];
-}
-
 static int parse_outcome(struct json_object *o, enum ktstr_outcome *ret, struct kt_error *reterr)
 {
         struct json_object *v = guest_value_member(o, "outcome", json_type_string);
 
-        for (size_t i = 0; v && i < KT_ARRAY_SIZE(outcomes); i++)
-                if (strcmp(json_object_get_string(v), outcomes[i]) == 0) {
-                        *ret = (enum ktstr_outcome)i;
-                        return 0;
-                }
+        if (outcome_find(v ? json_object_get_string(v) : NULL, ret))
+                return 0;
         return bad(reterr, "the body's outcome is none that is known");
 }
 

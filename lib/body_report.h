@@ -33,6 +33,3 @@ struct body_report {
 
 int body_report_parse(struct json_object *body, struct body_report *ret, struct kt_error *reterr);
 void body_report_done(struct body_report *b);
-
-/* "pass", "skip", … */
-const char *body_outcome_name(enum ktstr_outcome outcome);

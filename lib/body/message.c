@@ -9,19 +9,10 @@
 
 #include "../../proto/bodymsg.h"
 #include "../../proto/codec.h"
+#include "../outcome.h"
 #include "state.h"
 
 #define TEXT_MAX 4096
-
-const char *outcome_name(enum ktstr_outcome outcome)
-{
-        static const char *const names[] = {
-                [KTSTR_PASS] = "pass", [KTSTR_SKIP] = "skip",   [KTSTR_INCONCLUSIVE] = "inconclusive",
-                [KTSTR_FAIL] = "fail", [KTSTR_ERROR] = "error",
-        };
-
-        return (unsigned)outcome < KT_ARRAY_SIZE(names) ? names[outcome] : "error";
-}
 
 enum ktstr_outcome ktstr_worse(enum ktstr_outcome a, enum ktstr_outcome b)
 {

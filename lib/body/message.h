@@ -3,9 +3,6 @@
 
 #include "state.h"
 
-/* "pass", "skip", "inconclusive", "fail", "error". */
-const char *outcome_name(enum ktstr_outcome outcome);
-
 /* A number for the verdict, which is finite, in place of one of the same name; the first that has no place
  * more is said, as an error. unit NULL: none, better "lower", "higher" or NULL. */
 void metric_set(struct ktstr_body *b, const char *name, double value, const char *unit, const char *better);

@@ -3,6 +3,7 @@
 
 #include "../../proto/codec.h"
 #include "../cpus.h"
+#include "../outcome.h"
 #include "../thresholds.h"
 #include "message.h"
 
