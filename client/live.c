@@ -162,13 +162,18 @@ static void show_progress(struct live *l, struct json_object *event)
         draw(l, false);
 }
 
-/* The name of a build's step stands before what is said of it, and is what its progress goes on with. */
+/* The name of a step stands before what is said of it, unless that begins with it ("step 0 begins"), and is
+ * what a build's progress goes on with. */
 static const char *stage_message(struct live *l, struct json_object *event, char *buf, size_t size)
 {
         const char *step = kt_json_str(event, "step"), *message = kt_json_str(event, "message");
 
+        const size_t len = strlen(step);
+
         l->told_tenths = 0;
         snprintf(l->stage, sizeof(l->stage), "%s", step);
+        if (message && strncmp(message, step, len) == 0 && message[len] == ' ')
+                return message;
         snprintf(buf, size, "%s%s%s", step, message ? ": " : "", message ? message : "");
         return buf;
 }

@@ -105,15 +105,22 @@ static int tear_down(struct run *r, struct kt_error *reterr)
         return remove_groups(r, reterr);
 }
 
+const char *step_name(const struct ktstr_step *step, unsigned number, char text[STEP_NAME_MAX])
+{
+        if (step->name)
+                snprintf(text, STEP_NAME_MAX, "%s", step->name);
+        else
+                snprintf(text, STEP_NAME_MAX, "step %u", number);
+        return text;
+}
+
 int step_run(struct run *r, const struct ktstr_step *step, unsigned number, struct kt_error *reterr)
 {
         uint64_t hold_ns = 0;
-        char name[64];
+        char name[STEP_NAME_MAX];
         int e, down;
 
-        snprintf(name, sizeof(name), "%s", step->name ?: "");
-        if (!step->name)
-                snprintf(name, sizeof(name), "step %u", number);
+        step_name(step, number, name);
         e = hold_check(&step->hold, r->b->ctx.duration_ms, &hold_ns, reterr);
         body_event(r->b, "step", "state", "begin", "step", name);
         r->in_step = true;
@@ -123,8 +130,7 @@ int step_run(struct run *r, const struct ktstr_step *step, unsigned number, stru
         r->in_step = false;
         body_event(r->b, "step", "state", "end", "step", name);
         e = e < 0 ? e : down;
-        /* Of one step alone everybody knows which. */
-        if (e < 0 && kt_error_isset(reterr) && r->scenario->n_steps > 1)
+        if (e < 0 && kt_error_isset(reterr))
                 kt_error_prefix(reterr, "%s", name);
         return e;
 }

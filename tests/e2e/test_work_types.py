@@ -11,8 +11,8 @@ TIMEOUT_S = 840
 
 # The types by name, and of the program's tests those that are refused.
 REFUSED = {
-    "odd_pair": "cgroup 'cg_0': PipeIo requires num_workers divisible by 2, got 3",
-    "no_siblings": "cgroup 'cg_0': SmtSiblingSpin requires cores with 2 threads, and the topology has 1: set threads",
+    "odd_pair": "step 0: cgroup 'cg_0': PipeIo requires num_workers divisible by 2, got 3",
+    "no_siblings": "step 0: cgroup 'cg_0': SmtSiblingSpin requires cores with 2 threads, and the topology has 1: set threads",
 }
 MEASURE_WAKES = ["FutexPingPong", "FutexFanOut", "FanOutCompute", "WakeChain", "ThunderingHerd", "TimerLatency", "Schbench"]
 UNDER_BOTH = ["CgroupChurn", "PolicyChurn", "PriorityInversion", "FutexFanOut"]

@@ -439,7 +439,8 @@ static enum ktstr_outcome hotplug(struct ktstr_ctx *ctx)
 /* A CPU is away when an error ends the scenario. */
 static enum ktstr_outcome hotplug_error(struct ktstr_ctx *ctx)
 {
-        return ktstr_run(ctx, {.hold = MS(0), KTSTR_OPS(ktstr_op_cpu_offline(2), ktstr_op_cpu_offline(0))});
+        return ktstr_run(
+                ctx, {.hold = MS(0), KTSTR_OPS(ktstr_op_cpu_offline(2), ktstr_op_remove_cgroup("typo"))});
 }
 
 /* --- what goes wrong --- */
@@ -486,8 +487,10 @@ static enum ktstr_outcome errors(struct ktstr_ctx *ctx)
         run_ops(ctx, ktstr_op_add_cgroup((struct ktstr_cgroup){.name = "there"}));
         ktstr_run(ctx, {.hold = MS(0)}, {.name = "late", .hold = KTSTR_HOLD_FRAC(2)});
         /* The workers of the first one wait at the gate when the second one fails. */
-        ktstr_run(ctx,
-                  KTSTR_STEP(MS(0), {.name = "waits"}, {.name = "fails", .comm = "a name that is long"}));
+        ktstr_run(ctx, KTSTR_STEP(MS(0), {.name = "waits"},
+                                  {.name = "fails",
+                                   .cpuset = ktstr_cpuset_exact("0"),
+                                   .policy = ktstr_policy_deadline(1000000, 10000000, 10000000)}));
         return KTSTR_PASS;
 }
 

@@ -177,7 +177,8 @@ START_TEST(the_scheduler_is_asked_of_the_agent)
         tell(&d, "{\"answer\":\"failed\",\"error\":\"it does not attach\",\"blame\":\"scheduler\"}\n");
         result = end(&d);
         ck_assert_str_eq(kt_json_str(result, "outcome"), "fail");
-        ck_assert_str_eq(kt_json_str(message(result, 0), "text"), "restart_scheduler: it does not attach");
+        ck_assert_str_eq(kt_json_str(message(result, 0), "text"),
+                         "step 0: restart_scheduler: it does not attach");
 
         /* What the agent cannot do says nothing about the scheduler. */
         d = start(asks, WITH_SCHEDULER);
@@ -185,13 +186,14 @@ START_TEST(the_scheduler_is_asked_of_the_agent)
         tell(&d, "{\"answer\":\"failed\",\"error\":\"it cannot fork\",\"blame\":\"agent\"}\n");
         result = end(&d);
         ck_assert_str_eq(kt_json_str(result, "outcome"), "error");
-        ck_assert_str_eq(kt_json_str(message(result, 0), "text"), "restart_scheduler: it cannot fork");
+        ck_assert_str_eq(kt_json_str(message(result, 0), "text"),
+                         "step 0: restart_scheduler: it cannot fork");
 
         d = start(asks_without_scheduler, FIRST);
         result = end(&d);
         ck_assert_str_eq(kt_json_str(result, "outcome"), "error");
         ck_assert_str_eq(kt_json_str(message(result, 0), "text"),
-                         "restart_scheduler: the test has no scheduler: it runs under EEVDF");
+                         "step 0: restart_scheduler: the test has no scheduler: it runs under EEVDF");
 }
 END_TEST
 

@@ -192,7 +192,7 @@ START_TEST(what_is_forgotten_ends_with_the_test)
         d = start(forgets, FIRST);
         result = end(&d);
         ck_assert_str_eq(kt_json_str(message(result, 0), "text"),
-                         "run_payload: payload endless runs there already");
+                         "step 0: run_payload: payload endless runs there already");
         ck_assert_int_eq(kt_read_file(dir.fd, "pids", 4096, &text, &size), 0);
         ck_assert_int_eq(sscanf(text, "pids: %d %d", &pids[0], &pids[1]), 2);
         ck_assert_int_eq(kill(pids[0], 0), -1);
