@@ -75,6 +75,12 @@ int affinity_resolve(const struct ktstr_affinity *a, const struct ktstr_topo *to
         return 0;
 }
 
+int affinity_check(const struct ktstr_affinity *a, const struct ktstr_topo *topo,
+                   const struct ktstr_cpus *cpuset, struct kt_error *reterr)
+{
+        return affinity_resolve(a, topo, cpuset, 0, NULL, NULL, reterr);
+}
+
 int affinity_apply(pid_t pid, const struct ktstr_cpus *cpus, struct kt_error *reterr)
 {
         char text[128];

@@ -16,5 +16,9 @@ int affinity_resolve(const struct ktstr_affinity *a, const struct ktstr_topo *to
                      const struct ktstr_cpus *cpuset, unsigned n, uint64_t *random, struct ktstr_cpus *ret,
                      struct kt_error *reterr);
 
+/* The same errors, for any number of workers. */
+int affinity_check(const struct ktstr_affinity *a, const struct ktstr_topo *topo,
+                   const struct ktstr_cpus *cpuset, struct kt_error *reterr);
+
 /* Bind a process; one that is gone is success. */
 int affinity_apply(pid_t pid, const struct ktstr_cpus *cpus, struct kt_error *reterr);

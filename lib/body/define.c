@@ -7,7 +7,7 @@
 #include "../../common/fsutil.h"
 #include "../cpus.h"
 #include "cgroup.h"
-#include "cpuset.h"
+#include "definition.h"
 #include "limits.h"
 #include "payload.h"
 #include "spawn.h"
@@ -17,18 +17,6 @@
 static int out_of_memory(struct kt_error *reterr)
 {
         return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
-}
-
-/* cg_0, cg_1, …: the first that is free. */
-static char *free_name(struct run *r)
-{
-        for (unsigned i = 0;; i++) {
-                char *name = kt_format("cg_%u", i);
-
-                if (!name || !group_find(&r->b->groups, name))
-                        return name;
-                free(name);
-        }
 }
 
 static struct group *add_group(struct run *r, const char *name)
@@ -45,7 +33,7 @@ static struct group *add_group(struct run *r, const char *name)
 static int name_group(struct run *r, const struct ktstr_cgroup *def, struct group **ret,
                       struct kt_error *reterr)
 {
-        _cleanup_free_ char *name = def->name ? strdup(def->name) : free_name(r);
+        _cleanup_free_ char *name = def->name ? strdup(def->name) : group_free_name(&r->b->groups);
         struct group *g;
         int e;
 
@@ -183,14 +171,12 @@ static int clear_cpuset(struct run *r, struct group *g, struct kt_error *reterr)
 int define_cpuset(struct run *r, struct group *g, const struct ktstr_cpuset *spec, struct kt_error *reterr)
 {
         struct ktstr_cpus cpus;
+        int e;
 
         if (spec->kind == KTSTR_CPUSET_UNSET)
                 return clear_cpuset(r, g, reterr);
-        if (cpuset_resolve(spec, &r->b->topo, &cpus, reterr) < 0) {
-                kt_error_prefix(reterr, "CpusetSpec validation failed");
-                return kt_error_prefix(reterr, "cgroup '%s'", g->name);
-        }
-        return define_cpus(r, g, &cpus, reterr);
+        e = definition_cpus(r, g->name, spec, &cpus, reterr);
+        return e < 0 ? e : define_cpus(r, g, &cpus, reterr);
 }
 
 static int set_mems(struct run *r, struct group *g, const char *mems, struct kt_error *reterr)
@@ -199,11 +185,9 @@ static int set_mems(struct run *r, struct group *g, const char *mems, struct kt_
 
         if (!mems)
                 return 0;
-        if (!ktstr_cpus_parse(mems, &g->nodes) || ktstr_cpus_count(&g->nodes) == 0 ||
-            !cpus_within(&g->nodes, &r->b->all_nodes))
-                return kt_error_set(reterr, -EINVAL, NULL,
-                                    "cgroup '%s': cpuset_mems '%s' is no list of this machine's %u nodes",
-                                    g->name, mems, r->b->topo.n_nodes);
+        e = definition_nodes(r, g->name, mems, &g->nodes, reterr);
+        if (e < 0)
+                return e;
         e = cgroup_enable(r->b->scribe, g->dir, "cpuset", reterr);
         if (e >= 0)
                 e = cgroup_write(r->b->scribe, g->dir, "cpuset.mems", mems, reterr);
@@ -214,11 +198,8 @@ static int set_mems(struct run *r, struct group *g, const char *mems, struct kt_
 static int make_group(struct run *r, struct group *g, const struct ktstr_cgroup *def,
                       struct kt_error *reterr)
 {
-        int e = limits_check(def, reterr);
+        int e = make_above(r, g, reterr);
 
-        if (e < 0)
-                return kt_error_prefix(reterr, "cgroup '%s'", g->name);
-        e = make_above(r, g, reterr);
         if (e >= 0 && !g->made)
                 e = cgroup_make(r->b->scribe, g->dir, reterr);
         if (e < 0)
@@ -232,42 +213,6 @@ static int make_group(struct run *r, struct group *g, const struct ktstr_cgroup 
         if (e >= 0 && def->cpuset.kind != KTSTR_CPUSET_UNSET)
                 e = define_cpuset(r, g, &def->cpuset, reterr);
         return e < 0 ? e : limits_apply(r->b->scribe, g->dir, def, reterr);
-}
-
-/* The workers that its own fields describe. */
-static struct ktstr_work_group own_workers(const struct ktstr_cgroup *def)
-{
-        return (struct ktstr_work_group){
-                .workers = def->workers,
-                .workers_pct = def->workers_pct,
-                .work = def->work,
-                .policy = def->policy,
-                .nice = def->nice,
-                .affinity = def->affinity,
-                .mem_policy = def->mem_policy,
-                .comm = def->comm,
-                .uid = def->uid,
-                .gid = def->gid,
-        };
-}
-
-typedef int (*work_group_cb)(struct run *r, struct group *g, const struct ktstr_work_group *wg,
-                             struct kt_error *reterr);
-
-/* What a definition has of them. */
-static int for_each_work_group(struct run *r, struct group *g, const struct ktstr_cgroup *def,
-                               work_group_cb cb, struct kt_error *reterr)
-{
-        const struct ktstr_work_group own = own_workers(def);
-        int e = 0;
-
-        if (def->n_works == 0 || def->workers != 0 || def->workers_pct != 0)
-                e = cb(r, g, &own, reterr);
-        for (unsigned i = 0; e >= 0 && i < def->n_works; i++)
-                e = cb(r, g, &def->works[i], reterr);
-        if (e < 0)
-                kt_error_prefix(reterr, "cgroup '%s'", g->name);
-        return e;
 }
 
 static int count(struct run *r, struct group *g, const struct ktstr_work_group *wg, struct kt_error *reterr)
@@ -287,7 +232,7 @@ static int check_memory(struct run *r, const struct ktstr_cgroup *defs, struct g
 
         r->n_planned = 0;
         for (unsigned i = 0; e >= 0 && i < n; i++)
-                e = for_each_work_group(r, groups[i], &defs[i], count, reterr);
+                e = definition_for_each_work_group(r, groups[i], &defs[i], count, reterr);
         return e < 0 ? e : crew_check_memory(r->n_planned, reterr);
 }
 
@@ -324,6 +269,6 @@ int define_cgroups(struct run *r, const struct ktstr_cgroup *defs, unsigned n, s
                 if (defs[i].payload)
                         e = payload_start(r->b, defs[i].payload, groups[i]->name, NULL, NULL, reterr);
         for (unsigned i = 0; e >= 0 && i < n; i++)
-                e = for_each_work_group(r, groups[i], &defs[i], spawn, reterr);
+                e = definition_for_each_work_group(r, groups[i], &defs[i], spawn, reterr);
         return e;
 }

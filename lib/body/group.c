@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../../common/fsutil.h"
+
 #define NAME_MAX_BYTES 255
 #define DEPTH_MAX 16
 
@@ -52,6 +54,17 @@ struct group *group_find(struct kt_list *groups, const char *name)
                         return g;
         }
         return NULL;
+}
+
+char *group_free_name(struct kt_list *groups)
+{
+        for (unsigned i = 0;; i++) {
+                char *name = kt_format("cg_%u", i);
+
+                if (!name || !group_find(groups, name))
+                        return name;
+                free(name);
+        }
 }
 
 static bool is_good_part(const char *part, size_t size)

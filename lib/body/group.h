@@ -49,7 +49,10 @@ void group_free(struct group *g);
 /* That is there, by name; NULL: none. */
 struct group *group_find(struct kt_list *groups, const char *name);
 
-/* Is that a name for one? */
+/* cg_0, cg_1, …: the first that none of them has. Malloced, NULL when memory is out. */
+char *group_free_name(struct kt_list *groups);
+
+/* Is that a name for one? 0, or -EINVAL with the name and what one is. */
 int group_check_name(const char *name, struct kt_error *reterr);
 
 /* How deep it lies: 0, of "a/b" 1. */

@@ -22,17 +22,23 @@ static void note_cpusets(struct run *r)
         }
 }
 
-static int set_online(struct run *r, unsigned cpu, bool online, struct kt_error *reterr)
+int hotplug_check(const struct run *r, unsigned cpu, bool online, struct kt_error *reterr)
 {
-        _cleanup_free_ char *path = kt_format("/sys/devices/system/cpu/cpu%u/online", cpu);
         char text[128];
-        int e;
 
         if (!ktstr_cpus_has(&r->b->topo.all, cpu))
                 return kt_error_set(reterr, -ENODEV, NULL, "there is no cpu%u: these are %s", cpu,
                                     ktstr_cpus_format(&r->b->topo.all, text, sizeof(text)));
         if (cpu == 0 && !online)
                 return kt_error_set(reterr, -EBUSY, NULL, "cpu0 cannot be taken offline");
+        return 0;
+}
+
+static int set_online(struct run *r, unsigned cpu, bool online, struct kt_error *reterr)
+{
+        _cleanup_free_ char *path = kt_format("/sys/devices/system/cpu/cpu%u/online", cpu);
+        int e;
+
         if (cpu == 0 || online != ktstr_cpus_has(&r->offline, cpu))
                 return 0;
         if (!path)

@@ -6,8 +6,17 @@
 #include "run.h"
 
 typedef int (*op_func)(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
+typedef int (*op_check_func)(const struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
 
+/* Is it one that there is, and does it name what it needs, as far as that can be told without doing what
+ * comes before it? 0, or -errno with the operation in front. Its definitions are plan.h's. */
+int op_check(const struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
+
+/* Do one that op_check() has passed. Errors as run.h has them, with the operation in front. */
 int op_run(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
+
+/* "add_cgroup"; static. */
+const char *op_name(const struct ktstr_op *op);
 
 /* op_cgroup.c */
 int op_add_cgroup(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
@@ -31,14 +40,19 @@ int op_move_all_tasks(struct run *r, const struct ktstr_op *op, struct kt_error 
 int op_cpu_offline(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
 int op_cpu_online(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
 int op_cpu_storm(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
+int op_cpu_offline_check(const struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
+int op_cpu_online_check(const struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
 
 /* op_payload.c */
 int op_run_payload(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
 int op_wait_payload(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
 int op_kill_payload(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
+int op_payload_check(const struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
 
 /* op_scheduler.c */
 int op_detach_scheduler(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
 int op_attach_scheduler(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
 int op_restart_scheduler(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
 int op_replace_scheduler(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
+int op_scheduler_check(const struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
+int op_replace_scheduler_check(const struct run *r, const struct ktstr_op *op, struct kt_error *reterr);

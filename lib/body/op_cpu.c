@@ -7,6 +7,16 @@
 #include "random.h"
 #include "wait.h"
 
+int op_cpu_offline_check(const struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
+{
+        return hotplug_check(r, op->cpu, false, reterr);
+}
+
+int op_cpu_online_check(const struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
+{
+        return hotplug_check(r, op->cpu, true, reterr);
+}
+
 int op_cpu_offline(struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
 {
         return hotplug_offline(r, op->cpu, reterr);

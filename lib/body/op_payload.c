@@ -4,7 +4,7 @@
 #include "op.h"
 #include "payload.h"
 
-static int check(const struct ktstr_op *op, struct kt_error *reterr)
+int op_payload_check(const struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
 {
         if (!op->payload)
                 return kt_error_set(reterr, -EINVAL, NULL, "it does not say which payload");
@@ -22,10 +22,6 @@ static int take_outcome(struct run *r, enum ktstr_outcome outcome)
 static int find(struct run *r, const struct ktstr_op *op, struct ktstr_payload_handle **ret,
                 struct kt_error *reterr)
 {
-        int e = check(op, reterr);
-
-        if (e < 0)
-                return e;
         *ret = payload_find(r->b, op->payload, op->cgroup);
         if (!*ret)
                 return kt_error_set(reterr, -ENOENT, NULL, "payload %s does not run%s%s", op->payload->name,
@@ -35,9 +31,7 @@ static int find(struct run *r, const struct ktstr_op *op, struct ktstr_payload_h
 
 int op_run_payload(struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
 {
-        int e = check(op, reterr);
-
-        return e < 0 ? e : payload_start(r->b, op->payload, op->cgroup, NULL, NULL, reterr);
+        return payload_start(r->b, op->payload, op->cgroup, NULL, NULL, reterr);
 }
 
 int op_wait_payload(struct run *r, const struct ktstr_op *op, struct kt_error *reterr)

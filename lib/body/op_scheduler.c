@@ -9,13 +9,18 @@
 #include "../../proto/guestmsg.h"
 #include "op.h"
 
+int op_scheduler_check(const struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
+{
+        if (r->b->ctx.scheduler)
+                return 0;
+        return kt_error_set(reterr, -EINVAL, NULL, "the test has no scheduler: it runs under EEVDF");
+}
+
 static int ask(struct run *r, struct json_object *question, const char *name, struct kt_error *reterr)
 {
         _cleanup_json_ struct json_object *owned = question, *answer = NULL;
         int e;
 
-        if (!r->b->ctx.scheduler)
-                return kt_error_set(reterr, -EINVAL, NULL, "the test has no scheduler: it runs under EEVDF");
         kt_json_add_str(question, "ask", name);
         e = conversation_ask(&r->b->talk, json_object_get(question), &answer, reterr);
         if (e >= 0)
@@ -59,10 +64,15 @@ static const char *file_name(const struct run *r, const struct ktstr_scheduler *
         return same ? own->name : s->name;
 }
 
+static char *path_of(const struct run *r, const struct ktstr_scheduler *s)
+{
+        return kt_format("%s/%s", KT_GUEST_BIN_DIR, file_name(r, s));
+}
+
 /* As the daemon starts the one under test: see struct ktstr_scheduler. */
 static struct json_object *argv_of(const struct run *r, const struct ktstr_scheduler *s)
 {
-        _cleanup_free_ char *program = kt_format("%s/%s", KT_GUEST_BIN_DIR, file_name(r, s));
+        _cleanup_free_ char *program = path_of(r, s);
         struct json_object *argv = json_object_new_array();
 
         add_arg(argv, program ?: "");
@@ -80,11 +90,11 @@ static struct json_object *argv_of(const struct run *r, const struct ktstr_sched
 }
 
 /* The client leaves out what it does not find: a test that never asks for it need not care. */
-static int check_is_there(struct json_object *argv, const struct ktstr_scheduler *s, struct kt_error *reterr)
+static int check_is_there(const struct run *r, const struct ktstr_scheduler *s, struct kt_error *reterr)
 {
-        const char *path = json_object_get_string(json_object_array_get_idx(argv, 0));
+        _cleanup_free_ char *path = path_of(r, s);
 
-        if (access(path, X_OK) == 0)
+        if (path && access(path, X_OK) == 0)
                 return 0;
         return kt_error_set(reterr, -ENOENT, NULL,
                             "'%s' is not in the guest: scheduler binary '%s' was not found "
@@ -92,26 +102,28 @@ static int check_is_there(struct json_object *argv, const struct ktstr_scheduler
                             s->name, program_of(s) ?: "");
 }
 
-int op_replace_scheduler(struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
+int op_replace_scheduler_check(const struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
 {
-        struct json_object *question, *argv;
-        int e;
+        int e = op_scheduler_check(r, op, reterr);
 
+        if (e < 0)
+                return e;
         if (!op->scheduler || !op->scheduler->name)
                 return kt_error_set(reterr, -EINVAL, NULL, "there is no scheduler to replace it with");
         if (op->scheduler->kernel_builtin_enable)
                 return kt_error_set(reterr, -EINVAL, NULL,
                                     "'%s' is part of the kernel, and no program to start",
                                     op->scheduler->name);
-        argv = argv_of(r, op->scheduler);
-        e = check_is_there(argv, op->scheduler, reterr);
-        if (e < 0) {
-                json_object_put(argv);
-                return e;
-        }
-        question = json_object_new_object();
+        return check_is_there(r, op->scheduler, reterr);
+}
+
+int op_replace_scheduler(struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
+{
+        struct json_object *question = json_object_new_object();
+        int e;
+
         kt_json_add_str(question, "name", op->scheduler->name);
-        kt_json_add(question, "argv", argv);
+        kt_json_add(question, "argv", argv_of(r, op->scheduler));
         e = ask(r, question, "sched_replace", reterr);
         if (e >= 0)
                 r->b->ctx.scheduler = op->scheduler->name;

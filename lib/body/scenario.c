@@ -8,6 +8,7 @@
 #include "hotplug.h"
 #include "judge.h"
 #include "payload.h"
+#include "plan.h"
 #include "record.h"
 #include "step.h"
 #include "workload.h"
@@ -37,11 +38,9 @@ static bool is_to_come(const struct run *r, const char *name)
 
 int run_find(struct run *r, const char *name, struct group **ret, struct kt_error *reterr)
 {
-        struct group *g = name ? group_find(&r->b->groups, name) : NULL;
+        struct group *g = group_find(&r->b->groups, name);
         char names[512];
 
-        if (!name)
-                return kt_error_set(reterr, -EINVAL, NULL, "it does not say which cgroup");
         if (!g && is_to_come(r, name))
                 return kt_error_set(
                         reterr, -ENOENT, NULL,
@@ -93,8 +92,10 @@ static int record(struct run *r, struct kt_error *reterr)
 
 static int run_steps(struct run *r, struct kt_error *reterr)
 {
-        int e = define_cgroups(r, r->scenario->cgroups, r->scenario->n_cgroups, reterr);
+        int e = plan_check(r, reterr);
 
+        if (e >= 0)
+                e = define_cgroups(r, r->scenario->cgroups, r->scenario->n_cgroups, reterr);
         if (e >= 0)
                 workload_release(r);
         for (unsigned i = 0; e >= 0 && i < r->scenario->n_steps; i++)

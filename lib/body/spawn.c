@@ -59,9 +59,34 @@ static int check(const struct run *r, const struct group *home, const struct kts
                                     "comm '%s' is longer than the kernel's %u characters", wg->comm,
                                     COMM_MAX);
         e = policy_check(&wg->policy, wg->nice, reterr);
-        return e < 0 ? e
-                     : mem_policy_check(&wg->mem_policy, &r->b->topo, home->has_nodes ? &home->nodes : NULL,
-                                        reterr);
+        if (e >= 0)
+                e = mem_policy_check(&wg->mem_policy, &r->b->topo, home->has_nodes ? &home->nodes : NULL,
+                                     reterr);
+        return e < 0 ? e : affinity_check(&wg->affinity, &r->b->topo, cpuset_of(home), reterr);
+}
+
+/* Of a home that is not known: what is wrong in every one. */
+static int check_anywhere(const struct run *r, const struct ktstr_work_group *wg, struct kt_error *reterr)
+{
+        struct group least = {.has_cpus = true}, most = {.has_cpus = true, .cpus = r->b->topo.all};
+        unsigned n = 0;
+        int e;
+
+        ktstr_cpus_add(&least.cpus, 0);
+        e = spawn_count(r, &least, wg, &n, reterr);
+        return e < 0 ? e : check(r, &most, wg, wg->workers_pct != 0 ? 0 : n, reterr);
+}
+
+int spawn_check(const struct run *r, const struct group *home, const struct ktstr_work_group *wg,
+                struct kt_error *reterr)
+{
+        unsigned n = 0;
+        int e;
+
+        if (!home)
+                return check_anywhere(r, wg, reterr);
+        e = spawn_count(r, home, wg, &n, reterr);
+        return e < 0 ? e : check(r, home, wg, n, reterr);
 }
 
 /* In the worker, which is in its cgroup: what no other process can do for it. */

@@ -729,8 +729,9 @@ struct ktstr_scenario {
 /*
  * Run it: all its steps in order, and check what the workers measured. The outcome as it looks from within
  * the guest; the daemon judges the same numbers once more, with what it knows of the host. A test may run
- * several; each miss counts, whatever the function returns. KTSTR_ERROR when something in it is wrong or
- * cannot be set up, with the reason said; KTSTR_FAIL at once when the scheduler is gone.
+ * several; each miss counts, whatever the function returns. KTSTR_ERROR when something in it is wrong, which
+ * is looked for in all steps before the first one, or cannot be set up, with the reason said; KTSTR_FAIL at
+ * once when the scheduler is gone.
  */
 enum ktstr_outcome ktstr_run_scenario(struct ktstr_ctx *ctx, const struct ktstr_scenario *scenario);
 
