@@ -22,7 +22,7 @@
  *   workers      int     per cgroup
  *   watchdog_ms  int     how long to wait at the workload's end for the kernel's word when workers stand still
  *   seed         int     63 bits
- *   emulated     bool    the CPUs are software's: checks have their wider defaults
+ *   emulated     bool    the CPUs are software's: checks have their wider defaults, the kernel more time
  *   cgroup       string  absent: the root; else the parent of the test's cgroups, "/p", which is there
  *   sched        object  absent: EEVDF
  *     name       string

@@ -37,7 +37,8 @@ void body_event(struct ktstr_body *b, const char *event, const char *key, const 
 static int merge_checks(struct ktstr_body *b, const struct ktstr_test *test, struct json_object *first,
                         struct kt_error *reterr)
 {
-        b->checks = kt_checks_default(kt_json_bool(first, "emulated", false));
+        b->emulated = kt_json_bool(first, "emulated", false);
+        b->checks = kt_checks_default(b->emulated);
         if (test && test->scheduler)
                 kt_checks_merge(&b->checks, &test->scheduler->checks);
         if (test)
@@ -98,8 +99,8 @@ static int make_tools(struct ktstr_body *b, struct kt_error *reterr)
         b->scribe = scribe_new(&b->talk);
         if (!b->scribe || gate_init(&b->gate) < 0)
                 return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
-        if (b->ctx.scheduler)
-                scribe_set_patience(b->scribe, b->watchdog_ms);
+        scribe_set_patience(b->scribe,
+                            scribe_patience_ms(b->ctx.scheduler ? b->watchdog_ms : 0, b->emulated));
         return 0;
 }
 

@@ -17,6 +17,15 @@
 #define TICK_MS 50
 #define STACK_SIZE 65536U
 
+/*
+ * The kernel comes to a write when its CPUs have run for long enough, and emulated ones get what their host
+ * leaves them: on one that has ten times as much to do as it can, a millisecond of the kernel's work takes a
+ * second. How much they had nobody in there can tell: there is no stolen time, and the guest's clock goes on
+ * meanwhile. So there it is waited for ten times as long as is usual. A kernel that really hangs is told so
+ * much later, and an agent that has no more time says stop before.
+ */
+#define EMULATED_PATIENCE_MS 20000ULL
+
 enum deed { DEED_WRITE, DEED_MKDIR, DEED_RMDIR };
 
 struct scribe {
@@ -141,6 +150,11 @@ void scribe_free(struct scribe *s)
 void scribe_set_patience(struct scribe *s, uint64_t patience_ms)
 {
         s->patience_ms = patience_ms;
+}
+
+uint64_t scribe_patience_ms(uint64_t watchdog_ms, bool emulated)
+{
+        return emulated && watchdog_ms < EMULATED_PATIENCE_MS ? EMULATED_PATIENCE_MS : watchdog_ms;
 }
 
 static bool is_busy(struct scribe *s)

@@ -21,8 +21,12 @@ struct scribe;
 struct scribe *scribe_new(struct conversation *talk);
 void scribe_free(struct scribe *s); /* NULL is allowed */
 
-/* How long a scheduler that stalls is let by the kernel's own watchdog; 0, as at first: there is none. */
+/* 0 at first. */
 void scribe_set_patience(struct scribe *s, uint64_t patience_ms);
+
+/* What is right where the kernel's own watchdog lets a scheduler that stalls go on for watchdog_ms (0: there
+ * is no scheduler), and the CPUs are emulated or not. */
+uint64_t scribe_patience_ms(uint64_t watchdog_ms, bool emulated);
 
 /* 0, the kernel's -errno, or -ETIMEDOUT: it is still at it. limit_ms as above. */
 int scribe_write(struct scribe *s, const char *path, const char *text, uint64_t limit_ms);

@@ -20,6 +20,7 @@ struct ktstr_body {
         char *scheduler;     /* owned; its name or NULL */
         char *cgroup_parent; /* owned: the folder in which the test's cgroups are made */
         uint64_t watchdog_ms;
+        bool emulated;              /* the CPUs are software's */
         struct ktstr_checks checks; /* of each scenario that has none of its own */
         uint64_t random;            /* state; what the body itself draws */
 
