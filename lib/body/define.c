@@ -56,6 +56,15 @@ static int name_group(struct run *r, const struct ktstr_cgroup *def, struct grou
         return 0;
 }
 
+/* What the kernel did not come to in time it may do later: that is to be removed too. */
+static int make_dir(struct run *r, struct group *g, struct kt_error *reterr)
+{
+        int e = cgroup_make(r->b->scribe, g->dir, reterr);
+
+        g->made = e >= 0 || e == -ETIMEDOUT;
+        return e;
+}
+
 /* Those above it that nobody has defined. */
 static int make_above(struct run *r, const struct group *g, struct kt_error *reterr)
 {
@@ -69,11 +78,9 @@ static int make_above(struct run *r, const struct group *g, struct kt_error *ret
                 above = group_find(&r->b->groups, name);
                 if (!above) {
                         above = add_group(r, name);
-                        e = above ? cgroup_make(r->b->scribe, above->dir, reterr) : out_of_memory(reterr);
+                        e = above ? make_dir(r, above, reterr) : out_of_memory(reterr);
                         if (above)
                                 above->implied = true;
-                        if (e >= 0)
-                                above->made = true;
                 }
                 *slash = '/';
         }
@@ -201,10 +208,9 @@ static int make_group(struct run *r, struct group *g, const struct ktstr_cgroup 
         int e = make_above(r, g, reterr);
 
         if (e >= 0 && !g->made)
-                e = cgroup_make(r->b->scribe, g->dir, reterr);
+                e = make_dir(r, g, reterr);
         if (e < 0)
                 return e;
-        g->made = true;
         /* Nobody has asked for it: where it cannot be had there is a scheduler that does not see this one.
          */
         if (is_for_schedulers(r, g))

@@ -15,7 +15,7 @@ struct group {
         char *dir;           /* owned; NULL: these workers are outside the scenario's cgroups */
         bool backdrop;       /* it lives as long as the scenario, and not only to the end of the step */
         bool live;           /* its name is taken */
-        bool made;           /* the kernel has it */
+        bool made;           /* the kernel has it, or may have it yet */
         bool implied;        /* only another one's name has it: "a" of "a/b" */
         bool inhabited;      /* it has, or is to have, workers of its own or a payload */
         bool no_controllers; /* those in it have none but what a field of theirs needs */

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Cgroups that the kernel does not come to. They are folders of an ordinary file system here. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../lib/body/define.h"
+#include "../../lib/body/judge.h"
+#include "unit.h"
+
+static const struct ktstr_scenario empty;
+
+struct fixture {
+        struct unit_dir dir;
+        struct ktstr_body b;
+        struct run r;
+        char *fifo;
+};
+
+/* The scribe hangs at a pipe that nobody reads, as in a kernel that waits for a lock. */
+static void set_up(struct fixture *f)
+{
+        *f = (struct fixture){.dir = unit_dir_new(), .b = {.talk = {.fd = -1}}};
+        f->r = (struct run){.b = &f->b, .scenario = &empty};
+        kt_list_init(&f->b.talk.ears);
+        kt_list_init(&f->b.groups);
+        kt_list_init(&f->b.payloads);
+        ck_assert_int_eq(judge_begin(&f->b, &empty, NULL), 0);
+        f->b.cgroup_parent = strdup(f->dir.path);
+        f->b.scribe = scribe_new(&f->b.talk);
+        ck_assert_ptr_nonnull(f->b.scribe);
+        f->fifo = kt_path_join(f->dir.path, "fifo");
+        ck_assert_int_eq(mkfifo(f->fifo, 0600), 0);
+        ck_assert_int_eq(scribe_write(f->b.scribe, f->fifo, "x", 1), -ETIMEDOUT);
+}
+
+static void tear_down(struct fixture *f)
+{
+        kt_list_for_each_safe (it, &f->b.groups)
+                group_free(kt_list_entry(it, struct group, link));
+        kt_workload_done(&f->b.workload);
+        scribe_free(f->b.scribe);
+        free(f->b.cgroup_parent);
+        free(f->fifo);
+        unit_dir_done(&f->dir);
+}
+
+START_TEST(what_is_made_too_late_is_removed)
+{
+        const struct ktstr_cgroup def = {.name = "late"};
+        struct kt_error err = KT_ERROR_INIT;
+        _cleanup_free_ char *dir = NULL;
+        struct fixture f;
+        struct group *g;
+        int fd;
+
+        set_up(&f);
+        ck_assert_int_eq(define_cgroups(&f.r, &def, 1, &err), -ETIMEDOUT);
+        ck_assert_ptr_nonnull(strstr(kt_error_text(&err), "late: the kernel does not come to it"));
+        kt_error_done(&err);
+        g = group_find(&f.b.groups, "late");
+        ck_assert_ptr_nonnull(g);
+        /* It comes to it now, and goes on with what else is to be done. */
+        dir = kt_path_join(f.dir.path, "late");
+        ck_assert_int_eq(mkdir(dir, 0755), 0);
+        fd = open(f.fifo, O_RDONLY | O_CLOEXEC);
+        ck_assert_int_ge(fd, 0);
+        g->going = true;
+        ck_assert_int_eq(remove_groups(&f.r, NULL), 0);
+        ck_assert_int_lt(access(dir, F_OK), 0);
+        close(fd);
+        tear_down(&f);
+}
+END_TEST
+
+START_TEST(what_was_never_made_is_none_to_remove)
+{
+        const struct ktstr_cgroup def = {.name = "never"};
+        struct fixture f;
+        int fd;
+
+        set_up(&f);
+        ck_assert_int_eq(define_cgroups(&f.r, &def, 1, NULL), -ETIMEDOUT);
+        fd = open(f.fifo, O_RDONLY | O_CLOEXEC);
+        ck_assert_int_ge(fd, 0);
+        group_find(&f.b.groups, "never")->going = true;
+        ck_assert_int_eq(remove_groups(&f.r, NULL), 0);
+        close(fd);
+        tear_down(&f);
+}
+END_TEST
+
+UNIT_MAIN("define", what_is_made_too_late_is_removed, what_was_never_made_is_none_to_remove)
