@@ -208,6 +208,7 @@ bool body_has_ended(struct body *b)
 {
         if (!b->ended && waitpid(b->pid, &b->wait_status, WNOHANG) == b->pid) {
                 b->ended = true;
+                b->leash.pid = 0;
                 kt_closep(&b->end_fd);
                 b->end_fd = -1;
         }

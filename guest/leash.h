@@ -22,16 +22,16 @@
 #define LEASH_CALM_NS 50000000ULL
 
 struct leash {
-        pid_t pid;
+        pid_t pid;                   /* 0: it is not on it, or has ended */
         clockid_t clock;             /* its CPU time */
         uint64_t window_ns, used_ns; /* when the window began, and what it had used by then */
         bool held;                   /* it is an ordinary process now */
 };
 
-/* For a process that is real-time as spawn_copy() makes it. */
+/* For a process that is real-time as spawn_copy() makes it, and not collected yet. */
 void leash_init(struct leash *l, pid_t pid);
 
-/* Look, a few times in a window; cheap. */
+/* Look, a few times in a window; cheap. agent_poll() does, at that of the agent. */
 void leash_look(struct leash *l);
 
 /* What is to be done at `now` to one that has used so much CPU time in all. For tests. */

@@ -229,7 +229,6 @@ static enum talk_end judge_end(const struct talk *t, enum talk_end how, struct k
 
 static void look_around(struct talk *t, uint64_t deadline_ns)
 {
-        leash_look(&t->body->leash);
         if (!t->sched_gone && !t->ops->is_well(t->userdata)) {
                 t->sched_gone = true;
                 if (!t->result)
@@ -244,12 +243,10 @@ static void look_around(struct talk *t, uint64_t deadline_ns)
                 tell_to_stop(t, "stop", "time", STOP_GRACE_MS);
 }
 
-enum talk_end talk_run(struct talk *t, struct json_object *begin, struct kt_error *reterr)
+static enum talk_end converse(struct talk *t, uint64_t deadline, struct kt_error *reterr)
 {
-        const uint64_t deadline = agent_now_ns() + t->timeout_ms * NS_PER_MS;
-        struct agent *a = t->body->agent;
+        const struct agent *a = t->body->agent;
 
-        (void)body_say(t->body, begin);
         for (;;) {
                 /* In this order: what it said before it ended is heard. That no more comes is not the end of
                  * file: what it started may have its descriptor still. */
@@ -269,6 +266,21 @@ enum talk_end talk_run(struct talk *t, struct json_object *begin, struct kt_erro
                         return judge_end(t, judge_silence(t, reterr), reterr);
                 body_wait(t->body, r > 0 ? 0 : TICK_MS);
         }
+}
+
+enum talk_end talk_run(struct talk *t, struct json_object *begin, struct kt_error *reterr)
+{
+        const uint64_t deadline = agent_now_ns() + t->timeout_ms * NS_PER_MS;
+        struct agent *a = t->body->agent;
+        enum talk_end end;
+
+        (void)body_say(t->body, begin);
+        /* Also while the scheduler is waited for that the body asked for: one that computes meanwhile would
+         * keep it from its CPU. */
+        a->leash = &t->body->leash;
+        end = converse(t, deadline, reterr);
+        a->leash = NULL;
+        return end;
 }
 
 void talk_done(struct talk *t)

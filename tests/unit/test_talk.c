@@ -454,6 +454,45 @@ static int asks(int fd)
         return 0;
 }
 
+/* A scheduler that takes its time, while the body has used more than is good. */
+static int on_slow_request(void *userdata, enum talk_request what, const char *name,
+                           struct json_object *argv, pid_t *ret_pid, struct kt_error *reterr)
+{
+        struct leash *l = &f.body.leash;
+
+        /* Where this machine lets nobody be real-time it is on none. */
+        leash_init(l, f.body.pid);
+        l->used_ns -= LEASH_BUDGET_NS + 1;
+        agent_poll(&f.agent, 0);
+        snprintf(f.requests, sizeof(f.requests), "%s", l->held ? "held" : "free");
+        *ret_pid = 77;
+        return 0;
+}
+
+static int asks_once(int fd)
+{
+        hear(fd);
+        say(fd, "{\"ask\":\"sched_restart\"}\n");
+        hear(fd);
+        say(fd, "{\"result\":{}}\n");
+        return 0;
+}
+
+START_TEST(the_leash_holds_while_the_scheduler_is_waited_for)
+{
+        static const struct talk_ops slow = {
+                .is_well = is_well, .was_ejected = was_ejected, .request = on_slow_request};
+
+        f.well = true;
+        ck_assert_int_eq(run_with(&slow, asks_once, NULL, 60000), TALK_DONE);
+        ck_assert_str_eq(f.requests, "held");
+        /* Of one that is gone nobody looks any more. */
+        ck_assert_ptr_null(f.agent.leash);
+        ck_assert_int_eq(f.body.leash.pid, 0);
+        clean();
+}
+END_TEST
+
 START_TEST(what_it_asks_is_done_and_answered)
 {
         ck_assert_int_eq(run_func(asks), TALK_DONE);
@@ -642,7 +681,8 @@ UNIT_MAIN("talk", a_test_that_goes_well, a_crash_and_an_exit_are_told_apart,
           a_line_has_an_end, a_long_line_comes_whole, notes_have_an_end_and_the_test_goes_on,
           one_that_runs_wild_is_not_waited_for, a_test_has_its_time,
           a_test_that_does_not_exit_is_not_waited_for, a_scheduler_that_is_gone_ends_the_test,
-          what_it_asks_is_done_and_answered, while_the_scheduler_is_waited_for_the_body_wakes_nobody,
+          the_leash_holds_while_the_scheduler_is_waited_for, what_it_asks_is_done_and_answered,
+          while_the_scheduler_is_waited_for_the_body_wakes_nobody,
           one_that_does_not_read_its_answers_does_not_stop_the_agent,
           what_is_printed_without_end_is_kept_to_a_bound_and_its_end_is,
           what_is_printed_in_small_pieces_goes_in_larger_ones,
