@@ -188,6 +188,8 @@ int define_cpuset(struct run *r, struct group *g, const struct ktstr_cpuset *spe
 
 static int set_mems(struct run *r, struct group *g, const char *mems, struct kt_error *reterr)
 {
+        struct ktstr_cpus ids;
+        char text[CPUS_TEXT_MAX];
         int e;
 
         if (!mems)
@@ -195,9 +197,11 @@ static int set_mems(struct run *r, struct group *g, const char *mems, struct kt_
         e = definition_nodes(r, g->name, mems, &g->nodes, reterr);
         if (e < 0)
                 return e;
+        ids = topo_to_kernel(&r->b->topo, &g->nodes);
         e = cgroup_enable(r->b->scribe, g->dir, "cpuset", reterr);
         if (e >= 0)
-                e = cgroup_write(r->b->scribe, g->dir, "cpuset.mems", mems, reterr);
+                e = cgroup_write(r->b->scribe, g->dir, "cpuset.mems",
+                                 ktstr_cpus_format(&ids, text, sizeof(text)), reterr);
         g->has_mems = g->has_nodes = e >= 0;
         return e;
 }

@@ -2,11 +2,13 @@
 #include "mem_policy.h"
 
 #include <errno.h>
+#include <linux/mempolicy.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../cpus.h"
+#include "topo.h"
 
 enum nodes_rule { NODES_NONE, NODES_SOME, NODES_MAYBE };
 
@@ -26,7 +28,15 @@ static const struct {
         [KTSTR_MEM_WEIGHTED_INTERLEAVE] = {"weighted interleave", 6, NODES_SOME, "6.9"},
 };
 
-int mem_policy_apply(const struct ktstr_mem_policy *m)
+/* Its nodes as the kernel has them. */
+static struct ktstr_cpus kernel_nodes(const struct ktstr_mem_policy *m, const struct ktstr_topo *topo,
+                                      const struct ktstr_cpus *nodes)
+{
+        /* Those are counted among the nodes that it may use. */
+        return m->flags & MPOL_F_RELATIVE_NODES ? *nodes : topo_to_kernel(topo, nodes);
+}
+
+int mem_policy_apply(const struct ktstr_mem_policy *m, const struct ktstr_topo *topo)
 {
         struct ktstr_cpus nodes = {};
 
@@ -34,6 +44,7 @@ int mem_policy_apply(const struct ktstr_mem_policy *m)
                 return 0;
         if (m->nodes && !ktstr_cpus_parse(m->nodes, &nodes))
                 return -EINVAL;
+        nodes = kernel_nodes(m, topo, &nodes);
         /* The kernel reads one bit less than it is told. */
         if (syscall(SYS_set_mempolicy, modes[m->mode].mode | (int)m->flags, m->nodes ? nodes.bits : NULL,
                     m->nodes ? KTSTR_CPUS_MAX + 1 : 0) < 0)
@@ -63,11 +74,11 @@ static int check_nodes(const struct ktstr_mem_policy *m, const struct ktstr_topo
         return 0;
 }
 
-static int try_it(const struct ktstr_mem_policy *m, struct kt_error *reterr)
+static int try_it(const struct ktstr_mem_policy *m, const struct ktstr_topo *topo, struct kt_error *reterr)
 {
-        int r = mem_policy_apply(m);
+        int r = mem_policy_apply(m, topo);
 
-        mem_policy_apply(&(struct ktstr_mem_policy){.mode = KTSTR_MEM_DEFAULT});
+        mem_policy_apply(&(struct ktstr_mem_policy){.mode = KTSTR_MEM_DEFAULT}, topo);
         if (r < 0)
                 return kt_error_set(
                         reterr, r, NULL,
@@ -97,5 +108,5 @@ int mem_policy_check(const struct ktstr_mem_policy *m, const struct ktstr_topo *
                         reterr, -EINVAL, NULL,
                         "memory policy bind: its nodes %s are not covered by the cpuset's nodes %s",
                         m->nodes, ktstr_cpus_format(nodes, has, sizeof(has)));
-        return try_it(m, reterr);
+        return try_it(m, topo, reterr);
 }

@@ -8,6 +8,7 @@
 
 #include "../../common/cleanup.h"
 #include "../../common/fsutil.h"
+#include "topo.h"
 
 #define FILE_MAX_BYTES (16U << 20)
 
@@ -20,10 +21,11 @@ static void count_line(const char *line, size_t size, const struct ktstr_topo *t
 
         for (const char *at = line; (at = memmem(at, (size_t)(line + size - at), " N", 2)); at += 2) {
                 unsigned long long n;
-                unsigned node;
+                unsigned id, node;
 
-                if (sscanf(at, " N%u=%llu", &node, &n) != 2)
+                if (sscanf(at, " N%u=%llu", &id, &n) != 2)
                         continue;
+                node = topo_from_kernel(topo, id);
                 n *= scale ?: 1;
                 p->total += n;
                 if (ktstr_cpus_has(nodes, node))

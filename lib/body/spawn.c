@@ -93,7 +93,7 @@ int spawn_check(const struct run *r, const struct group *home, const struct ktst
 static void settle(struct ktstr_worker *w, const void *data)
 {
         const struct ktstr_work_group *wg = data;
-        int r = mem_policy_apply(&wg->mem_policy);
+        int r = mem_policy_apply(&wg->mem_policy, w->topo);
 
         if (r < 0)
                 worker_die(w, "cannot set its memory policy: %s", strerror(-r));

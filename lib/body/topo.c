@@ -76,25 +76,50 @@ static bool in_one_of(const struct ktstr_cpus *sets, unsigned n, unsigned cpu)
         return false;
 }
 
-static int read_nodes(const char *sys, const struct ktstr_cpus *all, struct ktstr_cpus **ret,
-                      unsigned *ret_n)
+static int read_nodes(const char *sys, const struct ktstr_cpus *all, const struct ktstr_cpus *online,
+                      struct ktstr_cpus **ret, unsigned *ret_n)
 {
-        struct ktstr_cpus online;
         int r = 0;
 
-        if (!read_cpus(sys, "devices/system/node/online", &online))
-                return append(ret, ret_n, all);
         for (unsigned node = 0; node < KTSTR_CPUS_MAX && r >= 0; node++) {
                 _cleanup_free_ char *name = kt_format("devices/system/node/node%u/cpulist", node);
                 struct ktstr_cpus cpus = {};
 
-                if (!ktstr_cpus_has(&online, node))
+                if (!ktstr_cpus_has(online, node))
                         continue;
                 if (name && read_cpus(sys, name, &cpus))
                         cpus = cpus_and(&cpus, all);
                 r = append(ret, ret_n, &cpus);
         }
         return r;
+}
+
+/* The numbers of a set, ascending; malloced. */
+static unsigned *list_numbers(const struct ktstr_cpus *set)
+{
+        unsigned *numbers = calloc(ktstr_cpus_count(set), sizeof(*numbers)), n = 0;
+
+        for (unsigned i = 0; numbers && i < KTSTR_CPUS_MAX; i++)
+                if (ktstr_cpus_has(set, i))
+                        numbers[n++] = i;
+        return numbers;
+}
+
+/* The nodes of a kernel without NUMA: one, of all CPUs. */
+static int take_nodes(const char *sys, struct ktstr_topo *t)
+{
+        struct ktstr_cpus online, *nodes = NULL;
+        int r;
+
+        if (read_cpus(sys, "devices/system/node/online", &online) && ktstr_cpus_count(&online) > 0) {
+                r = read_nodes(sys, &t->all, &online, &nodes, &t->n_nodes);
+        } else {
+                online = (struct ktstr_cpus){.bits = {1}};
+                r = append(&nodes, &t->n_nodes, &t->all);
+        }
+        t->nodes = nodes;
+        t->node_ids = list_numbers(&online);
+        return r < 0 ? r : t->node_ids ? 0 : -ENOMEM;
 }
 
 /* Where there are no caches to be seen: the CPU's node. */
@@ -144,7 +169,7 @@ static unsigned read_threads(const char *sys, const struct ktstr_cpus *all)
 
 int topo_read(const char *sys, struct ktstr_topo *ret, struct kt_error *reterr)
 {
-        struct ktstr_cpus *nodes = NULL, *llcs = NULL;
+        struct ktstr_cpus *llcs = NULL;
         struct ktstr_topo t = {};
         int r;
 
@@ -155,8 +180,7 @@ int topo_read(const char *sys, struct ktstr_topo *ret, struct kt_error *reterr)
         if (ktstr_cpus_count(&t.all) > 2)
                 cpus_remove(&t.usable, cpus_nth(&t.all, ktstr_cpus_count(&t.all) - 1));
         t.threads = read_threads(sys, &t.all);
-        r = read_nodes(sys, &t.all, &nodes, &t.n_nodes);
-        t.nodes = nodes;
+        r = take_nodes(sys, &t);
         if (r >= 0)
                 r = read_llcs(sys, &t, &llcs, &t.n_llcs);
         t.llcs = llcs;
@@ -171,6 +195,7 @@ int topo_read(const char *sys, struct ktstr_topo *ret, struct kt_error *reterr)
 void topo_done(struct ktstr_topo *t)
 {
         free((void *)t->nodes);
+        free((void *)t->node_ids);
         free((void *)t->llcs);
         *t = (struct ktstr_topo){};
 }
@@ -186,4 +211,23 @@ struct ktstr_cpus topo_nodes_of(const struct ktstr_topo *t, const struct ktstr_c
                         ktstr_cpus_add(&nodes, node);
         }
         return nodes;
+}
+
+struct ktstr_cpus topo_to_kernel(const struct ktstr_topo *t, const struct ktstr_cpus *nodes)
+{
+        struct ktstr_cpus ids = {};
+
+        for (unsigned node = 0; node < t->n_nodes; node++)
+                if (ktstr_cpus_has(nodes, node))
+                        ktstr_cpus_add(&ids, t->node_ids ? t->node_ids[node] : node);
+        return ids;
+}
+
+unsigned topo_from_kernel(const struct ktstr_topo *t, unsigned id)
+{
+        unsigned node = 0;
+
+        while (node < t->n_nodes && (t->node_ids ? t->node_ids[node] : node) != id)
+                node++;
+        return node;
 }

@@ -13,3 +13,12 @@ void topo_done(struct ktstr_topo *t);
 
 /* The nodes of these CPUs. */
 struct ktstr_cpus topo_nodes_of(const struct ktstr_topo *t, const struct ktstr_cpus *cpus);
+
+/*
+ * Nodes are numbered as the topology has them, but for what the kernel reads and writes: these two are where
+ * one becomes the other. A topology that was not read (node_ids NULL) has the kernel's numbers.
+ */
+/* These nodes, which have to be there, by the kernel's numbers. */
+struct ktstr_cpus topo_to_kernel(const struct ktstr_topo *t, const struct ktstr_cpus *nodes);
+/* The node that the kernel calls so; n_nodes: none. */
+unsigned topo_from_kernel(const struct ktstr_topo *t, unsigned id);

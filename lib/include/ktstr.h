@@ -245,13 +245,15 @@ bool ktstr_cpus_parse(const char *list, struct ktstr_cpus *ret);
 char *ktstr_cpus_format(const struct ktstr_cpus *set, char *text, size_t size);
 
 /* The machine that the test runs on, from sysfs. LLCs and nodes are numbered from 0, those of a machine with
- * gaps in its numbers in their order. */
+ * gaps in its numbers in their order: wherever this file speaks of a node (ktstr_cpuset_numa(),
+ * .cpuset_mems, .mem_policy) it is by that number, and the kernel is told its own. */
 struct ktstr_topo {
         struct ktstr_cpus all; /* online when the test began */
         struct ktstr_cpus
                 usable; /* all but the last one where there are more than two: that is left to the system */
         unsigned n_llcs, n_nodes;
         const struct ktstr_cpus *llcs, *nodes; /* arrays; a node without CPUs is an empty set */
+        const unsigned *node_ids;              /* the kernel's number of each node, ascending */
         unsigned threads;                      /* per core */
 };
 

@@ -150,5 +150,41 @@ START_TEST(pages_are_counted_by_node)
 }
 END_TEST
 
-UNIT_MAIN("topo", a_machine_is_read_from_sysfs, without_caches_a_node_is_an_llc, two_cpus_are_both_usable,
-          a_sysfs_without_cpus_is_told, pages_are_counted_by_node)
+/* Two nodes of which one lies behind a gap, as when others were never there; and one of memory alone. */
+START_TEST(nodes_with_gaps_are_numbered_in_their_order)
+{
+        static const char maps[] = "7ff0 default anon=6 N0=2 N2=4 N5=8 kernelpagesize_kB=4\n";
+        _unit_dir_ struct unit_dir dir = unit_dir_new();
+        struct ktstr_cpus some = {}, nodes, ids;
+        struct kt_pages p = {};
+        struct ktstr_topo t;
+
+        put(&dir, "cpu/online", "0-3\n");
+        put(&dir, "node/online", "0,2,5\n");
+        put(&dir, "node/node0/cpulist", "0-1\n");
+        put(&dir, "node/node2/cpulist", "2-3\n");
+        put(&dir, "node/node5/cpulist", "\n");
+        ck_assert_int_eq(topo_read(dir.path, &t, NULL), 0);
+        ck_assert_uint_eq(t.n_nodes, 3);
+        ck_assert_str_eq(format(&t.nodes[1]), "2-3");
+        ck_assert_uint_eq(t.node_ids[1], 2);
+        ktstr_cpus_add(&some, 3);
+        nodes = topo_nodes_of(&t, &some);
+        ck_assert_str_eq(format(&nodes), "1");
+        ktstr_cpus_add(&nodes, 2);
+        ids = topo_to_kernel(&t, &nodes);
+        ck_assert_str_eq(format(&ids), "2,5");
+        ck_assert_uint_eq(topo_from_kernel(&t, 5), 2);
+        ck_assert_uint_eq(topo_from_kernel(&t, 1), t.n_nodes);
+        nodes = topo_nodes_of(&t, &some);
+        pages_count(maps, &t, &nodes, &p);
+        ck_assert_uint_eq(p.total, 14);
+        ck_assert_uint_eq(p.local, 4);
+        ck_assert_uint_eq(p.slow, 8);
+        topo_done(&t);
+}
+END_TEST
+
+UNIT_MAIN("topo", nodes_with_gaps_are_numbered_in_their_order, a_machine_is_read_from_sysfs,
+          without_caches_a_node_is_an_llc, two_cpus_are_both_usable, a_sysfs_without_cpus_is_told,
+          pages_are_counted_by_node)
