@@ -41,11 +41,6 @@ int cgroup_make(struct scribe *s, const char *dir, struct kt_error *reterr)
         return 0;
 }
 
-bool cgroup_exists(const char *dir)
-{
-        return access(dir, F_OK) == 0;
-}
-
 static int write_file(struct scribe *s, const char *dir, const char *file, const char *text)
 {
         _cleanup_free_ char *path = kt_path_join(dir, file);

@@ -20,9 +20,6 @@ const char *cgroup_name(const char *dir);
 /* Make one. -EEXIST when it is there already. */
 int cgroup_make(struct scribe *s, const char *dir, struct kt_error *reterr);
 
-/* Is it there? */
-bool cgroup_exists(const char *dir);
-
 /* Write one of its files: cgroup_write(s, dir, "cpuset.cpus", "0-3", …). */
 int cgroup_write(struct scribe *s, const char *dir, const char *file, const char *text,
                  struct kt_error *reterr);
