@@ -252,9 +252,11 @@ void render_verdict(FILE *f, struct json_object *v, const char *what, bool colou
         if (guest)
                 print_guest(f, guest);
         if (host)
-                fprintf(f, "  host:      kept the vCPUs waiting %lld ms in %lld ms\n",
+                fprintf(f,
+                        "  host:      kept the vCPUs waiting %lld ms in %lld ms, a worker %lld ms at most\n",
                         (long long)kt_json_int(host, "run_delay_ms", 0),
-                        (long long)kt_json_int(host, "window_ms", 0));
+                        (long long)kt_json_int(host, "window_ms", 0),
+                        (long long)kt_json_int(host, "worker_delay_ms", 0));
         for (size_t i = 0; details && i < json_object_array_length(details); i++)
                 print_note(f, "note:", json_object_get_string(json_object_array_get_idx(details, i)));
         if (kt_json_str(v, "result_dir"))

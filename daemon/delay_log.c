@@ -11,18 +11,41 @@ void delay_log_done(struct delay_log *l)
         memset(l, 0, sizeof(*l));
 }
 
-void delay_log_add(struct delay_log *l, uint64_t host_ns, uint64_t delay_ns)
+static bool make_room(struct delay_log *l)
 {
-        if (l->n == l->allocated) {
-                size_t allocated = l->allocated ? l->allocated * 2 : 64;
-                struct delay_sample *grown = realloc(l->samples, allocated * sizeof(*grown));
+        const size_t allocated = l->allocated ? l->allocated * 2 : 64;
+        struct delay_sample *grown;
 
-                if (!grown)
-                        return;
-                l->samples = grown;
-                l->allocated = allocated;
+        if (l->n < l->allocated)
+                return true;
+        grown = realloc(l->samples, allocated * sizeof(*grown));
+        if (!grown)
+                return false;
+        l->samples = grown;
+        l->allocated = allocated;
+        return true;
+}
+
+void delay_log_add(struct delay_log *l, uint64_t host_ns, const uint64_t *delays_ns, unsigned n)
+{
+        uint64_t longest = 0, sum = 0;
+        struct delay_sample before = {};
+
+        if (!make_room(l))
+                return;
+        if (l->n > 0)
+                before = l->samples[l->n - 1];
+        for (unsigned i = 0; i < n; i++) {
+                const uint64_t more =
+                        i < l->n_threads && delays_ns[i] > l->last_ns[i] ? delays_ns[i] - l->last_ns[i] : 0;
+
+                longest = more > longest ? more : longest;
+                sum += more;
+                l->last_ns[i] = delays_ns[i];
         }
-        l->samples[l->n++] = (struct delay_sample){host_ns, delay_ns};
+        l->n_threads = n;
+        l->samples[l->n++] =
+                (struct delay_sample){host_ns, before.of_one_ns + longest, before.of_all_ns + sum};
 }
 
 void delay_log_tie(struct delay_log *l, uint64_t host_ns, uint64_t guest_ns)
@@ -48,7 +71,7 @@ static size_t count_before(const struct delay_log *l, int64_t host_ns, bool at)
         return low;
 }
 
-uint64_t delay_log_between(void *log, uint64_t from_ns, uint64_t to_ns)
+uint64_t delay_log_between(void *log, enum kt_delay of, uint64_t from_ns, uint64_t to_ns)
 {
         const struct delay_log *l = log;
         const struct delay_sample *first, *last;
@@ -64,5 +87,6 @@ uint64_t delay_log_between(void *log, uint64_t from_ns, uint64_t to_ns)
         before = count_before(l, to, false);
         first = &l->samples[until > 0 ? until - 1 : 0];
         last = &l->samples[before < l->n ? before : l->n - 1];
-        return last->delay_ns > first->delay_ns ? last->delay_ns - first->delay_ns : 0;
+        return of == KT_DELAY_OF_ONE ? last->of_one_ns - first->of_one_ns
+                                     : last->of_all_ns - first->of_all_ns;
 }

@@ -2,22 +2,34 @@
 #pragma once
 
 /*
- * How long the host kept a guest's vCPU threads from running, over time: samples of (guest time, cumulative
- * delay), asked for windows of guest time. The guest's clock is tied to ours by the arrival of one frame
- * that bears its time, so windows are widened by the sampling interval on both sides.
+ * How long the host kept a guest's vCPU threads from running, over time: samples of the cumulative delay of
+ * each, asked for windows of guest time. The guest's clock is tied to ours by the arrival of one frame that
+ * bears its time, so windows are widened by the sampling interval on both sides.
+ *
+ * Two sums are kept, for the two questions there are (enum kt_delay). What one worker can have waited is not
+ * the sum of all threads: on a busy host they wait at the same time, a guest of eight vCPUs eight times as
+ * long as its clock says, and that would excuse whatever a worker missed. Nor is it the delay of the vCPU on
+ * which the worker went on: it may have been in the queue of another, or behind a lock's holder there, in
+ * one interval of this and in the next of that. So it is of each interval the longest delay of one thread.
+ * No window has more of that than its own length.
  */
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../lib/check.h"
+#include "topology.h"
+
 struct delay_sample {
-        uint64_t host_ns, delay_ns;
+        uint64_t host_ns, of_one_ns, of_all_ns; /* delays since the first sample */
 };
 
 struct delay_log {
         struct delay_sample *samples;
         size_t n, allocated;
-        int64_t offset_ns; /* host minus guest time */
+        uint64_t last_ns[TOPOLOGY_CPUS_MAX]; /* of each thread, as it was told last */
+        unsigned n_threads;                  /* those that were */
+        int64_t offset_ns;                   /* host minus guest time */
         int tied;
 };
 
@@ -26,11 +38,13 @@ void delay_log_done(struct delay_log *l);
 /* Sampling time between two adds, ns: what a window is widened by. */
 #define DELAY_LOG_INTERVAL_NS 100000000ULL
 
-/* host_ns must not go backwards. Memory running out loses the sample. */
-void delay_log_add(struct delay_log *l, uint64_t host_ns, uint64_t delay_ns);
+/* delays_ns: of each of n threads (up to TOPOLOGY_CPUS_MAX) its delay since it was made, each time in the
+ * same order. host_ns must not go backwards. Memory running out loses the sample, and the next one has its
+ * delay. */
+void delay_log_add(struct delay_log *l, uint64_t host_ns, const uint64_t *delays_ns, unsigned n);
 
 /* Guest time guest_ns was read at host time host_ns, or a little before. */
 void delay_log_tie(struct delay_log *l, uint64_t host_ns, uint64_t guest_ns);
 
-/* Delay between two guest times; 0 without samples or tie. Fits kt_host_delay_cb. */
-uint64_t delay_log_between(void *log, uint64_t from_ns, uint64_t to_ns);
+/* Delay between two guest times, ns; 0 without samples or tie. Fits kt_host_delay_cb. */
+uint64_t delay_log_between(void *log, enum kt_delay of, uint64_t from_ns, uint64_t to_ns);

@@ -459,20 +459,18 @@ static int read_run_delay(pid_t pid, pid_t tid, uint64_t *ret_ns)
         return 0;
 }
 
-int guest_run_delay(struct guest *g, uint64_t *ret_ns)
+int guest_run_delays(struct guest *g, uint64_t *ret_ns, unsigned *ret_n)
 {
-        uint64_t sum = 0, ns;
         int r;
 
         if (!g->process || g->n_vcpu_tids == 0)
                 return -ENODATA;
         for (unsigned i = 0; i < g->n_vcpu_tids; i++) {
-                r = read_run_delay(process_pid(g->process), g->vcpu_tids[i], &ns);
+                r = read_run_delay(process_pid(g->process), g->vcpu_tids[i], &ret_ns[i]);
                 if (r < 0)
                         return r;
-                sum += ns;
         }
-        *ret_ns = sum;
+        *ret_n = g->n_vcpu_tids;
         return 0;
 }
 

@@ -147,9 +147,10 @@ void guest_expect_poweroff(struct guest *g);
 
 pid_t guest_pid(const struct guest *g);
 
-/* Sum over the vCPU threads of the time they were runnable without running (/proc/PID/task/TID/schedstat,
- * second field), in ns. -ENODATA before the vCPU threads are known or after the guest is gone. */
-int guest_run_delay(struct guest *g, uint64_t *ret_ns);
+/* Of each vCPU thread the time that it was runnable without running (/proc/PID/task/TID/schedstat, second
+ * field), in ns, each time in the same order: room for TOPOLOGY_CPUS_MAX. -ENODATA before the vCPU threads
+ * are known or after the guest is gone. */
+int guest_run_delays(struct guest *g, uint64_t *ret_ns, unsigned *ret_n);
 
 /* From cont to HELLO, 0 before: of a clone, or of one that was parked, what it took to wake. */
 uint64_t guest_boot_us(const struct guest *g);

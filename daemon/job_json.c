@@ -181,6 +181,7 @@ struct json_object *job_verdict_json(const struct job *job)
 
                 kt_json_add_int(host, "window_ms", clamp(v->host.window_ms));
                 kt_json_add_int(host, "run_delay_ms", clamp(v->host.run_delay_ms));
+                kt_json_add_int(host, "worker_delay_ms", clamp(v->host.worker_delay_ms));
                 kt_json_add_int(host, "samples", v->host.samples);
                 kt_json_add(o, "host", host);
         }

@@ -125,7 +125,12 @@ static void fill_checks(struct job *job, struct evidence *e)
         v->host = (struct host_delay){
                 .known = e->delays.tied && e->delays.n > 0,
                 .window_ms = (w->stopped_ns - w->started_ns) / 1000000,
-                .run_delay_ms = delay_log_between(&e->delays, w->started_ns, w->stopped_ns) / 1000000,
+                .run_delay_ms =
+                        delay_log_between(&e->delays, KT_DELAY_OF_ALL, w->started_ns, w->stopped_ns) /
+                        1000000,
+                .worker_delay_ms =
+                        delay_log_between(&e->delays, KT_DELAY_OF_ONE, w->started_ns, w->stopped_ns) /
+                        1000000,
                 .samples = (unsigned)e->delays.n,
         };
 }

@@ -197,10 +197,11 @@ static void on_gone(void *userdata, enum guest_end end, const struct kt_error *e
 static void on_sample(uv_timer_t *timer)
 {
         struct run *run = timer->data;
-        uint64_t delay;
+        uint64_t delays[TOPOLOGY_CPUS_MAX];
+        unsigned n;
 
-        if (run->guest && guest_run_delay(run->guest, &delay) == 0)
-                delay_log_add(&run->seen.delays, host_ns(), delay);
+        if (run->guest && guest_run_delays(run->guest, delays, &n) == 0)
+                delay_log_add(&run->seen.delays, host_ns(), delays, n);
 }
 
 static void on_timeout(uv_timer_t *timer)

@@ -48,7 +48,7 @@ struct sched_result {
 
 struct host_delay {
         bool known;
-        uint64_t window_ms, run_delay_ms;
+        uint64_t window_ms, run_delay_ms, worker_delay_ms;
         unsigned samples;
 };
 

@@ -82,9 +82,10 @@ struct kt_check_result *check_missed(struct checker *c, enum kt_outcome outcome,
         return r;
 }
 
-enum kt_outcome check_blame(const struct checker *c, uint64_t from_ns, uint64_t to_ns, double missed_ns)
+enum kt_outcome check_blame(const struct checker *c, enum kt_delay of, uint64_t from_ns, uint64_t to_ns,
+                            double missed_ns)
 {
-        if (c->delay && (double)c->delay(c->userdata, from_ns, to_ns) >= missed_ns)
+        if (c->delay && (double)c->delay(c->userdata, of, from_ns, to_ns) >= missed_ns)
                 return KT_INCONCLUSIVE;
         return KT_FAIL;
 }

@@ -7,8 +7,10 @@
  *
  * A missed threshold is the scheduler's fault only if the host can't have caused it: where the vCPU threads
  * were kept from running, in the window of the miss, for at least as long as the threshold was missed by,
- * the outcome is inconclusive. Ratios that no lost time explains (isolation, migrations, pages) are not
- * excused. So is inconclusive what was asked for and not measured: no wake-ups, no pages, no iterations.
+ * the outcome is inconclusive. What one worker missed is held against what one can have waited for, what
+ * many missed together against the delay of all (enum kt_delay). Ratios that no lost time explains
+ * (isolation, migrations, pages) are not excused. So is inconclusive what was asked for and not measured: no
+ * wake-ups, no pages, no iterations.
  */
 
 #include "telemetry.h"
@@ -29,9 +31,14 @@ struct kt_check_result {
         bool has_value;   /* value and threshold are numbers */
 };
 
-/* How long the host kept the guest's vCPUs from running between two guest times, in ns,
- * all vCPUs together. */
-typedef uint64_t (*kt_host_delay_cb)(void *userdata, uint64_t from_ns, uint64_t to_ns);
+/* Whose waiting for the host is asked for. */
+enum kt_delay {
+        KT_DELAY_OF_ONE, /* the longest that one worker can have waited: it waits for one vCPU at a time */
+        KT_DELAY_OF_ALL, /* of all vCPUs together */
+};
+
+/* How long the host kept the guest's vCPUs from running between two guest times, in ns. */
+typedef uint64_t (*kt_host_delay_cb)(void *userdata, enum kt_delay of, uint64_t from_ns, uint64_t to_ns);
 
 /* Of one check at most so many misses are told of, and of the others how many they are. */
 #define KT_CHECK_MISSES_MAX 32

@@ -49,8 +49,9 @@ struct kt_check_result *check_missed(struct checker *c, enum kt_outcome outcome,
 struct kt_check_result *check_missed_plain(struct checker *c, enum kt_outcome outcome);
 
 /* The rule of the host at fault: what was missed, in ns, against how long the host held the vCPUs back
- * meanwhile. */
-enum kt_outcome check_blame(const struct checker *c, uint64_t from_ns, uint64_t to_ns, double missed_ns);
+ * meanwhile. of: is it one worker's time that was missed, or is it of many, added up? */
+enum kt_outcome check_blame(const struct checker *c, enum kt_delay of, uint64_t from_ns, uint64_t to_ns,
+                            double missed_ns);
 
 /* Write the line, and for an inconclusive outcome that the host alone explains it. */
 void check_say(struct kt_check_result *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

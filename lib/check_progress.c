@@ -81,8 +81,8 @@ static void judge_starved(struct checker *c, const struct kt_cgroup *g, double l
                         check_saw(c, 0, 0);
                         continue;
                 }
-                struct kt_check_result *r =
-                        check_missed_plain(c, check_blame(c, w.from_ns, w.to_ns, (double)w.running_ns));
+                struct kt_check_result *r = check_missed_plain(
+                        c, check_blame(c, KT_DELAY_OF_ONE, w.from_ns, w.to_ns, (double)w.running_ns));
                 check_say(r, "tid %lld starved (0 work units)", (long long)k->tid);
                 say_crowded(r, g, k, round, w.running_ns);
         }
@@ -109,7 +109,8 @@ static void judge_gap(struct checker *c, const struct kt_cgroup *g, double limit
                         continue;
                 }
                 struct kt_check_result *r = check_missed(
-                        c, check_blame(c, begin, end, (double)(k->max_gap_ns - limit_ns)), gap_ms, limit);
+                        c, check_blame(c, KT_DELAY_OF_ONE, begin, end, (double)(k->max_gap_ns - limit_ns)),
+                        gap_ms, limit);
                 check_say(r, "tid %lld stuck %.0fms on cpu%lld at +%llums (threshold %.0fms)",
                           (long long)k->tid, gap_ms, (long long)k->max_gap_cpu,
                           (unsigned long long)(k->max_gap_at_ns / NS_PER_MS), limit);
@@ -142,9 +143,11 @@ static void judge_team_spread(struct checker *c, const struct kt_cgroup *g,
                 check_saw(c, spread, limit);
                 return;
         }
-        struct kt_check_result *r = check_missed(
-                c, check_blame(c, g->started_ns, g->stopped_ns, (double)window * (spread - limit) / 100.0),
-                spread, limit);
+        struct kt_check_result *r =
+                check_missed(c,
+                             check_blame(c, KT_DELAY_OF_ONE, g->started_ns, g->stopped_ns,
+                                         (double)window * (spread - limit) / 100.0),
+                             spread, limit);
         if ((double)window < SPREAD_WINDOW_MIN_NS && r->outcome == KT_FAIL) {
                 r->outcome = KT_INCONCLUSIVE;
                 check_say_more(r,

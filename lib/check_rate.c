@@ -61,7 +61,8 @@ static void judge_throughput(struct checker *c, const struct kt_cgroup *g, doubl
                 }
                 double window = (double)(g->stopped_ns - g->started_ns);
                 check_say(check_missed(c,
-                                       check_blame(c, g->started_ns, g->stopped_ns, window * (cv - limit)),
+                                       check_blame(c, KT_DELAY_OF_ONE, g->started_ns, g->stopped_ns,
+                                                   window * (cv - limit)),
                                        cv, limit),
                           "throughput CV %.3f exceeds limit %.3f (%.64s, mean=%.0f work/s)", cv, limit,
                           g->name, mean);
@@ -78,7 +79,8 @@ static void say_throughput(struct kt_check_result *r)
 /* Time that was not there makes a rate too low by its share. */
 static enum kt_outcome blame_rate(const struct checker *c, struct check_window w, double value, double floor)
 {
-        return check_blame(c, w.from_ns, w.to_ns, (double)w.running_ns * (1 - value / floor));
+        return check_blame(c, KT_DELAY_OF_ONE, w.from_ns, w.to_ns,
+                           (double)w.running_ns * (1 - value / floor));
 }
 
 static void judge_rate(struct checker *c, const struct kt_cgroup *g, double floor, bool iterations)
@@ -136,8 +138,8 @@ static void judge_wake_latency(struct checker *c, const struct kt_cgroup *g, dou
         }
         /* One in a hundred was too late by as much or more: so long the host must have been away. */
         double late = ceil((double)w->count / 100) * ((double)w->p99_ns - limit);
-        check_say(check_missed(c, check_blame(c, g->started_ns, g->stopped_ns, late), (double)w->p99_ns,
-                               limit),
+        check_say(check_missed(c, check_blame(c, KT_DELAY_OF_ALL, g->started_ns, g->stopped_ns, late),
+                               (double)w->p99_ns, limit),
                   "p99 wake latency %lluns exceeds limit %.0fns (%.64s, %llu samples)",
                   (unsigned long long)w->p99_ns, limit, g->name, (unsigned long long)w->count);
 }
@@ -160,7 +162,8 @@ static void judge_wake_latency_cv(struct checker *c, const struct kt_cgroup *g, 
         /* What the squares are too many by, as if of a single wake-up: so late it must have been for the
          * host to explain it. The median stands for the mean, which is not known. */
         double late = sqrt((double)w->count * (w->cv * w->cv - limit * limit)) * (double)w->p50_ns;
-        check_say(check_missed(c, check_blame(c, g->started_ns, g->stopped_ns, late), w->cv, limit),
+        check_say(check_missed(c, check_blame(c, KT_DELAY_OF_ALL, g->started_ns, g->stopped_ns, late), w->cv,
+                               limit),
                   "wake latency CV %.3f exceeds limit %.3f (%.64s, %llu samples)", w->cv, limit, g->name,
                   (unsigned long long)w->count);
 }

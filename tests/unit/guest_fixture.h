@@ -42,7 +42,8 @@ struct fixture {
         uint64_t boot_us;
         int run_delay_r;
         /* by its own account when it was paused, between what /proc has of QEMU's one thread */
-        uint64_t run_delay_ns, thread_delay_ns[2];
+        uint64_t run_delay_ns[TOPOLOGY_CPUS_MAX], thread_delay_ns[2];
+        unsigned n_run_delays;
         char version[32];
 };
 

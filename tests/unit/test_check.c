@@ -15,6 +15,7 @@ static struct kt_workload load;
 static struct ktstr_checks *checks;
 
 static uint64_t delay_ns, asked_from, asked_to;
+static enum kt_delay asked_of;
 
 static void set_up(bool emulated)
 {
@@ -50,8 +51,9 @@ static void set_up(bool emulated)
         delay_ns = 0;
 }
 
-static uint64_t host_delay(void *userdata, uint64_t from_ns, uint64_t to_ns)
+static uint64_t host_delay(void *userdata, enum kt_delay of, uint64_t from_ns, uint64_t to_ns)
 {
+        asked_of = of;
         asked_from = from_ns;
         asked_to = to_ns;
         return delay_ns;
@@ -131,6 +133,7 @@ START_TEST(the_host_is_at_fault_from_the_missed_time_on)
         ck_assert_int_eq(result("gap").outcome, KT_INCONCLUSIVE);
         ck_assert_uint_eq(asked_from, 800 * MS);
         ck_assert_uint_eq(asked_to, 3300 * MS);
+        ck_assert_int_eq(asked_of, KT_DELAY_OF_ONE);
 }
 END_TEST
 
@@ -366,6 +369,7 @@ START_TEST(wake_ups_are_held_to_their_99th_percentile)
         ck_assert_int_eq(result("wake_latency").outcome, KT_FAIL);
         delay_ns = 1200000;
         ck_assert_int_eq(result("wake_latency").outcome, KT_INCONCLUSIVE);
+        ck_assert_int_eq(asked_of, KT_DELAY_OF_ALL);
 }
 END_TEST
 

@@ -24,7 +24,7 @@ static void on_paused(void *userdata)
         ck_assert_ptr_eq(userdata, &f);
         f.paused++;
         f.thread_delay_ns[0] = thread_delay();
-        f.run_delay_r = guest_run_delay(f.guest, &f.run_delay_ns);
+        f.run_delay_r = guest_run_delays(f.guest, f.run_delay_ns, &f.n_run_delays);
         f.thread_delay_ns[1] = thread_delay();
         strcpy(f.version, guest_qemu_version(f.guest));
         if (f.stop_when_paused) {
@@ -69,17 +69,19 @@ START_TEST(a_thread_that_is_all_cpus_waits_once)
         ck_assert_uint_gt(topology_cpus(&f.shape.topology), 1);
         run("ok");
         ck_assert_uint_gt(f.thread_delay_ns[0], 0);
-        ck_assert_uint_ge(f.run_delay_ns, f.thread_delay_ns[0]);
-        ck_assert_uint_le(f.run_delay_ns, f.thread_delay_ns[1]);
+        ck_assert_uint_eq(f.n_run_delays, 1);
+        ck_assert_uint_ge(f.run_delay_ns[0], f.thread_delay_ns[0]);
+        ck_assert_uint_le(f.run_delay_ns[0], f.thread_delay_ns[1]);
 }
 END_TEST
 
 START_TEST(run_delay_is_unknown_before)
 {
-        uint64_t ns;
+        uint64_t ns[TOPOLOGY_CPUS_MAX];
+        unsigned n;
 
         start("ok");
-        ck_assert_int_eq(guest_run_delay(f.guest, &ns), -ENODATA);
+        ck_assert_int_eq(guest_run_delays(f.guest, ns, &n), -ENODATA);
         guest_stop(f.guest);
 }
 END_TEST
