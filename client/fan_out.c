@@ -97,14 +97,15 @@ static void show_table(const struct run *r)
 
 /* --- what runs --- */
 
+/* Its parameters are kept: it may be refused, and sent again. */
 static int send_call(void *userdata, size_t i, struct rpc *ret, struct kt_error *reterr)
 {
         const struct run *r = userdata;
         int e = client_connect(r->f->globals, ret, reterr);
 
         return e < 0 ? e
-                     : rpc_send(ret, r->f->method, TAKE_PTR(r->jobs[i].params), true, r->f->fds, r->f->n_fds,
-                                reterr);
+                     : rpc_send(ret, r->f->method, json_object_get(r->jobs[i].params), true, r->f->fds,
+                                r->f->n_fds, reterr);
 }
 
 static int run_begin(struct run *r, const struct fan_out *f, struct fan_out_job *jobs, size_t n)

@@ -14,18 +14,15 @@
 #include "flight.h"
 #include "host_test.h"
 
-/* Beyond the scenario's duration, as the daemon has it. */
-
 struct run {
         struct test_session *s;
         const struct test_run_options *o;
         struct test_report *reports;
         size_t n_reports;
         size_t *cells; /* of the session, those that are run */
-        bool *sent;    /* by the same index */
         size_t n;
         struct flight flight;
-        bool daemon_gone;
+        bool no_daemon; /* it went away, or takes no more */
 };
 
 static int64_t now_ms(void)
@@ -81,7 +78,6 @@ static int send_cell(void *userdata, size_t i, struct rpc *ret, struct kt_error 
         struct run *r = userdata;
         const struct test_cell *c = &r->s->plan.cells[r->cells[i]];
 
-        r->sent[i] = true;
         return test_cell_on_host(c) ? send_on_host(r, c, ret, reterr) : send_to_daemon(r, c, ret, reterr);
 }
 
@@ -96,19 +92,19 @@ static void on_event(void *userdata, size_t i, struct json_object *event)
 
 /* --- ends --- */
 
-static bool is_gone(const struct kt_error *err)
+static bool is(const struct kt_error *err, const char *name)
 {
-        return err && err->name && strcmp(err->name, KT_E_SHUTTING_DOWN) == 0;
+        return err && err->name && strcmp(err->name, name) == 0;
 }
 
-/* All that ran there are lost at once; it is told once. */
-static void daemon_gone(struct run *r, const struct kt_error *err)
+/* All that ran there are lost at once, or it is full of what is not ours; it is told once. */
+static void no_daemon(struct run *r, const struct kt_error *err)
 {
-        if (!r->daemon_gone)
+        if (!r->no_daemon)
                 client_tell(r->s->verb, err);
-        r->daemon_gone = r->flight.stop = true;
+        r->no_daemon = r->flight.stop = true;
         if (!r->s->stopped)
-                r->s->stopped = "the daemon went away";
+                r->s->stopped = is(err, KT_E_BUSY) ? "the daemon takes no more" : "the daemon went away";
 }
 
 static void on_end(void *userdata, size_t i, const struct flight_end *end)
@@ -121,11 +117,11 @@ static void on_end(void *userdata, size_t i, const struct flight_end *end)
 
         if (end->error)
                 reason = kt_error_text(end->error);
-        if (is_gone(end->error)) {
-                daemon_gone(r, end->error);
+        if (is(end->error, KT_E_SHUTTING_DOWN) || is(end->error, KT_E_BUSY)) {
+                no_daemon(r, end->error);
                 outcome = TEST_NOT_RUN;
                 reason = s->stopped;
-        } else if (!end->verdict && !end->error && (!r->sent[i] || r->daemon_gone)) {
+        } else if (!end->verdict && !end->error && (!end->begun || r->no_daemon)) {
                 outcome = TEST_NOT_RUN;
                 reason = s->failed_fast ? "not run after a failure"
                          : s->stopped   ? s->stopped
@@ -157,7 +153,7 @@ static void end_those_that_do_not_run(struct run *r)
 /* What was ended for another's failure says nothing of its own. */
 static int status_of(const struct run *r, int interrupted)
 {
-        int status = r->daemon_gone ? EXIT_STATUS_NO_DAEMON : EXIT_STATUS_PASS;
+        int status = r->no_daemon ? EXIT_STATUS_NO_DAEMON : EXIT_STATUS_PASS;
 
         if (interrupted)
                 return EXIT_STATUS_CANCELLED;
@@ -218,15 +214,12 @@ int test_run(struct test_session *s, const struct test_run_options *options, str
                         .o = options,
                         .reports = reports,
                         .n_reports = n_reports,
-                        .cells = calloc(s->plan.n + 1, sizeof(size_t)),
-                        .sent = calloc(s->plan.n + 1, sizeof(bool))};
+                        .cells = calloc(s->plan.n + 1, sizeof(size_t))};
         int e;
 
         for (size_t i = 0; i < n_reports; i++)
                 reports[i].session = s;
-        e = r.cells && r.sent ? run_cells(&r, reterr)
-                              : kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+        e = r.cells ? run_cells(&r, reterr) : kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
         free(r.cells);
-        free(r.sent);
         return e;
 }

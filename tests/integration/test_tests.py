@@ -607,6 +607,63 @@ class Runs(Tests):
         self.assertEqual(len(self.daemon.asked("Cancel")), 2)
         self.assertEqual(len(ElementTree.parse(self.dir / "x.xml").findall(".//testcase")), 3)
 
+    # --- a daemon that is full ---
+
+    def full_beyond(self, quota, until_refused=1):
+        """A daemon that takes so many at a time, and ends none of them before it has refused so many."""
+        lock, enough = threading.Lock(), threading.Event()
+        self.active = self.refused_so_far = 0
+
+        def submit(job):
+            with lock:
+                full = self.active >= quota
+                self.active += not full
+                self.refused_so_far += full
+                if self.refused_so_far >= until_refused:
+                    enough.set()
+            if full:
+                yield {"error": "io.ktstrd.Daemon.Busy", "parameters": {"message": f"{quota} jobs are queued already; try again later"}}
+                return
+            end = ended(job, verdict())
+            yield next(end)
+            enough.wait(kt.PATIENCE_S)
+            with lock:
+                self.active -= 1
+            yield from end
+        return submit
+
+    def test_of_more_than_the_daemon_takes_all_run(self):
+        self.verdicts = {"ktstr/a": self.full_beyond(64)}
+        result = self.ctl(self.program("a"), "--repeat", "1000", "--jobs", "1000")
+        self.assertEqual(result.status, 0, result)
+        self.assertIn("1000 passed of 1000", result.out)
+        self.assertEqual(result.err, "note: the daemon takes no more for now, the others follow: 64 jobs are queued already; try again later\n")
+        self.assertGreater(self.refused_so_far, 0)
+
+    def test_a_daemon_that_is_full_of_others_jobs_is_tried_again(self):
+        submits = 0
+        take = self.full_beyond(64, until_refused=0)
+
+        def submit(job):
+            nonlocal submits
+            submits += 1
+            if submits > 4:
+                yield from take(job)
+            else:
+                yield {"error": "io.ktstrd.Daemon.Busy", "parameters": {"message": "64 jobs are queued already; try again later"}}
+        self.verdicts = {"ktstr/a": submit, "ktstr/b": submit}
+        result = self.ctl(self.program("a", "b"), "--jobs", "1")
+        self.assertEqual((result.status, submits), (0, 6), result)
+
+    def test_what_waits_for_a_full_daemon_can_be_interrupted(self):
+        self.verdicts = {"ktstr/a": self.full_beyond(0, until_refused=3)}
+        client = self.start(self.program("a"))
+        kt.wait_until(lambda: self.refused_so_far >= 3, "some tries")
+        client.send_signal(signal.SIGINT)
+        out, err = client.communicate(timeout=kt.PATIENCE_S)
+        self.assertEqual((client.returncode, err.splitlines()[-1]), (130, "cancelling all…"), out)
+        self.assertIn("0 passed, 1 not run of 1", out)
+
     def test_a_daemon_that_goes_away_is_told_of_once(self):
         def die(job):
             yield {"continues": True, "parameters": {"job": job, "event": {"kind": "queued", "elapsed_ms": 0, "position": 0, "wait_ms": 0}}}
