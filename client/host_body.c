@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -200,15 +199,13 @@ static bool read_log(struct talk *t, int fd, const char *stream)
 static struct json_object *first_line(const struct host_body *h)
 {
         struct json_object *o = json_object_new_object();
-        int64_t seed = 0;
 
-        (void)!getrandom(&seed, sizeof(seed), 0);
         kt_json_add_int(o, "format", KT_BODY_FORMAT);
         kt_json_add_str(o, "test", h->test);
         kt_json_add_int(o, "duration_ms", h->duration_ms);
         kt_json_add_int(o, "workers", h->workers > 0 ? h->workers : DEFAULT_WORKERS);
         kt_json_add_int(o, "watchdog_ms", WATCHDOG_MS);
-        kt_json_add_int(o, "seed", seed & INT64_MAX);
+        kt_json_add_int(o, "seed", h->seed);
         kt_json_add_bool(o, "emulated", false);
         return o;
 }

@@ -12,6 +12,7 @@ struct host_body {
         const char *program, *test; /* borrowed; program has a slash in it */
         int64_t duration_ms, timeout_ms;
         unsigned workers; /* 0: unset */
+        int64_t seed;
         /* An event for whoever watches; taken. */
         void (*on_event)(void *userdata, struct json_object *event);
         void *userdata;

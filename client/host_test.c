@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -45,6 +46,15 @@ static void on_event(void *userdata, struct json_object *event)
         reply(*(const int *)userdata, event, true);
 }
 
+/* As the daemon does it. */
+static int64_t random_seed(void)
+{
+        uint32_t seed = 0;
+
+        (void)!getrandom(&seed, sizeof(seed), 0);
+        return seed;
+}
+
 static void run(const struct test_cell *c, const struct host_test_limits *limits, int fd)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
@@ -58,6 +68,7 @@ static void run(const struct test_cell *c, const struct host_test_limits *limits
                                        .duration_ms = limits->duration_ms,
                                        .timeout_ms = limits->timeout_ms,
                                        .workers = workers > 0 ? (unsigned)workers : 0,
+                                       .seed = limits->seed >= 0 ? limits->seed : random_seed(),
                                        .on_event = on_event,
                                        .userdata = &fd,
                                        .cancel_fd = fd};
@@ -71,6 +82,7 @@ static void run(const struct test_cell *c, const struct host_test_limits *limits
                 r = host_verdict(result, &verdict, &err);
         if (r < 0)
                 verdict = host_verdict_error(&err);
+        kt_json_add_int(verdict, "seed", body.seed);
         kt_json_add_int(verdict, "elapsed_ms", now_ms() - began);
         kt_json_add_str(event, "kind", "verdict");
         kt_json_add_int(event, "elapsed_ms", now_ms() - began);

@@ -13,6 +13,7 @@
 
 struct host_test_limits {
         int64_t duration_ms, timeout_ms; /* of its scenario; of the whole test */
+        int64_t seed;                    /* -1: another each time */
 };
 
 /* Start it; *ret_fd is the connection. It is SIGKILLed with all of its process group when it does not end.

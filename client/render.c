@@ -257,6 +257,8 @@ void render_verdict(FILE *f, struct json_object *v, const char *what, bool colou
                         (long long)kt_json_int(host, "run_delay_ms", 0),
                         (long long)kt_json_int(host, "window_ms", 0),
                         (long long)kt_json_int(host, "worker_delay_ms", 0));
+        if (kt_json_get(v, "seed"))
+                fprintf(f, "  seed:      %lld\n", (long long)kt_json_int(v, "seed", 0));
         for (size_t i = 0; details && i < json_object_array_length(details); i++)
                 print_note(f, "note:", json_object_get_string(json_object_array_get_idx(details, i)));
         if (kt_json_str(v, "result_dir"))

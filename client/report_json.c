@@ -44,12 +44,14 @@ static void result(struct test_report *r, const struct cell_result *x)
 static struct json_object *failure(const struct test_session *s, const struct cell_result *x)
 {
         struct json_object *o = json_object_new_object();
-        _cleanup_free_ char *again = test_session_again(s, x->cell);
+        _cleanup_free_ char *again = test_session_again(s, x);
 
         add_cell(o, x->cell);
         kt_json_add_str(o, "verdict", test_outcome_word(x->outcome));
         kt_json_add_str(o, "reason", x->reason);
         kt_json_add(o, "details", cell_result_details(x));
+        if (cell_result_seed(x) >= 0)
+                kt_json_add_int(o, "seed", cell_result_seed(x));
         kt_json_add_str(o, "again", again);
         kt_json_add_str(o, "result_dir", kt_json_str(x->verdict, "result_dir"));
         return o;

@@ -73,7 +73,7 @@ static void put_failure(FILE *f, const struct test_session *s, const struct cell
         const char *element =
                 x->outcome == TEST_FAIL || x->outcome == TEST_INCONCLUSIVE ? "failure" : "error";
         _cleanup_json_ struct json_object *details = cell_result_details(x);
-        _cleanup_free_ char *again = test_session_again(s, x->cell);
+        _cleanup_free_ char *again = test_session_again(s, x);
         const char *logs = kt_json_str(x->verdict, "result_dir");
 
         fprintf(f, "      <%s", element);
@@ -100,6 +100,9 @@ static void put_case(FILE *f, const struct test_session *s, const struct cell_re
         attribute(f, "classname", test_program_name(x->cell->program));
         attribute(f, "name", x->cell->name);
         fprintf(f, " time=\"%.3f\">\n", (double)x->elapsed_ms / 1000);
+        if (cell_result_seed(x) >= 0)
+                fprintf(f, "      <properties><property name=\"seed\" value=\"%lld\"/></properties>\n",
+                        (long long)cell_result_seed(x));
         if (is_skipped(x)) {
                 fputs("      <skipped", f);
                 attribute(f, "message", x->reason);

@@ -47,7 +47,7 @@ static void put_string(struct test_report *r, const char *key, const char *value
 static void put_diagnostics(struct test_report *r, const struct cell_result *x)
 {
         _cleanup_json_ struct json_object *details = cell_result_details(x);
-        _cleanup_free_ char *again = test_session_again(r->session, x->cell);
+        _cleanup_free_ char *again = test_session_again(r->session, x);
 
         fputs("  ---\n", r->out);
         put_string(r, "  verdict: ", test_outcome_word(x->outcome));
@@ -57,6 +57,8 @@ static void put_diagnostics(struct test_report *r, const struct cell_result *x)
         for (size_t i = 0; i < json_object_array_length(details); i++)
                 put_string(r, "    - ", json_object_get_string(json_object_array_get_idx(details, i)));
         put_string(r, "  logs: ", kt_json_str(x->verdict, "result_dir"));
+        if (cell_result_seed(x) >= 0)
+                fprintf(r->out, "  seed: %lld\n", (long long)cell_result_seed(x));
         put_string(r, "  again: ", again);
         fprintf(r->out, "  duration_ms: %lld\n  ...\n", (long long)x->elapsed_ms);
 }

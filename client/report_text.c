@@ -92,7 +92,7 @@ static void result(struct test_report *r, const struct cell_result *x)
 static void put_failure(struct test_report *r, const struct cell_result *x)
 {
         _cleanup_json_ struct json_object *details = cell_result_details(x);
-        _cleanup_free_ char *again = test_session_again(r->session, x->cell);
+        _cleanup_free_ char *again = test_session_again(r->session, x);
         const char *logs = kt_json_str(x->verdict, "result_dir");
 
         fputc('\n', r->out);

@@ -73,6 +73,12 @@ int request_option(const struct verb *v, int opt, const char *value, struct json
                                                 value);
                 kt_json_add_int(params, "timeout_ms", n);
                 return 1;
+        case OPT_REQUEST_SEED:
+                if (parse_number(value, 0, INT64_MAX, &n) < 0)
+                        return verb_usage_error(v, "--seed: '%s' is no number from 0 to %lld", value,
+                                                (long long)INT64_MAX);
+                kt_json_add_int(params, "seed", n);
+                return 1;
         default:
                 return 0;
         }

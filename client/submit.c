@@ -24,7 +24,9 @@ static const char usage[] =
         "EEVDF, as a baseline)\n"
         "  --scenario NAME      of the workload (default steady); ktstrctl scenarios lists them\n"
         "  --duration TIME      of the workload: 5s, 500ms, 2m (default 5s)\n"
-        "  --workers N          in each cgroup (default 2)\n" REQUEST_USAGE
+        "  --workers N          in each cgroup (default 2)\n"
+        "  --seed N             what is random in it comes of this (default: another each "
+        "time)\n" REQUEST_USAGE
         "  --check NAME=VALUE   a threshold (max_gap_ms=1500, isolation=off); may be repeated\n"
         "  --detach             print the job's id and leave it running; of several, "
         "each with its label\n"
@@ -51,6 +53,7 @@ static const struct option options[] = {
         {"scenario", required_argument, NULL, OPT_SCENARIO},
         {"duration", required_argument, NULL, OPT_DURATION},
         {"workers", required_argument, NULL, OPT_WORKERS},
+        {"seed", required_argument, NULL, OPT_REQUEST_SEED},
         {"detach", no_argument, NULL, OPT_DETACH},
         {"check", required_argument, NULL, OPT_CHECK},
         {"verbose", no_argument, NULL, 'v'},

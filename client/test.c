@@ -197,6 +197,7 @@ static int run_plan(struct test_command *c, struct test_plan *plan)
                                  .globals = c->g,
                                  .kernel = c->one_kernel,
                                  .again = c->again_text,
+                                 .seed = kt_json_int(c->request, "seed", -1),
                                  .force = c->plan.force};
         size_t n = 1;
         int status;

@@ -27,6 +27,7 @@ const char test_usage[] =
         "  --jobs N             how many at a time (default 16)\n"
         "  --fail-fast          end all at the first that does not pass\n"
         "  --duration TIME      of each workload, in place of what is declared: 5s, 500ms, 2m\n"
+        "  --seed N             what is random in each comes of this (default: another each time)\n"
         "  --accel NAME         auto, kvm, tcg\n"
         "  --timeout TIME       for each test as a whole\n"
         "  --priority NAME      in the queue: low, normal, high (high: root and the daemon's user only)\n"
@@ -61,6 +62,7 @@ static const struct option options[] = {
         {"accel", required_argument, NULL, OPT_REQUEST_ACCEL},
         {"timeout", required_argument, NULL, OPT_REQUEST_TIMEOUT},
         {"priority", required_argument, NULL, OPT_REQUEST_PRIORITY},
+        {"seed", required_argument, NULL, OPT_REQUEST_SEED},
         {"filter", required_argument, NULL, OPT_FILTER},
         {"list", no_argument, NULL, OPT_LIST},
         {"ignored", no_argument, NULL, OPT_IGNORED},

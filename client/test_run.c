@@ -47,7 +47,8 @@ static int send_on_host(const struct run *r, const struct test_cell *c, struct r
         const int64_t duration = o->duration_ms > 0 ? o->duration_ms : test_cell_duration_ms(c);
         const struct host_test_limits limits = {
                 .duration_ms = duration,
-                .timeout_ms = kt_json_int(o->request, "timeout_ms", test_cell_timeout_ms(c, duration))};
+                .timeout_ms = kt_json_int(o->request, "timeout_ms", test_cell_timeout_ms(c, duration)),
+                .seed = kt_json_int(o->request, "seed", -1)};
         int fd, e = host_test_start(c, &limits, &fd, reterr);
 
         return e < 0 ? e : rpc_init(ret, fd, reterr);

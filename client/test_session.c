@@ -132,8 +132,15 @@ static void put_word(FILE *f, const char *word)
         fputc('\'', f);
 }
 
-char *test_session_again(const struct test_session *s, const struct test_cell *c)
+int64_t cell_result_seed(const struct cell_result *r)
 {
+        return kt_json_int(r->verdict, "seed", -1);
+}
+
+char *test_session_again(const struct test_session *s, const struct cell_result *r)
+{
+        const struct test_cell *c = r->cell;
+        const int64_t seed = r->verdict ? cell_result_seed(r) : s->seed;
         const char *kernel = c->kernel ? test_cell_kernel(c) : test_cell_on_host(c) ? NULL : s->kernel;
         size_t size;
         char *text = NULL;
@@ -152,6 +159,8 @@ char *test_session_again(const struct test_session *s, const struct test_cell *c
                 fputs(" --ignored", f);
         if (c->preset)
                 fprintf(f, " --gauntlet%s", s->force ? " --force" : "");
+        if (seed >= 0)
+                fprintf(f, " --seed %lld", (long long)seed);
         if (s->again)
                 fputs(s->again, f);
         fclose(f);

@@ -49,6 +49,7 @@ struct test_session {
         bool failed_fast;    /* it was for a failure that they are not run */
         const char
                 *again; /* options of the command line that a repetition needs: " --accel tcg"; borrowed */
+        int64_t seed;   /* that was asked for; -1: none */
         bool force;     /* presets that are too large */
         const char *kernel;    /* the one kernel that was named, as it was typed; NULL: none */
         bool several_programs; /* names alone do not say which */
@@ -68,8 +69,11 @@ unsigned test_session_ran(const struct test_session *s);
 /* "12 passed, 1 failed, 2 ignored (--ignored runs them) of 15". Malloced. */
 char *test_session_counts(const struct test_session *s);
 
-/* The command that runs this cell again, for a shell. Malloced. */
-char *test_session_again(const struct test_session *s, const struct test_cell *c);
+/* The command that runs this cell again as it was, for a shell. Malloced. */
+char *test_session_again(const struct test_session *s, const struct cell_result *r);
+
+/* What was random in it came of this; -1: not known, it did not come that far. */
+int64_t cell_result_seed(const struct cell_result *r);
 
 /* What explains a result besides its reason, line by line: details of the verdict and checks that were
  * missed. An array of strings, the caller's; empty where there is none. */

@@ -185,6 +185,8 @@ struct json_object *job_verdict_json(const struct job *job)
                 kt_json_add_int(host, "samples", v->host.samples);
                 kt_json_add(o, "host", host);
         }
+        if (job->spec.kind == JOB_RUN)
+                kt_json_add_int(o, "seed", job->spec.seed);
         add_opt_int(o, "exit_code", v->exit_code);
         add_opt_int(o, "exit_signal", v->exit_signal);
         kt_json_add_int(o, "elapsed_ms", clamp(v->elapsed_ms));

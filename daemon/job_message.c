@@ -28,15 +28,6 @@ static void add_seed(struct json_object *o)
         kt_json_add_str(o, "seed", hex);
 }
 
-/* What is random in a test comes of this. 63 bits. */
-static int64_t random_seed(void)
-{
-        uint64_t seed = 0;
-
-        (void)!getrandom(&seed, sizeof(seed), 0);
-        return (int64_t)(seed >> 1);
-}
-
 static struct json_object *strings_json(char *const *list)
 {
         struct json_object *a = json_object_new_array();
@@ -107,7 +98,7 @@ static struct json_object *run_json(const struct job_spec *spec, bool emulated)
         add_subject(run, spec);
         kt_json_add_int(run, "duration_ms", (int64_t)spec->duration_ms);
         kt_json_add_int(run, "workers", spec->workers);
-        kt_json_add_int(run, "seed", random_seed());
+        kt_json_add_int(run, "seed", spec->seed);
         kt_json_add_bool(run, "emulated", emulated);
         kt_json_add_int(run, "timeout_ms", (int64_t)body_timeout_ms(spec));
         kt_json_add(run, "checks", kt_checks_json(&spec->checks));

@@ -64,6 +64,7 @@ struct job_spec {
         uint64_t duration_ms, timeout_ms;
         uint64_t cleanup_budget_ms; /* 0: none */
         unsigned workers;
+        int64_t seed; /* JOB_RUN: what is random in its workload comes of this; never negative */
         struct ktstr_checks checks;
         struct expect expect;
         enum admission_priority priority;

@@ -44,6 +44,11 @@ class Tests(unittest.TestCase):
         for label in releases:
             self.assertRegex(label, r"^ktstr/skipped/kernel_[67]_")
 
+    def test_a_seed_is_the_tests(self):
+        verdicts, _, result = self.outcomes("--filter", "told", "--seed", "77")
+        self.assertEqual({label: v["seed"] for label, v in verdicts.items()}, {"ktstr/told": 77}, result)
+        self.assertIn("seed 77", [e.get("message") for e in result.events()])
+
     def test_a_preset_is_the_guests_topology(self):
         verdicts, _, result = self.outcomes("--gauntlet", "--filter", "gauntlet/skipped/smt-2llc")
         self.assertEqual({label: v["guest"]["topology"] for label, v in verdicts.items()}, {"gauntlet/skipped/smt-2llc": "1n2l2c2t"}, result)

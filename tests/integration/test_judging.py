@@ -92,10 +92,17 @@ class Judging(unittest.TestCase):
         self.assertEqual((run["duration_ms"], run["workers"], run["emulated"]), (1000, 3, True))
         # Half of the 120 s that the timeout has beside the workload.
         self.assertEqual(run["timeout_ms"], 61000)
-        self.assertTrue(0 <= run["seed"] < 1 << 63)
+        self.assertTrue(0 <= run["seed"] < 1 << 32)
+        self.assertEqual(verdict["seed"], run["seed"])
         # libc, which both need, has come once.
         self.assertLessEqual({"/ktstr/bin/ls", "/ktstr/bin/cat", "/ktstr/lib/libc.so.6", "/include-files/config.json"}, files)
         self.assertEqual(self.daemon.jobs()[0]["label"], "split/kernel_6_14")
+
+    def test_a_seed_may_be_given(self):
+        for seed in (0, 2**63 - 1):
+            self.assertEqual(self.submit(seed=seed)["seed"], seed)
+            self.assertEqual(self.handed()[0]["seed"], seed)
+        self.refused("seed", "from 0", seed=-1)
 
     def test_a_program_may_come_by_descriptor(self):
         with open("/bin/cat", "rb") as program, open("/bin/ls", "rb") as library:

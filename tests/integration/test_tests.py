@@ -527,16 +527,29 @@ class Runs(Tests):
         odd = self.dir / "it's odd"
         odd.mkdir()
         program = shutil.move(self.program("a", {"name": "b", "ignore": True}), odd / "my_tests")
-        self.verdicts = {name: verdict("fail", "no") for name in ("ktstr/b/kernel_6_15_9", "ktstr/b")}
+        self.verdicts = {name: verdict("fail", "no", seed=77) for name in ("ktstr/b/kernel_6_15_9", "ktstr/b")}
         result = self.ctl(program, "--ignored", "--kernel", "6.14..6.15", "--duration", "2s", "--repeat", "2", "--filter", "*")
         again = set(re.findall(r"again: (.*)", result.out))
-        self.assertEqual(again, {f"ktstrctl test '{self.dir}/it'\\''s odd/my_tests' --filter 'ktstr/b' --kernel 6.15.9 --ignored --duration 2s"})
+        self.assertEqual(again, {f"ktstrctl test '{self.dir}/it'\\''s odd/my_tests' --filter 'ktstr/b' --kernel 6.15.9 --ignored "
+                                 "--seed 77 --duration 2s"})
         self.daemon.calls.clear()
         command = again.pop().replace("ktstrctl", str(kt.KTSTRCTL), 1)
         p = subprocess.run(["sh", "-c", command], env=self.env(), capture_output=True, text=True)
         self.assertEqual(p.returncode, 1, p)
         (parameters, _), = self.daemon.asked("Submit")
-        self.assertEqual((parameters["label"], parameters["kernel"], parameters["duration_ms"]), ("ktstr/b", "6.15.9", 2000))
+        self.assertEqual((parameters["label"], parameters["kernel"], parameters["duration_ms"], parameters["seed"]), ("ktstr/b", "6.15.9", 2000, 77))
+
+    def test_a_seed_is_one_for_all(self):
+        self.verdicts = {"ktstr/b": lambda job: iter([{"error": "io.ktstrd.Job.GuestStart", "parameters": {"message": "no"}}])}
+        result = self.ctl(self.program("a", "b"), "--seed", 2**63 - 1)
+        self.assertEqual({p["seed"] for p in self.daemon.submitted().values()}, {2**63 - 1})
+        # Also of one that came to no verdict.
+        self.assertIn(f"--filter 'ktstr/b' --seed {2**63 - 1}", result.out)
+        self.daemon.calls.clear()
+        for wrong in ("-1", "x", 2**63):
+            self.refused(self.program("a"), f"--seed={wrong}", words=[f"--seed: '{wrong}' is no number from 0 to {2**63 - 1}"])
+        self.ctl(self.program("a"))
+        self.assertNotIn("seed", self.daemon.submitted()["ktstr/a"])
 
     def test_the_status_is_the_worst(self):
         program = self.program("a", "b")
@@ -740,7 +753,7 @@ class Reports(Tests):
 
     def setUp(self):
         super().setUp()
-        self.verdicts = {"ktstr/b": verdict("fail", self.AWKWARD, details=["x: y", "- z"], result_dir="/r/1"),
+        self.verdicts = {"ktstr/b": verdict("fail", self.AWKWARD, details=["x: y", "- z"], result_dir="/r/1", seed=77),
                          "ktstr/c": verdict("skip", "not # here"), "ktstr/d": verdict("error", "no guest", error="io.ktstrd.Job.GuestBoot"),
                          "ktstr/e": verdict("inconclusive", "the host was busy")}
         self.mixed = self.program("a", "b", "c", "d", "e", {"name": "f", "ignore": True})
@@ -760,7 +773,8 @@ class Reports(Tests):
         self.assertEqual(result.status, 3)
         self.assertEqual([f["label"] for f in summary["failures"]], ["ktstr/b", "ktstr/d", "ktstr/e"])
         self.assertEqual(summary["failures"][0]["reason"], self.AWKWARD)
-        self.assertIn("--filter 'ktstr/b'", summary["failures"][0]["again"])
+        self.assertIn("--filter 'ktstr/b' --seed 77", summary["failures"][0]["again"])
+        self.assertEqual([f.get("seed") for f in summary["failures"]], [77, None, None])
 
     def test_tap(self):
         result = self.ctl(self.mixed, "--tap")
@@ -781,6 +795,7 @@ class Reports(Tests):
         self.assertEqual(block[0], "  ---")
         fields = dict(line.strip().split(": ", 1) for line in block[1:] if re.match(r"  \w+: ", line))
         self.assertEqual(json.loads(fields["reason"]), self.AWKWARD)
+        self.assertEqual(fields["seed"], "77")
         self.assertEqual([json.loads(line.strip()[2:]) for line in block if line.startswith("    - ")], ["x: y", "- z"])
 
     def test_meson_reads_the_tap(self):
@@ -807,6 +822,8 @@ test('mixed', find_program('{kt.KTSTRCTL}'), args : ['test', '{self.mixed}', '--
                          {"tests": "6", "failures": "2", "errors": "1", "skipped": "2"})
         cases = {c.get("name"): c for c in suite}
         self.assertEqual((cases["ktstr/a"].get("classname"), cases["ktstr/a"].get("time"), len(cases["ktstr/a"])), ("my_tests", "1.234", 0))
+        self.assertEqual([(p.get("name"), p.get("value")) for p in root.iter("property")], [("seed", "77")])
+        self.assertIsNotNone(cases["ktstr/b"].find("properties/property"))
         failure = cases["ktstr/b"].find("failure")
         self.assertEqual(failure.get("message"), re.sub("[\x1b\x08\ufffe]", "\ufffd", self.AWKWARD))
         self.assertIn("--filter 'ktstr/b'", failure.text)
@@ -850,11 +867,12 @@ class OnHost(Tests):
 
     def test_it_is_told_what_the_agent_tells(self):
         v, result = self.verdict_of(self.body(self.end(), before=f'eval "exec 9<&$KTSTR_BODY_FD"; read line <&9; echo "$line" >{self.dir}/told;'),
-                                    "--duration", "700ms", workers_per_cgroup=3)
+                                    "--duration", "700ms", "--seed", "77", workers_per_cgroup=3)
         self.assertEqual(v["verdict"], "pass", result)
         told = json.loads((self.dir / "told").read_text())
-        self.assertEqual({k: told[k] for k in ("format", "test", "duration_ms", "workers", "emulated")},
-                         {"format": 1, "test": "h", "duration_ms": 700, "workers": 3, "emulated": False})
+        self.assertEqual({k: told[k] for k in ("format", "test", "duration_ms", "workers", "seed", "emulated")},
+                         {"format": 1, "test": "h", "duration_ms": 700, "workers": 3, "seed": 77, "emulated": False})
+        self.assertEqual(v["seed"], 77)
         self.assertNotIn("sched", told)
 
     def test_events_and_output_stream(self):

@@ -22,6 +22,7 @@ KTSTR_TEST(told, .scheduler = &fixture, .duration_s = 0.5, .workers_per_cgroup =
                 return ktstr_fail(ctx, "%u workers, %llu ms, %u threads, %s", ctx->workers,
                                   (unsigned long long)ctx->duration_ms, ctx->topo->threads,
                                   ctx->scheduler ? ctx->scheduler : "EEVDF");
+        ktstr_note(ctx, "seed %llu", (unsigned long long)ctx->seed);
         return KTSTR_PASS;
 }
 
