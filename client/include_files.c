@@ -78,12 +78,12 @@ static int add_folder(struct bundle *b, const char *path, size_t parent_len,
                          (e->fts_info == FTS_SL && stat(e->fts_path, &st) == 0 && S_ISREG(st.st_mode))) {
                         files++;
                         r = add_file(b, e->fts_path, name, names, reterr);
-                } else if (e->fts_info == FTS_DEFAULT)
+                } else if (e->fts_info == FTS_DEFAULT && names->verb)
                         fprintf(stderr, "ktstrctl: %s: %s %s: no regular file, skipped\n", names->verb,
                                 names->option, e->fts_path);
         }
         fts_close(fts);
-        if (r >= 0 && files == 0)
+        if (r >= 0 && files == 0 && names->verb)
                 fprintf(stderr, "ktstrctl: %s: warning: %s %s: directory contains no regular files\n",
                         names->verb, names->option, path);
         return r;

@@ -3,7 +3,8 @@
 
 #include "bundle.h"
 
-/* What messages call the verb, and where the file was named: {"shell", "-i"}. */
+/* What messages call the verb, and where the file was named: {"shell", "-i"}. verb NULL: nothing is told on
+ * stderr. */
 struct include_names {
         const char *verb, *option;
 };

@@ -47,12 +47,20 @@ static void clear_progress(struct test_report *r)
                 fputs("\r\033[K", r->out);
 }
 
+/* What cannot be run for the same reason is told as one, at the first of them. */
+static bool is_told_with_another(const struct test_report *r, const struct cell_result *x)
+{
+        return x->cell->problem && x->cell->problem->first != (size_t)(x - r->session->results);
+}
+
 static void put_result(struct test_report *r, const struct cell_result *x)
 {
         _cleanup_free_ char *name = test_session_display(r->session, x->cell);
 
         put_word(r, x->outcome, 4);
         fprintf(r->out, "  %s", name ? name : x->cell->name);
+        if (x->cell->problem && x->cell->problem->n_cells > 1)
+                fprintf(r->out, " and %zu more", x->cell->problem->n_cells - 1);
         if (x->verdict)
                 fprintf(r->out, "  (%.1f s)", (double)x->elapsed_ms / 1000);
         if (x->outcome != TEST_PASS && x->reason && *x->reason)
@@ -82,7 +90,7 @@ static void event(struct test_report *r, const struct test_cell *c, struct json_
 static void result(struct test_report *r, const struct cell_result *x)
 {
         r->told++;
-        if (x->outcome == TEST_IGNORED || x->outcome == TEST_NOT_RUN)
+        if (x->outcome == TEST_IGNORED || x->outcome == TEST_NOT_RUN || is_told_with_another(r, x))
                 return;
         clear_progress(r);
         put_result(r, x);
@@ -97,6 +105,8 @@ static void put_failure(struct test_report *r, const struct cell_result *x)
 
         fputc('\n', r->out);
         put_result(r, x);
+        if (x->cell->problem && x->cell->problem->needed_by)
+                fprintf(r->out, "      needed by: %s\n", x->cell->problem->needed_by);
         for (size_t i = 0; i < json_object_array_length(details); i++)
                 fprintf(r->out, "      %s\n", json_object_get_string(json_object_array_get_idx(details, i)));
         if (logs)
@@ -109,7 +119,7 @@ static void put_nothing_tested(struct test_report *r)
 {
         const struct test_session *s = r->session;
 
-        if (test_session_ran(s) > 0 || s->counts[TEST_NOT_RUN] > 0)
+        if (test_session_ran(s) > 0 || s->counts[TEST_NOT_RUN] > 0 || s->counts[TEST_ERROR] > 0)
                 return;
         if (s->plan.n > 0 && s->counts[TEST_IGNORED] == s->plan.n)
                 fputs("nothing was tested: all are ignored\n", r->out);
@@ -128,7 +138,7 @@ static int end(struct test_report *r, struct kt_error *reterr)
                 s->stopped ? s->stopped : "");
         put_nothing_tested(r);
         for (size_t i = 0; i < s->plan.n; i++)
-                if (test_outcome_is_bad(s->results[i].outcome))
+                if (test_outcome_is_bad(s->results[i].outcome) && !is_told_with_another(r, &s->results[i]))
                         put_failure(r, &s->results[i]);
         fflush(r->out);
         return 0;

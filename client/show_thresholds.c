@@ -175,7 +175,7 @@ static int run(int argc, char **argv, struct globals *g)
 {
         _cleanup_(test_programs_done) struct test_programs programs = {};
         const char *dir = NULL, *wanted;
-        int opt, status = 0;
+        int opt, status = 0, problems;
 
         while ((opt = verb_option(&verb_show_thresholds, argc, argv, options, g, &status)) >= 0)
                 dir = optarg;
@@ -191,7 +191,9 @@ static int run(int argc, char **argv, struct globals *g)
                                     &programs);
         if (status)
                 return status;
-        return show_all(&programs, strncmp(wanted, "ktstr/", 6) == 0 ? wanted + 6 : wanted, g->json);
+        problems = test_programs_tell_problems(&programs, &verb_show_thresholds);
+        status = show_all(&programs, strncmp(wanted, "ktstr/", 6) == 0 ? wanted + 6 : wanted, g->json);
+        return exit_status_worse(problems, status);
 }
 
 const struct verb verb_show_thresholds = {"show-thresholds", "what a test is checked against", usage, run,

@@ -10,6 +10,7 @@
 #include "connect.h"
 #include "exit_status.h"
 #include "test_command.h"
+#include "test_missing.h"
 
 static int oom(void)
 {
@@ -165,27 +166,6 @@ static void note_missing_replacements(const struct test_plan *plan)
         }
 }
 
-/* What cannot be found is told before anything runs, each once. */
-static int look_for_schedulers(const struct test_plan *plan)
-{
-        int status = 0;
-
-        for (size_t i = 0; i < plan->n; i++) {
-                _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
-                const struct test_cell *c = &plan->cells[i];
-                _cleanup_free_ char *path = NULL;
-                bool seen = !test_cell_runs(c) || !c->scheduler;
-
-                for (size_t k = 0; k < i && !seen; k++)
-                        seen = test_cell_runs(&plan->cells[k]) && plan->cells[k].scheduler == c->scheduler;
-                if (seen || test_params_scheduler(c->program, c->scheduler, &path, &err) >= 0)
-                        continue;
-                kt_error_prefix(&err, "%s", c->base);
-                status = exit_status_worse(status, client_tell(&verb_test, &err));
-        }
-        return status;
-}
-
 static int run_plan(struct test_command *c, struct test_plan *plan)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
@@ -232,17 +212,18 @@ static int plan_and_run(struct test_command *c)
         c->plan.n_filters = c->n_filters;
         if (test_plan_make(c->programs.all, c->programs.n, &c->plan, &plan, &err) < 0)
                 return client_tell(&verb_test, &err);
+        if (!c->list && test_missing_find(&plan, &c->run.overrides, &err) < 0)
+                return client_tell(&verb_test, &err);
         if (c->budget_s > 0)
                 status = choose_by_budget(c, &plan);
-        if (!status && c->list)
-                test_list_print(&plan, c->g->json);
-        if (status || c->list)
+        if (status)
                 return status;
-        status = look_for_schedulers(&plan);
-        if (!status)
-                note_missing_replacements(&plan);
-        if (!status)
-                status = check_accel(c, &plan);
+        if (c->list) {
+                test_list_print(&plan, c->g->json);
+                return test_programs_tell_problems(&c->programs, &verb_test);
+        }
+        note_missing_replacements(&plan);
+        status = check_accel(c, &plan);
         if (!status)
                 status = choose_one_kernel(c, &plan);
         return status ? status : run_plan(c, &plan);

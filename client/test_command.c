@@ -38,7 +38,7 @@ const char test_usage[] =
         "  --socket PATH, --no-autostart\n\n"
         "Exit status: the worst of 0 pass or skip, 2 inconclusive, 1 fail, 130 cancelled, 3 harness error, "
         "69 no daemon,\n"
-        "64 usage, which programs that cannot be listed and wrong declarations are too.\n";
+        "64 usage, which wrong declarations and missing files are too.\n";
 
 enum {
         OPT_FILTER = 256,

@@ -9,8 +9,11 @@ static void print_json(const struct test_plan *plan)
 
         for (size_t i = 0; i < plan->n; i++) {
                 const struct test_cell *c = &plan->cells[i];
-                struct json_object *o = json_object_new_object();
+                struct json_object *o;
 
+                if (!c->test)
+                        continue;
+                o = json_object_new_object();
                 kt_json_add_str(o, "label", c->name);
                 kt_json_add_str(o, "program", c->program->path);
                 kt_json_add_str(o, "test", test_cell_test(c));
@@ -42,6 +45,8 @@ void test_list_print(const struct test_plan *plan, bool json)
         for (size_t i = 0; i < plan->n; i++) {
                 const struct test_cell *c = &plan->cells[i];
 
+                if (!c->test)
+                        continue;
                 if (several && c->program != before)
                         printf("%s%s:\n", before ? "\n" : "", c->program->path);
                 before = c->program;

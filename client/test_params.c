@@ -326,8 +326,8 @@ static int add_config(const struct test_cell *c, struct bundle *b, struct kt_err
 }
 
 /* A bare name that is no file beside the program is looked for on the PATH. */
-static int add_include_files(const struct test_program *p, struct json_object *names, struct bundle *b,
-                             struct kt_error *reterr)
+static int add_include_files(const struct test_program *p, struct json_object *names, bool tell,
+                             struct bundle *b, struct kt_error *reterr)
 {
         int r = 0;
 
@@ -337,12 +337,13 @@ static int add_include_files(const struct test_program *p, struct json_object *n
                 const bool there = path && access(path, F_OK) == 0;
 
                 r = include_files_add(b, there || strchr(name, '/') ? path : name,
-                                      &(const struct include_names){"test", "include file"}, reterr);
+                                      &(const struct include_names){tell ? "test" : NULL, "include file"},
+                                      reterr);
         }
         return r;
 }
 
-static int add_payload(const struct test_cell *c, struct json_object *payload, struct bundle *b,
+static int add_payload(const struct test_cell *c, struct json_object *payload, bool tell, struct bundle *b,
                        struct kt_error *reterr)
 {
         const char *binary = kt_json_str(payload, "binary");
@@ -356,27 +357,25 @@ static int add_payload(const struct test_cell *c, struct json_object *payload, s
                 if (r >= 0)
                         r = add_other_program(path, base_name(binary), KT_E_BAD_FILE, b, reterr);
         }
-        return r < 0 ? r : add_include_files(c->program, kt_json_get(payload, "include_files"), b, reterr);
+        return r < 0 ? r
+                     : add_include_files(c->program, kt_json_get(payload, "include_files"), tell, b, reterr);
 }
 
-static int add_payloads(const struct test_cell *c, struct bundle *b, struct kt_error *reterr)
+static int add_payloads(const struct test_cell *c, bool tell, struct bundle *b, struct kt_error *reterr)
 {
         struct json_object *payloads = kt_json_get(c->test, "payloads");
         int r = 0;
 
         for (size_t i = 0; r >= 0 && payloads && i < json_object_array_length(payloads); i++)
-                r = add_payload(c, json_object_array_get_idx(payloads, i), b, reterr);
+                r = add_payload(c, json_object_array_get_idx(payloads, i), tell, b, reterr);
         return r;
 }
 
-/* Where it is declared: "t.c:12: a: extra_include_files: ". */
-static int at_field(const struct test_cell *c, const char *field, int r, struct kt_error *reterr)
+/* What it is declared as. Not where, so that it is one and the same with all tests that lack the same. */
+static int at_field(const char *field, int r, struct kt_error *reterr)
 {
-        const char *file = kt_json_str(c->test, "file");
-
         if (r < 0 && r != -ENOMEM)
-                kt_error_prefix(reterr, "%s:%lld: %s: %s", file ? file : "?",
-                                (long long)kt_json_int(c->test, "line", 0), test_cell_test(c), field);
+                kt_error_prefix(reterr, "%s", field);
         return r;
 }
 
@@ -395,17 +394,15 @@ int test_params_make(const struct test_cell *c, const struct test_overrides *o, 
         if (r >= 0)
                 r = add_replacements(c, b, reterr);
         if (r >= 0)
-                r = at_field(c,
-                             kt_json_str(c->scheduler, "config_file") ? "config_file of its scheduler"
-                                                                      : "config",
+                r = at_field(kt_json_str(c->scheduler, "config_file") ? "config_file" : "config",
                              add_config(c, b, reterr), reterr);
         if (r >= 0)
-                r = at_field(c, "extra_include_files",
-                             add_include_files(c->program, kt_json_get(c->test, "extra_include_files"), b,
-                                               reterr),
+                r = at_field("extra_include_files",
+                             add_include_files(c->program, kt_json_get(c->test, "extra_include_files"),
+                                               o->tell_odd_files, b, reterr),
                              reterr);
         if (r >= 0)
-                r = at_field(c, "payload", add_payloads(c, b, reterr), reterr);
+                r = at_field("payload", add_payloads(c, o->tell_odd_files, b, reterr), reterr);
         if (r < 0)
                 return r;
         if (json_object_array_length(b->artifacts) > libraries)

@@ -13,6 +13,7 @@ struct test_overrides {
                                         and `kernel` where there is one for all */
         int64_t duration_ms;         /* 0: as declared */
         const struct gauntlet *room; /* the memory of presets; NULL: that of the preset */
+        bool tell_odd_files;         /* on stderr, what include_files.h tells there */
 };
 
 /* The scheduler's program (malloced), where it is declared by name or path; NULL: none is needed. Errors as

@@ -46,6 +46,9 @@ void test_plan_done(struct test_plan *plan)
         for (size_t i = 0; i < plan->n; i++)
                 test_cell_done(&plan->cells[i]);
         free(plan->cells);
+        for (size_t i = 0; i < plan->n_problems; i++)
+                test_problem_free(plan->problems[i]);
+        free(plan->problems);
         *plan = (struct test_plan){};
 }
 
@@ -115,7 +118,8 @@ static int append(struct making *m, struct test_cell cell)
                 m->room = room;
         }
         m->plan->cells[m->plan->n++] = cell;
-        return cell.name && cell.base && (cell.topology || test_cell_on_host(&cell)) ? 0 : -ENOMEM;
+        return cell.name && cell.base && (cell.topology || !cell.test || test_cell_on_host(&cell)) ? 0
+                                                                                                   : -ENOMEM;
 }
 
 static char *with_kernel(const char *base, struct json_object *kernel)
@@ -190,6 +194,23 @@ static int add_test(struct making *m, const struct test_program *program, struct
         return r;
 }
 
+/* All that it declares, or that it cannot say. */
+static int add_program(struct making *m, const struct test_program *program)
+{
+        struct json_object *test;
+        int r = 0;
+
+        if (program->problem)
+                return append(m, (struct test_cell){.program = program,
+                                                    .name = strdup(program->path),
+                                                    .base = strdup(program->path),
+                                                    .problem = program->problem,
+                                                    .repeat = 1});
+        for (size_t k = 0; r >= 0 && (test = test_program_test(program, k)); k++)
+                r = add_test(m, program, test);
+        return r;
+}
+
 /* --- filters --- */
 
 static const char *without_prefix(const char *name)
@@ -197,8 +218,11 @@ static const char *without_prefix(const char *name)
         return strchr(name, '/') + 1;
 }
 
+/* What a program would declare that cannot say it may be what is meant. */
 static bool matches(const struct test_cell *c, const char *filter)
 {
+        if (!c->test)
+                return true;
         const char *const names[] = {c->name, c->base, without_prefix(c->name), without_prefix(c->base),
                                      test_cell_test(c)};
 
@@ -331,13 +355,11 @@ int test_plan_make(const struct test_program *programs, size_t n, const struct t
                    struct test_plan *ret, struct kt_error *reterr)
 {
         struct making m = {.options = options, .plan = ret};
-        struct json_object *test;
         int r = 0;
 
         *ret = (struct test_plan){};
         for (size_t i = 0; r >= 0 && i < n; i++)
-                for (size_t k = 0; r >= 0 && (test = test_program_test(&programs[i], k)); k++)
-                        r = add_test(&m, &programs[i], test);
+                r = add_program(&m, &programs[i]);
         if (r < 0)
                 oom(reterr);
         else if (ret->n == 0)

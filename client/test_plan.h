@@ -7,6 +7,9 @@
  *   ktstr/TEST[/KERNEL]             on the topology that it declares
  *   gauntlet/TEST/PRESET[/KERNEL]   on one of the presets that its constraints accept
  *
+ * A program that cannot say what it declares is a cell of its own, which has a problem, no test, and the
+ * program's path for a name.
+ *
  * The kernel is part of the name where there are several. A test that runs on the host has neither: it is
  * one cell, and none of the gauntlet. With repetitions "#1", "#2", … is behind the name.
  */
@@ -16,24 +19,28 @@
 #include <stddef.h>
 
 #include "gauntlet.h"
+#include "test_problem.h"
 #include "test_program.h"
 
 struct test_cell {
         const struct test_program *program;   /* borrowed, as are the next three */
-        struct json_object *test, *scheduler; /* scheduler NULL: EEVDF */
+        struct json_object *test, *scheduler; /* test NULL: it is the program; scheduler NULL: EEVDF */
         const struct preset *preset;          /* NULL: the declared topology */
         struct json_object *kernel; /* of several, a Resolved of io.ktstrd.Kernel; NULL: there is one */
         char *name;
-        char *base;      /* the name without kernel and repetition: what --filter selects it by */
-        char *topology;  /* "1n2l4c1t"; NULL: runs on the host */
-        char *skip;      /* why it is not run; NULL: it is */
-        bool ignored;    /* it declares .ignore, and ignored ones were not asked for: not run */
-        unsigned repeat; /* from 1 */
+        char *base;     /* the name without kernel and repetition: what --filter selects it by */
+        char *topology; /* "1n2l4c1t"; NULL: runs on the host */
+        char *skip;     /* why it is not run; NULL: it is */
+        struct test_problem *problem; /* why it cannot be; borrowed; NULL: it can */
+        bool ignored;                 /* it declares .ignore, and ignored ones were not asked for: not run */
+        unsigned repeat;              /* from 1 */
 };
 
 struct test_plan {
         struct test_cell *cells;
         size_t n;
+        struct test_problem **problems; /* owned; of cells, but for those of programs */
+        size_t n_problems;
 };
 
 struct test_plan_options {
@@ -60,11 +67,11 @@ void test_cell_done(struct test_cell *cell);
 /* Is it to be run? */
 static inline bool test_cell_runs(const struct test_cell *c)
 {
-        return !c->ignored && !c->skip;
+        return !c->ignored && !c->skip && !c->problem;
 }
 
 bool test_cell_on_host(const struct test_cell *c);
-const char *test_cell_test(const struct test_cell *c); /* the test's name */
+const char *test_cell_test(const struct test_cell *c); /* the test's name; NULL: it is the program */
 
 /* What its scenario is to last, ms. */
 int64_t test_cell_duration_ms(const struct test_cell *c);

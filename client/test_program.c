@@ -19,6 +19,7 @@
 #include "../proto/idl.h"
 #include "../proto/listmsg.h"
 #include "confined.h"
+#include "exit_status.h"
 #include "listing_text.h"
 #include "test_find.h"
 
@@ -272,49 +273,10 @@ static int look_at(const char *path, struct kt_error *reterr)
         return 0;
 }
 
-int test_program_load(const char *path, struct test_program *ret, struct kt_error *reterr)
-{
-        _cleanup_free_ char *real = NULL,
-                            *with_folder = strchr(path, '/') ? strdup(path) : kt_format("./%s", path);
-        struct answer a = {};
-        int r = look_at(path, reterr);
+/* --- what is wrong with it --- */
 
-        *ret = (struct test_program){};
-        if (r < 0)
-                return r;
-        a.out = malloc(LIST_OUTPUT_MAX + 1);
-        real = realpath(path, NULL);
-        if (!a.out || !real || !with_folder)
-                r = kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
-        if (r >= 0)
-                r = ask(with_folder, &a, reterr);
-        if (r >= 0)
-                r = take_listing(path, &a, &ret->listing, reterr);
-        free(a.out);
-        if (r < 0)
-                return r;
-        *strrchr(real, '/') = '\0';
-        ret->folder = TAKE_PTR(real);
-        ret->path = strdup(path);
-        return 0;
-}
-
-void test_program_done(struct test_program *p)
-{
-        free(p->path);
-        free(p->folder);
-        json_object_put(p->listing);
-        *p = (struct test_program){};
-}
-
-const char *test_program_name(const struct test_program *p)
-{
-        const char *slash = strrchr(p->path, '/');
-
-        return slash ? slash + 1 : p->path;
-}
-
-static void tell_error(const struct test_program *p, const struct verb *v, struct json_object *problem)
+/* "t.c:12: a: llcs: 3 is no multiple of 2". Malloced. */
+static char *error_line(struct json_object *problem)
 {
         const char *file = kt_json_str(problem, "file"), *field = kt_json_str(problem, "field"),
                    *of = kt_json_str(problem, "test") ?: kt_json_str(problem, "scheduler");
@@ -328,22 +290,112 @@ static void tell_error(const struct test_program *p, const struct verb *v, struc
                 kt_error_prefix(&line, "%s", of);
         if (file)
                 kt_error_prefix(&line, "%s:%lld", file, (long long)kt_json_int(problem, "line", 0));
-        fprintf(stderr, "ktstrctl: %s: %s: %s\n", v->name, p->path, kt_error_text(&line));
+        return strdup(kt_error_text(&line));
 }
 
-size_t test_program_tell_errors(const struct test_program *p, const struct verb *v)
+/* One of them is the reason, several are its details. */
+static struct test_problem *wrong_declarations(struct json_object *listing)
 {
-        struct json_object *errors = kt_json_get(p->listing, "errors");
+        struct json_object *errors = kt_json_get(listing, "errors"), *lines = json_object_new_array();
         const size_t n = json_object_array_length(errors);
+        _cleanup_free_ char *text = NULL;
 
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_free_ char *line = error_line(json_object_array_get_idx(errors, i));
+
+                if (n == 1)
+                        text = TAKE_PTR(line);
+                else if (line)
+                        json_object_array_add(lines, json_object_new_string(line));
+        }
+        if (n > 1)
+                text = kt_format("%zu things are wrong in what it declares, so none of its tests is run", n);
+        if (n == 1)
+                json_object_put(TAKE_PTR(lines));
+        if (text)
+                return test_problem_new(text, lines, EXIT_STATUS_USAGE);
+        json_object_put(lines);
+        return NULL;
+}
+
+static int load_listing(const char *path, struct test_program *p, struct kt_error *reterr)
+{
+        _cleanup_free_ char *with_folder = strchr(path, '/') ? strdup(path) : kt_format("./%s", path);
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+        struct answer a = {.out = malloc(LIST_OUTPUT_MAX + 1)};
+        int r = a.out && with_folder ? ask(with_folder, &a, &err) : -ENOMEM;
+
+        if (r >= 0)
+                r = take_listing(path, &a, &p->listing, &err);
+        free(a.out);
+        if (r >= 0 && !has_errors(p->listing))
+                return 0;
+        if (r != -ENOMEM)
+                p->problem = r < 0 ? test_problem_new(kt_error_text(&err), NULL, EXIT_STATUS_HARNESS)
+                                   : wrong_declarations(p->listing);
+        return p->problem ? 0 : kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+}
+
+int test_program_load(const char *path, struct test_program *ret, struct kt_error *reterr)
+{
+        _cleanup_free_ char *real = NULL;
+        int r = look_at(path, reterr);
+
+        *ret = (struct test_program){};
+        if (r < 0)
+                return r;
+        real = realpath(path, NULL);
+        ret->path = strdup(path);
+        if (!real || !ret->path)
+                r = kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
+        else
+                r = load_listing(path, ret, reterr);
+        if (r < 0) {
+                test_program_done(ret);
+                return r;
+        }
+        *strrchr(real, '/') = '\0';
+        ret->folder = TAKE_PTR(real);
+        return 0;
+}
+
+void test_program_done(struct test_program *p)
+{
+        free(p->path);
+        free(p->folder);
+        json_object_put(p->listing);
+        test_problem_free(p->problem);
+        *p = (struct test_program){};
+}
+
+int test_program_tell_problem(const struct test_program *p, const struct verb *v)
+{
+        struct json_object *lines = p->problem ? p->problem->details : NULL;
+        const size_t n = lines ? json_object_array_length(lines) : 0;
+
+        if (!p->problem)
+                return 0;
+        if (n == 0)
+                fprintf(stderr, "ktstrctl: %s: %s%s%s\n", v->name, p->listing ? p->path : "",
+                        p->listing ? ": " : "", p->problem->text);
         for (size_t i = 0; i < n; i++)
-                tell_error(p, v, json_object_array_get_idx(errors, i));
-        return n;
+                fprintf(stderr, "ktstrctl: %s: %s: %s\n", v->name, p->path,
+                        json_object_get_string(json_object_array_get_idx(lines, i)));
+        return p->problem->status;
+}
+
+/* --- what it declares --- */
+
+const char *test_program_name(const struct test_program *p)
+{
+        const char *slash = strrchr(p->path, '/');
+
+        return slash ? slash + 1 : p->path;
 }
 
 struct json_object *test_program_test(const struct test_program *p, size_t i)
 {
-        return json_object_array_get_idx(kt_json_get(p->listing, "tests"), i);
+        return p->problem ? NULL : json_object_array_get_idx(kt_json_get(p->listing, "tests"), i);
 }
 
 struct json_object *test_program_scheduler(const struct test_program *p, const char *ident)

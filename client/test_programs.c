@@ -37,13 +37,10 @@ static int load(const struct verb *v, char *const *paths, size_t n, struct test_
 
                 if (is_loaded(paths, i))
                         continue;
-                if (test_program_load(paths[i], p, &err) < 0) {
+                if (test_program_load(paths[i], p, &err) < 0)
                         status = exit_status_worse(status, client_tell(v, &err));
-                        continue;
-                }
-                ret->n++;
-                if (test_program_tell_errors(p, v) > 0)
-                        status = exit_status_worse(status, EXIT_STATUS_USAGE);
+                else
+                        ret->n++;
         }
         return status;
 }
@@ -64,6 +61,15 @@ int test_programs_load(const struct verb *v, const char *dir, char *const *names
                 n++;
         status = load(v, found, n, ret);
         test_find_free(found);
+        return status;
+}
+
+int test_programs_tell_problems(const struct test_programs *p, const struct verb *v)
+{
+        int status = 0;
+
+        for (size_t i = 0; i < p->n; i++)
+                status = exit_status_worse(status, test_program_tell_problem(&p->all[i], v));
         return status;
 }
 

@@ -108,6 +108,14 @@ static void no_daemon(struct run *r, const struct kt_error *err)
                 r->s->stopped = is(err, KT_E_BUSY) ? "the daemon takes no more" : "the daemon went away";
 }
 
+static void stop_if_bad(struct run *r, enum test_outcome outcome)
+{
+        if (!test_outcome_is_bad(outcome) || !r->o->fail_fast || r->s->stopped)
+                return;
+        r->s->stopped = "stopped at the first failure (--fail-fast)";
+        r->s->failed_fast = r->flight.stop = true;
+}
+
 static void on_end(void *userdata, size_t i, const struct flight_end *end)
 {
         struct run *r = userdata;
@@ -129,11 +137,7 @@ static void on_end(void *userdata, size_t i, const struct flight_end *end)
                                         : "interrupted";
         }
         x = test_session_end_cell(s, r->cells[i], outcome, reason, end->verdict, end->status);
-        if (test_outcome_is_bad(outcome) && r->o->fail_fast && !s->stopped) {
-                s->stopped = "stopped at the first failure (--fail-fast)";
-                s->failed_fast = true;
-                r->flight.stop = true;
-        }
+        stop_if_bad(r, outcome);
         tell(r, x);
 }
 
@@ -143,7 +147,11 @@ static void end_those_that_do_not_run(struct run *r)
         for (size_t i = 0; i < r->s->plan.n; i++) {
                 const struct test_cell *c = &r->s->plan.cells[i];
 
-                if (c->ignored)
+                if (c->problem) {
+                        stop_if_bad(r, TEST_ERROR);
+                        tell(r, test_session_end_cell(r->s, i, TEST_ERROR, c->problem->text, NULL,
+                                                      c->problem->status));
+                } else if (c->ignored)
                         tell(r, test_session_end_cell(r->s, i, TEST_IGNORED, "it is declared .ignore", NULL,
                                                       EXIT_STATUS_PASS));
                 else if (c->skip)
@@ -190,7 +198,6 @@ static int run_cells(struct run *r, struct kt_error *reterr)
         for (size_t i = 0; i < r->n_reports; i++)
                 if (r->reports[i].ops->begin)
                         r->reports[i].ops->begin(&r->reports[i]);
-        end_those_that_do_not_run(r);
         r->flight = (struct flight){.globals = r->s->globals,
                                     .n = r->n,
                                     .max = r->o->jobs,
@@ -198,6 +205,7 @@ static int run_cells(struct run *r, struct kt_error *reterr)
                                     .send = send_cell,
                                     .on_event = on_event,
                                     .on_end = on_end};
+        end_those_that_do_not_run(r);
         interrupted = flight_run(&r->flight);
         if (interrupted < 0)
                 return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");

@@ -13,6 +13,7 @@
 /* Of missed checks, and of a verdict's details. */
 #define DETAILS_MAX 8U
 #define DETAIL_LINES_MAX 12U
+#define PROBLEM_LINES_MAX 100U
 
 static const struct {
         const char *word, *counted;
@@ -56,6 +57,8 @@ int test_session_init(struct test_session *s, struct test_plan *plan)
                 s->results[i].cell = &s->plan.cells[i];
                 if (s->plan.cells[i].program != s->plan.cells[0].program)
                         s->several_programs = true;
+                if (s->plan.cells[i].problem && s->plan.cells[i].problem->n_cells++ == 0)
+                        s->plan.cells[i].problem->first = i;
         }
         return 0;
 }
@@ -150,6 +153,11 @@ char *test_session_again(const struct test_session *s, const struct cell_result 
                 return NULL;
         fputs("ktstrctl test ", f);
         put_word(f, c->program->path);
+        if (!c->test) {
+                fputs(" --list", f);
+                fclose(f);
+                return text;
+        }
         fprintf(f, " --filter '%s'", c->base);
         if (kernel) {
                 fputs(" --kernel ", f);
@@ -169,8 +177,8 @@ char *test_session_again(const struct test_session *s, const struct cell_result 
 
 char *test_session_display(const struct test_session *s, const struct test_cell *c)
 {
-        return s->several_programs ? kt_format("%s (%s)", c->name, test_program_name(c->program))
-                                   : strdup(c->name);
+        return s->several_programs && c->test ? kt_format("%s (%s)", c->name, test_program_name(c->program))
+                                              : strdup(c->name);
 }
 
 /* --- what explains one --- */
@@ -229,6 +237,17 @@ static void add_details(struct json_object *lines, struct json_object *details)
         }
 }
 
+/* It is for the author that they are that many. */
+static void add_problem(struct json_object *lines, const struct test_problem *p)
+{
+        const size_t n = p && p->details ? json_object_array_length(p->details) : 0;
+
+        for (size_t i = 0; i < n && i < PROBLEM_LINES_MAX; i++)
+                json_object_array_add(lines, json_object_get(json_object_array_get_idx(p->details, i)));
+        if (n > PROBLEM_LINES_MAX)
+                add_line(lines, "… and %zu more", n - PROBLEM_LINES_MAX);
+}
+
 struct json_object *cell_result_details(const struct cell_result *r)
 {
         struct json_object *lines = json_object_new_array();
@@ -238,12 +257,13 @@ struct json_object *cell_result_details(const struct cell_result *r)
                 add_line(lines, "scheduler: %.*s", (int)strcspn(error, "\n"), error);
         add_checks(lines, r);
         add_details(lines, kt_json_get(r->verdict, "details"));
+        add_problem(lines, r->cell->problem);
         return lines;
 }
 
 struct json_object *cell_result_verdict(const struct cell_result *r)
 {
-        static const char *const arrays[] = {"details", "checks", "cgroups", "workers"};
+        static const char *const arrays[] = {"checks", "cgroups", "workers"};
         const bool not_run = r->outcome == TEST_IGNORED || r->outcome == TEST_NOT_RUN;
         struct json_object *v;
 
@@ -255,6 +275,7 @@ struct json_object *cell_result_verdict(const struct cell_result *r)
                         : not_run                  ? "skip"
                                                    : test_outcome_word(r->outcome));
         kt_json_add_str(v, "reason", r->reason ? r->reason : "");
+        kt_json_add(v, "details", cell_result_details(r));
         for (size_t i = 0; i < KT_ARRAY_SIZE(arrays); i++)
                 kt_json_add(v, arrays[i], json_object_new_array());
         kt_json_add_int(v, "elapsed_ms", r->elapsed_ms);

@@ -117,6 +117,19 @@ class Tests(unittest.TestCase):
         self.assertEqual(self.daemon.asked("Submit"), [])
         return result
 
+    def broken(self, program, words):
+        """An error among the results, with these words; nothing was submitted."""
+        result = self.ctl(program)
+        self.assertEqual((result.status, result.err), (3, ""), result)
+        line = result.out.splitlines()[0]
+        self.assertTrue(line.startswith(f"ERROR  {program}  "), result)
+        for word in words:
+            self.assertIn(word, line)
+        self.assertRegex(result.out, r"\n0 passed, 1 in error of 1 in ")
+        self.assertIn(f"      again: ktstrctl test {program} --list\n", result.out)
+        self.assertEqual(self.daemon.asked("Submit"), [])
+        return result
+
     def names(self, *args, **kwargs):
         result = self.ctl("--list", *args, **kwargs)
         self.assertEqual(result.status, 0, result)
@@ -128,31 +141,31 @@ class Programs(Tests):
 
     def test_one_that_crashes(self):
         crashes = self.compiled("crashes", "int main(void) { __builtin_trap(); }\n")
-        self.refused(crashes, words=[str(crashes), "was ended by signal", "--ktstr-list"])
+        self.broken(crashes, words=[str(crashes), "was ended by signal", "--ktstr-list"])
         fails = self.script("fails", "echo 'no such thing' >&2; exit 5\n")
-        self.refused(fails, words=["exited with status 5", "no such thing"])
+        self.broken(fails, words=["exited with status 5", "no such thing"])
 
     def test_one_that_prints_without_end(self):
         prints = self.compiled("prints", '#include <stdio.h>\nint main(void) { for (;;) puts("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"); }\n')
-        self.refused(prints, words=["prints", "more than 16 MiB"])
+        self.broken(prints, words=["prints", "more than 16 MiB"])
 
     def test_one_that_loops(self):
-        self.refused(self.compiled("loops", "int main(void) { for (;;) ; }\n"), words=["loops"])
-        self.refused(self.script("waits", "exec 3>&1; exec sleep 600\n"), words=["waits", "did not say within 10 s"])
+        self.broken(self.compiled("loops", "int main(void) { for (;;) ; }\n"), words=["loops"])
+        self.broken(self.script("waits", "exec 3>&1; exec sleep 600\n"), words=["waits", "did not say within 10 s"])
 
     def test_one_that_closes_its_output_and_stays(self):
-        self.refused(self.script("stays", "exec >&- 2>&-; while :; do :; done\n"), words=["stays", "did not end"])
+        self.broken(self.script("stays", "exec >&- 2>&-; while :; do :; done\n"), words=["stays", "did not end"])
 
     def test_none_has_processes_of_its_own(self):
         """It is told so, and goes on or not; nothing of it is left."""
         bomb = self.compiled("bomb", '#include <stdio.h>\n#include <errno.h>\n#include <string.h>\n#include <unistd.h>\n'
                              'int main(void) { for (int i = 0; i < 1000; i++) if (fork() >= 0) return 7;\n'
                              'fprintf(stderr, "fork: %s\\n", strerror(errno)); return 9; }\n')
-        self.refused(bomb, words=["exited with status 9", "fork: Operation not permitted"])
+        self.broken(bomb, words=["exited with status 9", "fork: Operation not permitted"])
         for call, word in (("vfork()", "9"), ("syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)", "9"),
                            ("syscall(SYS_clone3, (unsigned long[11]){0}, 88UL)", "9")):
             with self.subTest(call=call):
-                self.refused(self.compiled("one", "#include <signal.h>\n#include <sys/syscall.h>\n#include <unistd.h>\n"
+                self.broken(self.compiled("one", "#include <signal.h>\n#include <sys/syscall.h>\n#include <unistd.h>\n"
                                            f"int main(void) {{ return {call} < 0 ? 9 : 7; }}\n"), words=[f"exited with status {word}"])
 
     def test_a_thread_is_no_process(self):
@@ -171,20 +184,69 @@ class Programs(Tests):
                             (json.dumps({**LISTING, "tests": [{"name": "a", "scheduler": "s"}]}), ["there is no scheduler s"])):
             with self.subTest(text=text):
                 program = self.script("nonsense", f"printf '%s' '{text}'\n")
-                result = self.refused(program, words=[w for w in words if w != "that is no JSON"])
-                self.assertIn("nonsense", result.err)
+                self.broken(program, words=[w for w in words if w != "that is no JSON"] + ["nonsense"])
+
+    ERRORS = [{"file": "t.c", "line": 12, "test": "a", "field": "llcs", "message": "3 is no multiple of 2"},
+              {"scheduler": "s", "message": "two\nlines\x1b[31m"}]
+    ERROR_LINES = ["t.c:12: a: llcs: 3 is no multiple of 2", "s: two lines [31m"]
 
     def test_what_it_says_is_wrong_is_a_line_each(self):
-        program = self.program("a", errors=[{"file": "t.c", "line": 12, "test": "a", "field": "llcs", "message": "3 is no multiple of 2"},
-                                            {"scheduler": "s", "message": "two\nlines\x1b[31m"}])
+        program = self.program("a", errors=self.ERRORS)
         result = self.ctl(program)
-        self.assertEqual((result.status, result.out), (64, ""), result)
-        self.assertEqual(result.err.splitlines(), [f"ktstrctl: test: {program}: t.c:12: a: llcs: 3 is no multiple of 2",
-                                                   f"ktstrctl: test: {program}: s: two lines [31m"])
+        self.assertEqual((result.status, result.err), (64, ""), result)
+        head = f"ERROR  {program}  2 things are wrong in what it declares, so none of its tests is run"
+        self.assertEqual(result.out.splitlines()[0], head)
+        self.assertEqual(result.out.splitlines()[4:], [head, *(f"      {line}" for line in self.ERROR_LINES), f"      again: ktstrctl test {program} --list"])
+        event, summary = self.ctl(program, "--json").events()
+        self.assertEqual((event["label"], event["verdict"]["verdict"], event["verdict"]["details"]), (str(program), "error", self.ERROR_LINES))
+        self.assertEqual((summary["errors"], summary["failures"][0]["details"]), (1, self.ERROR_LINES))
+        result = self.ctl(self.program("a", errors=self.ERRORS[:1]))
+        self.assertIn(f"ERROR  {program}  {self.ERROR_LINES[0]}\n", result.out)
+        self.assertEqual(self.daemon.asked("Submit"), [])
 
-    def test_what_is_wrong_with_all_is_told_and_nothing_runs(self):
+    def test_a_list_is_of_those_that_can_be_listed(self):
+        good, bad, wrong = self.program("a"), self.script("bad", "exit 1\n"), self.program("b", name="wrong", errors=self.ERRORS)
+        result = self.ctl("--list", good, bad, wrong)
+        self.assertEqual((result.status, [line for line in result.out.splitlines() if line.startswith("ktstr/")]), (64, ["ktstr/a"]), result)
+        crash, *lines = result.err.splitlines()
+        self.assertTrue(crash.startswith(f"ktstrctl: test: {bad} exited with status 1"), result)
+        self.assertEqual(lines, [f"ktstrctl: test: {wrong}: {line}" for line in self.ERROR_LINES])
+        result = self.ctl("--list", "--json", good, bad)
+        self.assertEqual((result.status, [o["label"] for o in json.loads(result.out)]), (3, ["ktstr/a"]), result)
+
+    def test_one_that_is_broken_keeps_no_other_from_being_run(self):
         good, bad = self.program("a"), self.script("bad", "exit 1\n")
-        result = self.ctl(good, bad, self.dir / "missing")
+        # A filter may mean what the broken one would declare.
+        for args in ((), ("--filter", "ktstr/a"), ("--filter", "other")):
+            with self.subTest(args=args):
+                result = self.ctl(good, bad, *args, "--junit", "x.xml")
+                self.assertEqual(result.status, 3, result)
+                self.assertIn(f"ERROR  {bad}  {bad} exited with status 1", result.out)
+                suites = {s.get("name"): s for s in ElementTree.parse(self.dir / "x.xml").getroot()}
+                self.assertEqual((suites[str(bad)].get("errors"), suites[str(bad)].find("testcase").get("name")), ("1", str(bad)))
+                if "other" not in args:
+                    self.assertIn("1 passed, 1 in error of 2", result.out)
+                    self.assertIn("PASS  ktstr/a (my_tests)", result.out)
+        result = self.ctl(good, bad, "--tap")
+        self.assertEqual(result.out.splitlines()[:3], ["TAP version 14", "1..2", f"not ok 1 - {bad}"])
+        self.assertIn("ok 2 - ktstr/a (my_tests)", result.out)
+        self.daemon.calls.clear()
+        result = self.ctl(good, bad, "--fail-fast")
+        self.assertIn("0 passed, 1 in error, 1 not run of 2", result.out)
+        self.assertEqual(self.daemon.asked("Submit"), [])
+
+    def test_a_broken_one_that_is_found_is_no_reason_to_stop(self):
+        listing = json.dumps({**LISTING, "tests": [{"name": "t"}]}).replace('"', '\\"')
+        (self.dir / "build").mkdir()
+        for name, source in (("good", f'#include <stdio.h>\nint main(void) {{ puts("{listing}"); }}\n'), ("bad", "int main(void) { __builtin_trap(); }\n")):
+            shutil.move(self.compiled(name, source), self.dir / "build" / name)
+        result = self.ctl("-C", "build")
+        self.assertEqual(result.status, 3, result)
+        self.assertIn("PASS  ktstr/t (good)", result.out)
+        self.assertIn("ERROR  build/bad  build/bad was ended by signal", result.out)
+
+    def test_what_is_no_test_program_is_a_slip_and_nothing_runs(self):
+        result = self.ctl(self.program("a"), self.dir / "missing", "/bin/ls")
         self.assertEqual((result.status, result.out), (64, ""), result)
         self.assertEqual(len(result.err.splitlines()), 2, result)
         self.assertIn("missing: No such file or directory; build it first", result.err)
@@ -367,13 +429,46 @@ class Parameters(Tests):
         self.assertEqual(len(everything), len(set(everything)))
         self.assertEqual(len(files), len(everything) + 2)
 
+    def lacking(self, program, words, *args, **env):
+        """The summary's entry of what is missing, which is an error of all the program's tests."""
+        result = self.ctl(program, *args, **env)
+        self.assertEqual((result.status, result.err), (64, ""), result)
+        self.assertEqual(self.daemon.asked("Submit"), [])
+        entry = result.out.rpartition("\n\n")[2].splitlines()
+        for word in words:
+            self.assertIn(word, entry[0])
+        self.assertEqual(result.out.count(words[0]), 2, "as it comes, and in the summary")
+        return entry
+
     def test_a_file_that_is_missing_is_told_with_its_place(self):
-        for declared, field in (({"extra_include_files": ["gone"]}, "extra_include_files"), ({"payloads": [{"name": "p", "binary": "./gone"}]}, "payload")):
+        for declared, field in (({"extra_include_files": ["gone"]}, "extra_include_files"), ({"payloads": [{"name": "p", "binary": "./gone"}]}, "payload"),
+                                ({"scheduler": "my", "config": "gone.json"}, "config")):
             with self.subTest(field=field):
-                result = self.ctl(self.program({"name": "t", "file": "my.c", "line": 12, **declared}))
-                self.assertEqual(result.status, 64, result)
-                self.assertIn(f"my.c:12: t: {field}: ", result.out)
-                self.assertEqual(self.daemon.asked("Submit"), [])
+                program = self.program({"name": "t", "file": "my.c", "line": 12, **declared},
+                                       schedulers=[{**self.SCHEDULER, "config_arg": "{file}", "config_guest_path": "/c"}])
+                entry = self.lacking(program, [f"ERROR  ktstr/t  {field}: ", "gone"])
+                self.assertEqual(entry[1:], ["      needed by: t (my.c:12)", f"      again: ktstrctl test {program} --filter 'ktstr/t'"])
+
+    def test_what_many_lack_is_told_once_and_the_others_run(self):
+        tests = [{"name": f"t{i}", "file": "my.c", "line": i, "extra_include_files": ["./gone"]} for i in range(10)]
+        program = self.program("fine", *tests, {"name": "other", "extra_include_files": ["./lost"]})
+        args = ("--repeat", "2", "--kernel", "6.14..6.15")
+        result = self.ctl(program, *args)
+        self.assertEqual((result.status, result.err), (64, ""), result)
+        self.assertEqual((result.out.count("./gone"), result.out.count("./lost")), (2, 2), result)
+        self.assertIn("ERROR  ktstr/t0/kernel_6_14_2#1 and 39 more  extra_include_files: ", result.out)
+        self.assertIn("      needed by: " + ", ".join(f"t{i} (my.c:{i})" for i in range(8)) + " and 2 more\n", result.out)
+        self.assertIn("4 passed, 44 in error of 48", result.out)
+        self.assertEqual({label.split("/")[1] for label in self.daemon.submitted()}, {"fine"})
+        # Where each has its own result it is that of each.
+        events = self.ctl(program, *args, "--json").events()
+        self.assertEqual(sum(e["kind"] == "verdict" and e["verdict"]["verdict"] == "error" for e in events), 44)
+
+    def test_what_is_odd_about_a_folder_is_told_once(self):
+        (self.dir / "void").mkdir()
+        result = self.ctl(self.program({"name": "t", "extra_include_files": ["void"]}), "--repeat", "3")
+        self.assertEqual((result.status, len(result.err.splitlines())), (0, 1), result)
+        self.assertIn("directory contains no regular files", result.err)
 
     def test_a_config_of_each_test(self):
         (self.dir / "own.json").write_text("{}")
@@ -403,7 +498,7 @@ class Parameters(Tests):
         self.assertEqual([line[:len("note: oth is left out")] for line in result.err.splitlines()], ["note: oth is left out"])
         self.assertIn("scx_nowhere", result.err)
         self.daemon.calls.clear()
-        self.refused(self.program({"name": "t", "scheduler": "other"}, schedulers=[missing]), words=["ktstr/t: scheduler 'scx_nowhere' not found"])
+        self.lacking(self.program({"name": "t", "scheduler": "other"}, schedulers=[missing]), ["ERROR  ktstr/t  scheduler 'scx_nowhere' not found"])
 
     def test_where_a_scheduler_is_looked_for(self):
         (self.dir / "scx_my").unlink()
@@ -414,8 +509,8 @@ class Parameters(Tests):
         program = self.program({"name": "t", "scheduler": "my"}, schedulers=[self.SCHEDULER])
         (self.dir / "t").mkdir()
         program = shutil.move(program, self.dir / "t/my_tests")
-        self.refused(program, words=["scheduler 'scx_my' not found. Set KTSTR_SCHEDULER or place it next to the test binary or in ",
-                                     "KTSTR_SCHEDULER_BIN_SCX_MY"])
+        self.lacking(program, ["scheduler 'scx_my' not found. Set KTSTR_SCHEDULER or place it next to the test binary or in ",
+                               "KTSTR_SCHEDULER_BIN_SCX_MY"])
         for n, (place, file) in enumerate(places.items()):
             with self.subTest(place=place):
                 file.parent.mkdir(exist_ok=True)
@@ -430,12 +525,13 @@ class Parameters(Tests):
                 (parameters, files), = self.daemon.asked("Submit")
                 self.assertEqual(files[parameters["scheduler"]["program_fd"]][:2], (file.name, file.stat().st_size))
         self.daemon.calls.clear()
-        self.refused(program, words=["KTSTR_SCHEDULER names /nonexistent"], KTSTR_SCHEDULER="/nonexistent")
+        self.lacking(program, ["KTSTR_SCHEDULER names /nonexistent"], KTSTR_SCHEDULER="/nonexistent")
 
-    def test_what_is_missing_is_known_before_anything_runs(self):
-        program = self.program("fine", {"name": "t", "scheduler": "my"}, {"name": "u", "scheduler": "my"},
+    def test_a_scheduler_that_is_missing_concerns_who_wants_it(self):
+        program = self.program({"name": "t", "scheduler": "my"}, {"name": "u", "scheduler": "my"},
                                schedulers=[{"ident": "my", "name": "m", "binary_path": "nowhere/scx"}])
-        self.refused(program, words=["scheduler 'm'", f"{self.dir}/nowhere/scx", "build it first"])
+        entry = self.lacking(program, ["ERROR  ktstr/t and 1 more  scheduler 'm'", f"{self.dir}/nowhere/scx", "build it first"])
+        self.assertEqual(entry[1], "      needed by: t, u")
 
     def test_two_libraries_of_one_name_are_no_way_to_run(self):
         for n in (1, 2):
@@ -504,6 +600,10 @@ class Submit(Tests):
             result = self.submit_with("show-thresholds", name, str(program))
             self.assertEqual(result.status, 64)
             self.assertIn(words, result.err)
+        # A broken one beside it is told, and is in nobody's way.
+        result = self.submit_with("show-thresholds", "basic", str(program), str(self.script("bad", "exit 1\n")))
+        self.assertEqual((result.status, result.out), (3, shown.out), result)
+        self.assertIn("bad exited with status 1", result.err)
 
 
 class Runs(Tests):
