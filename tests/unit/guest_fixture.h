@@ -130,8 +130,8 @@ static inline void setup_guest(void (*on_paused)(void *userdata))
         f.params = (struct guest_params){
                 .shape = &f.shape,
                 .origin = GUEST_ORIGIN_BOOT,
-                .qemu_path = getenv("KTSTR_TEST_FAKE_QEMU"),
-                .exec_helper = getenv("KTSTR_TEST_EXEC_HELPER"),
+                .qemu_path = KT_TEST_FAKE_QEMU,
+                .exec_helper = KT_TEST_EXEC_HELPER,
                 .run_dir = f.dir,
                 .id = "j1",
                 .boot_timeout_ms = 20000,

@@ -67,7 +67,7 @@ static void start_shell(const char *script, const int *fds, size_t n_fds)
 {
         const char *const argv[] = {"/bin/sh", "-c", script, NULL};
 
-        ck_assert_int_eq(start_with(getenv("KTSTR_TEST_EXEC_HELPER"), argv, fds, n_fds, NULL), 0);
+        ck_assert_int_eq(start_with(KT_TEST_EXEC_HELPER, argv, fds, n_fds, NULL), 0);
         ck_assert_int_gt(process_pid(f.process), 0);
 }
 
@@ -166,7 +166,7 @@ START_TEST(a_program_that_is_not_there_is_said_by_the_helper)
 {
         const char *const argv[] = {"/nonexistent/qemu", NULL};
 
-        ck_assert_int_eq(start_with(getenv("KTSTR_TEST_EXEC_HELPER"), argv, NULL, 0, NULL), 0);
+        ck_assert_int_eq(start_with(KT_TEST_EXEC_HELPER, argv, NULL, 0, NULL), 0);
         uv_run(&f.t.loop, UV_RUN_DEFAULT);
         ck_assert_int_eq(f.status, 127);
         ck_assert_str_eq(f.text, "cannot run /nonexistent/qemu: No such file or directory\n");
@@ -181,8 +181,8 @@ static void be_daemon(int fd)
         snprintf(parent, sizeof(parent), "%d", getpid());
         if (fork() == 0) {
                 dup2(fd, STDOUT_FILENO);
-                execl(getenv("KTSTR_TEST_EXEC_HELPER"), "ktstrd-exec", parent, "0", "0", "3", "/bin/sh",
-                      "-c", "echo up; kill -STOP $$", NULL);
+                execl(KT_TEST_EXEC_HELPER, "ktstrd-exec", parent, "0", "0", "3", "/bin/sh", "-c",
+                      "echo up; kill -STOP $$", NULL);
                 _exit(1);
         }
         for (;;)
@@ -213,8 +213,7 @@ START_TEST(the_helper_does_not_run_for_somebody_else)
 {
         char command[512];
 
-        snprintf(command, sizeof(command), "'%s' 1 0 0 3 /bin/echo ran 2>&1",
-                 getenv("KTSTR_TEST_EXEC_HELPER"));
+        snprintf(command, sizeof(command), "'%s' 1 0 0 3 /bin/echo ran 2>&1", KT_TEST_EXEC_HELPER);
         run_shell(command);
         ck_assert_int_eq(f.status, 70);
 }
@@ -241,7 +240,7 @@ static void talk(struct process_params params, const char *script)
 {
         char *argv[] = {(char *)"/bin/sh", (char *)"-c", (char *)script, NULL};
 
-        params.exec_helper = getenv("KTSTR_TEST_EXEC_HELPER");
+        params.exec_helper = KT_TEST_EXEC_HELPER;
         params.argv = argv;
         params.on_line = on_line;
         params.line_max = LINE_MAX_HERE;
@@ -447,8 +446,8 @@ static void be_daemon_of_another(int fd)
         snprintf(parent, sizeof(parent), "%d", getpid());
         if (fork() == 0) {
                 dup2(fd, STDOUT_FILENO);
-                execl(getenv("KTSTR_TEST_EXEC_HELPER"), "ktstrd-exec", "--user", "65534", "65534", parent,
-                      "0", "0", "3", "/bin/sh", "-c", "echo up; kill -STOP $$", NULL);
+                execl(KT_TEST_EXEC_HELPER, "ktstrd-exec", "--user", "65534", "65534", parent, "0", "0", "3",
+                      "/bin/sh", "-c", "echo up; kill -STOP $$", NULL);
                 _exit(1);
         }
         for (;;)
