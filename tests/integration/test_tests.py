@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """ktstrctl test, against programs of all kinds and a daemon that is played here: what is listed, submitted and told."""
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -150,8 +151,13 @@ class Programs(Tests):
         self.broken(prints, words=["prints", "more than 16 MiB"])
 
     def test_one_that_loops(self):
-        self.broken(self.compiled("loops", "int main(void) { for (;;) ; }\n"), words=["loops"])
-        self.broken(self.script("waits", "exec 3>&1; exec sleep 600\n"), words=["waits", "did not say within 10 s"])
+        loops = self.compiled("loops", "int main(void) { for (;;) ; }\n")
+        waits = self.script("waits", "exec 3>&1; exec sleep 600\n")
+        # Both at once: each has ten seconds.
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            for result in [pool.submit(self.broken, loops, words=["loops"]),
+                           pool.submit(self.broken, waits, words=["waits", "did not say within 10 s"])]:
+                result.result()
 
     def test_one_that_closes_its_output_and_stays(self):
         self.broken(self.script("stays", "exec >&- 2>&-; while :; do :; done\n"), words=["stays", "did not end"])

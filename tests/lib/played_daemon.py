@@ -27,7 +27,7 @@ class PlayedDaemon:
         self.answers, self.calls, self.lock = answers, [], threading.Lock()
         self.server = socketserver.ThreadingUnixStreamServer(self.socket, self.handler())
         self.server.daemon_threads = True
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     def __enter__(self):
         self.thread.start()
