@@ -80,8 +80,17 @@ class Result:
             raise AssertionError(f"{len(verdicts)} verdicts:\n{self}")
         return verdicts[0]
 
+    def judged(self):
+        """A line for each verdict and why; of text for people, none."""
+        for line in self.out.splitlines():
+            with contextlib.suppress(ValueError):
+                event = json.loads(line)
+                if isinstance(event, dict) and event.get("kind") == "verdict":
+                    yield " ".join(filter(None, [event.get("label"), event["verdict"]["verdict"] + ":", event["verdict"].get("reason")]))
+
     def __str__(self):
-        return f"{self.argv}\nstatus {self.status}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+        # First what it came to: a report of many failures shows the beginning of each.
+        return "\n".join([*self.judged(), f"{self.argv}\nstatus {self.status}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"])
 
 
 class Daemon:
