@@ -26,7 +26,6 @@ import kernel_tree
 import ktstr_test as kt
 
 HELPER = kt.SOURCE / "tests/lib/fake_build.py"
-NOBODY = 65534
 BOOTED = os.geteuid() == 0 and os.path.isdir("/run/systemd/system")
 BUILD = "io.ktstrd.Kernel.Build"
 WHOLE = """
@@ -992,13 +991,12 @@ class Two(Case):
             self.assertEqual(one.jobs(), [])
 
 
+@kt.needs_nobody()
 class Rights(Case):
     """Who builds, and who may end it."""
 
     def setUp(self):
         super().setUp()
-        if os.geteuid() != 0:
-            self.skipTest("takes root")
         with contextlib.suppress(KeyError):
             pwd.getpwnam("ktstrd-build")
             self.skipTest("there is a user ktstrd-build here")
@@ -1022,9 +1020,8 @@ class Rights(Case):
                   "        reply = w.receive()\n"
                   "        print(json.dumps(reply), flush=True)\n"
                   "        if not reply.get('continues'): break\n")
-        p = subprocess.run(["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", sys.executable, "-c", script, str(lib),
-                            str(daemon.socket), method, json.dumps(parameters)], capture_output=True, text=True, timeout=kt.PATIENCE_S,
-                           env=dict(os.environ, KTSTR_TEST_BUILD="/"), cwd="/")
+        p = subprocess.run([*kt.AS_NOBODY, sys.executable, "-c", script, str(lib), str(daemon.socket), method, json.dumps(parameters)],
+                           capture_output=True, text=True, timeout=kt.PATIENCE_S, env=dict(os.environ, KTSTR_TEST_BUILD="/"), cwd="/")
         self.assertEqual(p.returncode, 0, p.stderr)
         return [json.loads(line) for line in p.stdout.splitlines()]
 
@@ -1037,24 +1034,24 @@ class Rights(Case):
     def test_a_tree_is_built_as_its_user(self):
         tree = self.folder / "linux"
         tree.mkdir()
-        os.chown(tree, NOBODY, NOBODY)
+        os.chown(tree, kt.NOBODY, kt.NOBODY)
         self.script("touch object\nplan\nlog make\nresult")
         with self.daemon_for_all() as daemon:
             verdict = self.verdict_as_nobody(daemon, tree=str(tree))
             self.assertEqual(verdict["verdict"], "pass", verdict)
             about = self.about()
-            self.assertEqual((about["uid"], about["groups"], about["environ"]["USER"]), (NOBODY, [NOBODY], "nobody"))
+            self.assertEqual((about["uid"], about["groups"], about["environ"]["USER"]), (kt.NOBODY, [kt.NOBODY], "nobody"))
             self.assertEqual([n for n in self.notes if not n.startswith("niced")], [])
-            self.assertEqual(os.stat(tree / "vmlinux").st_uid, NOBODY)
+            self.assertEqual(os.stat(tree / "vmlinux").st_uid, kt.NOBODY)
             # The result is theirs, the kernel is not.
-            self.assertEqual(os.stat(pathlib.Path(verdict["result_dir"], "build.log")).st_uid, NOBODY)
+            self.assertEqual(os.stat(pathlib.Path(verdict["result_dir"], "build.log")).st_uid, kt.NOBODY)
             self.assertEqual(os.stat(daemon.kernels / verdict["kernel"] / "vmlinux").st_uid, 0)
 
     def test_without_a_user_for_it_what_is_downloaded_is_built_as_who_asks(self):
         with self.daemon_for_all() as daemon:
             self.assertEqual(self.verdict_as_nobody(daemon, version="6.14.2")["verdict"], "pass")
-            self.assertEqual(self.about()["uid"], NOBODY)
-            self.assertIn(f"built as uid {NOBODY}: there is no user ktstrd-build", self.notes)
+            self.assertEqual(self.about()["uid"], kt.NOBODY)
+            self.assertIn(f"built as uid {kt.NOBODY}: there is no user ktstrd-build", self.notes)
 
     def test_a_tarball_is_opened_as_who_asks(self):
         path = self.folder / "mine.tar"
@@ -1094,7 +1091,7 @@ class Rights(Case):
     def test_the_next_daemon_builds_as_the_same_user(self):
         tree = self.folder / "linux"
         tree.mkdir()
-        os.chown(tree, NOBODY, NOBODY)
+        os.chown(tree, kt.NOBODY, kt.NOBODY)
         self.script("touch object\nhold here\nplan\nresult")
         with self.daemon_for_all() as daemon:
             # Detached, so that its client need not stay.
@@ -1107,11 +1104,11 @@ class Rights(Case):
             daemon.start()
             verdict = Stream(daemon, "io.ktstrd.Job.Attach", job=job).verdict()
             self.assertEqual(verdict["verdict"], "pass", verdict)
-            self.assertEqual([self.about(n)["uid"] for n in (0, 1)], [NOBODY, NOBODY])
-            self.assertEqual({j["job"]: j["uid"] for j in daemon.jobs()}, {job: NOBODY})
+            self.assertEqual([self.about(n)["uid"] for n in (0, 1)], [kt.NOBODY, kt.NOBODY])
+            self.assertEqual({j["job"]: j["uid"] for j in daemon.jobs()}, {job: kt.NOBODY})
 
     def as_nobody_detached(self, daemon, **parameters):
-        os.seteuid(NOBODY)
+        os.seteuid(kt.NOBODY)
         try:
             return daemon.call(BUILD, detach=True, **parameters)
         finally:

@@ -353,25 +353,25 @@ class Results(unittest.TestCase):
         self.assertEqual(daemon.ctl("kernel", "import", image).status, 0)
         return daemon
 
-    @unittest.skipUnless(os.geteuid() == 0, "only root serves other users")
+    @kt.needs_nobody(kt.KTSTRCTL, "--version")
     def test_they_are_their_users_once_complete(self):
         daemon = self.daemon_with()
         daemon.dir.chmod(0o711)
         daemon.socket.chmod(0o666)
         daemon.play("wait_for_cancel")
-        client = subprocess.Popen(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", kt.KTSTRCTL, "submit", "--json"],
-                                  env=daemon.client_env(), stdout=subprocess.PIPE, text=True)
-        kt.wait_until(lambda: any(j["state"] == "running" for j in daemon.jobs()), "the job to run")
+        client = subprocess.Popen([*kt.AS_NOBODY, kt.KTSTRCTL, "submit", "--json"], env=daemon.client_env(), stdout=subprocess.PIPE, text=True)
+        kt.wait_until(lambda: client.poll() is not None or any(j["state"] == "running" for j in daemon.jobs()), "the job to run")
+        self.assertIsNone(client.poll())
         folder = next((daemon.state / "results").iterdir())
         # While the daemon writes into it, it is the daemon's: nobody can put a link in its way.
         self.assertEqual((folder.stat().st_uid, stat.S_IMODE(folder.stat().st_mode)), (0, 0o700))
         client.send_signal(signal.SIGINT)
         client.communicate(timeout=kt.PATIENCE_S)
-        kt.wait_until(lambda: folder.stat().st_uid == 65534, "the folder to be handed over")
-        self.assertEqual({p.stat().st_uid for p in folder.iterdir()}, {65534})
+        kt.wait_until(lambda: folder.stat().st_uid == kt.NOBODY, "the folder to be handed over")
+        self.assertEqual({p.stat().st_uid for p in folder.iterdir()}, {kt.NOBODY})
         self.assertIn("verdict.json", {p.name for p in folder.iterdir()})
 
-    @unittest.skipUnless(os.geteuid() == 0, "only root serves other users")
+    @kt.needs_nobody(kt.KTSTRCTL, "--version")
     def test_a_kernel_by_path_is_opened_as_its_user(self):
         daemon = self.daemon_with()
         daemon.dir.chmod(0o711)
@@ -380,8 +380,7 @@ class Results(unittest.TestCase):
         secret.write_bytes(kernel_files.elf(release="6.18.2-secret", config=kernel_files.CONFIG))
         for mode, status, words in ((0o600, 64, "Permission denied"), (0o644, 0, '"verdict":"pass"')):
             secret.chmod(mode)
-            p = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", kt.KTSTRCTL, "submit", "--json",
-                                "--kernel", secret, "--duration", "1s"],
+            p = subprocess.run([*kt.AS_NOBODY, kt.KTSTRCTL, "submit", "--json", "--kernel", secret, "--duration", "1s"],
                                env=daemon.client_env(), capture_output=True, text=True, timeout=kt.PATIENCE_S)
             self.assertEqual(p.returncode, status, p.stdout + p.stderr)
             self.assertIn(words, p.stdout)

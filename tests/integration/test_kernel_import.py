@@ -13,7 +13,7 @@ import zlib
 
 import kernel_files as kf
 import ktstr_test as kt
-from test_kernels import KERNEL, NOBODY, KernelTest
+from test_kernels import KERNEL, KernelTest
 
 MODULAR = kf.config(VIRTIO_PCI="m", VIRTIO_CONSOLE="m")
 MODULES = {"virtio/virtio": kf.module(), "virtio/virtio_ring": kf.module(["virtio"]),
@@ -535,14 +535,14 @@ class Url(KernelTest):
     def test_another_files_name_is_not_opened(self):
         self.refuse_url("http://test/hard-link/x", "cannot open what was downloaded", status=3)
 
-    @unittest.skipIf(os.geteuid() != 0, "takes root")
+    @kt.needs_nobody()
     def test_root_downloads_for_somebody_as_somebody(self):
         with contextlib.suppress(KeyError):
             pwd.getpwnam("ktstrd-build")
             self.skipTest("there is a user ktstrd-build here")
         for path in (self.daemon.dir, self.daemon.socket):
             path.chmod(0o777)
-        for uid in (0, NOBODY):
+        for uid in (0, kt.NOBODY):
             url = "http://test/whoami/x"
             os.seteuid(uid)
             try:

@@ -22,7 +22,6 @@ import kernel_files as kf
 import ktstr_test as kt
 
 KERNEL = "io.ktstrd.Kernel."
-NOBODY = 65534
 STAGES = ["unpacking", "decompressing", "looking at it", "taking modules along", "storing"]
 
 
@@ -939,13 +938,7 @@ class Stages(KernelTest):
         self.take(package, says="already cached:")
 
 
-def can_be(uid):
-    """May we become this user? In a user namespace it need not exist."""
-    ranges = [map(int, line.split()) for line in pathlib.Path("/proc/self/uid_map").read_text().splitlines()]
-    return os.geteuid() == 0 and any(first <= uid < first + n for first, _, n in ranges)
-
-
-@unittest.skipUnless(can_be(NOBODY), "only a daemon of root's serves several users")
+@kt.needs_nobody()
 class OtherUsers(KernelTest):
     """What a user names is opened with that user's rights, by a daemon that may open anything."""
 
@@ -962,8 +955,8 @@ class OtherUsers(KernelTest):
             status = 1
             with contextlib.suppress(BaseException):
                 os.setgroups([])
-                os.setgid(NOBODY)
-                os.setuid(NOBODY)
+                os.setgid(kt.NOBODY)
+                os.setuid(kt.NOBODY)
                 for _ in range(times):
                     with kt.Wire(self.daemon.socket) as wire:
                         wire.send(method, parameters, fds=[os.open(folder, os.O_RDONLY)] if folder else ())
@@ -992,7 +985,7 @@ class OtherUsers(KernelTest):
             link.unlink(missing_ok=True)
             link.symlink_to(target)
         for path in (folder, *folder.iterdir()):
-            os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+            os.chown(path, kt.NOBODY, kt.NOBODY, follow_symlinks=False)
         return folder
 
     def test_a_tree_of_theirs_is_taken(self):
@@ -1025,7 +1018,7 @@ class OtherUsers(KernelTest):
             if dep:
                 self.write("modules/modules.dep", f"kernel/drivers/virtio/virtio_pci.ko: {secret}\n")
             for path in (folder, *folder.rglob("*")):
-                os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+                os.chown(path, kt.NOBODY, kt.NOBODY, follow_symlinks=False)
             reply = self.as_nobody(KERNEL + "Import", {"files": [{"name": "x", "path": str(image)}, {"name": "m", "file_fd": 0}]}, folder)
             self.assertEqual(reply["error"], KERNEL + "BadKernel", reply)
             self.assertIn("Permission denied", reply["parameters"]["message"])

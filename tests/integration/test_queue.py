@@ -16,7 +16,6 @@ import ktstr_test as kt
 
 JOB = "io.ktstrd.Job."
 JOBS_KEPT = 256
-NOBODY = 65534
 CPUS = 4
 WHOLE = f"1n1l{CPUS}c1t"
 HALF = f"1n1l{CPUS // 2}c1t"
@@ -25,17 +24,6 @@ HALF = f"1n1l{CPUS // 2}c1t"
 def setUpModule():
     """A host of two CPUs at most, whatever this one has."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
-
-
-def can_be_nobody():
-    if os.geteuid() != 0:
-        return False
-    try:
-        os.seteuid(NOBODY)
-    except OSError:
-        return False
-    os.seteuid(0)
-    return True
 
 
 class QueueTest(unittest.TestCase):
@@ -54,7 +42,7 @@ class QueueTest(unittest.TestCase):
 
     def as_nobody(self):
         """A connection of another user's."""
-        os.seteuid(NOBODY)
+        os.seteuid(kt.NOBODY)
         try:
             wire = self.daemon.connect()
         finally:
@@ -110,7 +98,7 @@ class Order(QueueTest):
         verdicts = {j["job"]: j["verdict"] for j in self.daemon.call(JOB + "List", limit=1000)["parameters"]["jobs"]}
         self.assertEqual({verdicts[job] for job in jobs[-200:]}, {"pass"})
 
-    @unittest.skipUnless(can_be_nobody(), "needs a second user")
+    @kt.needs_nobody()
     def test_users_take_turns(self):
         held = self.hold()
         ours = [self.submit() for _ in range(4)]
@@ -394,7 +382,7 @@ class Priority(QueueTest):
         for word in ("priority", "urgent", "low", "normal", "high"):
             self.assertIn(word, result.err)
 
-    @unittest.skipUnless(can_be_nobody(), "needs a second user")
+    @kt.needs_nobody(kt.KTSTRCTL, "--version")
     def test_high_is_not_for_everybody(self):
         for method, parameters, more in (("Job.Submit", {"detach": True}, False), ("Shell.Open", {"command": "true"}, True)):
             wire = self.as_nobody()
@@ -403,7 +391,7 @@ class Priority(QueueTest):
             self.assertEqual(reply["error"], "org.varlink.service.PermissionDenied", reply)
             self.assertIn("root and the user that runs the daemon", reply["parameters"]["message"])
         self.assertEqual(self.daemon.jobs(), [])
-        p = subprocess.run(["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", kt.KTSTRCTL, "submit", "--priority", "high"],
+        p = subprocess.run([*kt.AS_NOBODY, kt.KTSTRCTL, "submit", "--priority", "high"],
                            env=self.daemon.client_env(), capture_output=True, text=True, timeout=kt.PATIENCE_S)
         self.assertEqual((p.returncode, p.stdout), (64, ""))
         self.assertRegex(p.stderr, r"^ktstrctl: submit: priority high is for root and the user that runs the daemon; leave --priority out")

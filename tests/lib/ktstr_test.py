@@ -7,6 +7,7 @@ The build says where things are: KTSTR_TEST_BUILD (the build folder), KTSTR_TEST
 """
 
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -35,6 +36,35 @@ def data(name):
     if not path.exists():
         raise RuntimeError(f"{path} is missing: run tools/test-data {BUILD} (make test does)")
     return path
+
+
+NOBODY = 65534
+AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
+
+
+@functools.cache
+def why_not_nobody(*command):
+    """Why no other user can be had here, or not to run this command of the build's; None where it can."""
+    if os.geteuid() != 0:
+        return "only root can be another user"
+    # In a user namespace there need be no such one.
+    if subprocess.run([*AS_NOBODY, "true"], capture_output=True).returncode != 0:
+        return "nobody cannot be had here"
+    # The build may lie in a folder that is not for others.
+    if command and subprocess.run([*AS_NOBODY, *command], capture_output=True).returncode != 0:
+        return f"nobody cannot reach {BUILD}"
+    return None
+
+
+def needs_nobody(*command):
+    """For a test that is another user for a while, and runs this as that one."""
+    why = why_not_nobody(*command)
+    return unittest.skipIf(why, why)
+
+
+if not why_not_nobody() and subprocess.run([*AS_NOBODY, "test", "-x", tempfile.gettempdir()], capture_output=True).returncode != 0:
+    # A TMPDIR of root's own: of the folders that are made there some are for nobody too.
+    tempfile.tempdir = "/tmp"
 
 
 def wait_until(condition, what, timeout_s=PATIENCE_S):
