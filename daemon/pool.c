@@ -340,6 +340,8 @@ static void start_build(struct pool_shape *ps)
                 .exec_helper = p->params.exec_helper,
                 .run_dir = p->params.run_dir,
                 .id = id,
+                /* Else who primed it would wait for whatever else is busy on the host. */
+                .background = kt_list_empty(&ps->waiters),
         };
         if (template_build_start(p->params.loop, &params, on_built, ps, &ps->build, &err) < 0)
                 pool_shape_failed(ps, "the template", &err);

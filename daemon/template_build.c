@@ -158,7 +158,7 @@ static void start_guest(struct template_build *b)
                 .exec_helper = b->params.exec_helper,
                 .run_dir = b->params.run_dir,
                 .id = b->id,
-                .background = true,
+                .background = b->params.background,
         };
 
         if (guest_start(b->loop, &params, &guest_ops, b, &b->guest, &b->err) < 0)

@@ -19,7 +19,8 @@ struct template_build_params {
         struct template_store *store;
         struct kcache *kcache; /* where its kernel is leased */
         const char *qemu_path, *exec_helper, *run_dir;
-        const char *id; /* of its guest */
+        const char *id;  /* of its guest */
+        bool background; /* nobody waits for it */
 };
 
 /* template: a reference that is the callee's, or NULL when it failed, and err says why, or was stopped (err

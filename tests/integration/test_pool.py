@@ -18,6 +18,7 @@ DAEMON = "io.ktstrd.Daemon."
 JOB = "io.ktstrd.Job."
 KERNEL = "6.18.1-test-img-x86_64"
 POOL = "io.ktstrd.Pool."
+BACKGROUND_NICE = 10
 SHAPE = f"{KERNEL}/1n1l2c1t/256M/tcg"
 
 # How a verdict tells that its job had another guest first.
@@ -401,6 +402,22 @@ class Prime(Base):
         self.daemon.call(POOL + "Drop")
         self.empty()
         kt.wait_until(lambda: self.daemon.descriptors() <= descriptors, "descriptors to be closed")
+
+    def test_a_template_yields_to_all_else_unless_it_is_waited_for(self):
+        nice = lambda: [os.getpriority(os.PRIO_PROCESS, pid) for pid in self.daemon.children()]
+        self.daemon.play("template=never_hello,job=ok")
+        self.assertEqual(self.submit().status, 0)
+        self.wait_for(template="building")
+        kt.wait_until(lambda: nice() == [BACKGROUND_NICE], "the template's guest to be nice")
+        self.daemon.call(POOL + "Drop")
+        self.empty()
+        with self.daemon.connect() as wire:
+            wire.send(POOL + "Prime", {})
+            self.wait_for(template="building")
+            kt.wait_until(lambda: [pathlib.Path(f"/proc/{p}/comm").read_text() for p in self.daemon.children()] == ["fake-qemu\n"],
+                          "its guest to have begun")
+            self.assertEqual(nice(), [os.getpriority(os.PRIO_PROCESS, self.daemon.process.pid)])
+            self.daemon.call(POOL + "Drop")
 
     def test_who_asked_and_went_before_it_began_leaves_nothing(self):
         for _ in range(20):
