@@ -45,6 +45,20 @@ static int mount_all(struct kt_error *reterr)
         return 0;
 }
 
+/* As udev makes them elsewhere: programs are told to write their results to /dev/stdout. */
+static void link_descriptors(void)
+{
+        static const char *const links[][2] = {
+                {"/proc/self/fd", "/dev/fd"},
+                {"/proc/self/fd/0", "/dev/stdin"},
+                {"/proc/self/fd/1", "/dev/stdout"},
+                {"/proc/self/fd/2", "/dev/stderr"},
+        };
+
+        for (size_t i = 0; i < KT_ARRAY_SIZE(links); i++)
+                (void)symlink(links[i][0], links[i][1]);
+}
+
 static void write_text(const char *path, const char *text)
 {
         _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -110,6 +124,7 @@ int boot_prepare(struct kt_error *reterr)
 
         if (r < 0)
                 return r;
+        link_descriptors();
         r = load_modules(reterr);
         if (r < 0)
                 return r;

@@ -21,6 +21,10 @@ class Shell(unittest.TestCase):
         result = self.shell("echo out; echo err >&2; exit 7")
         self.assertEqual((result.status, result.out, result.err), (7, "out\n", "err\n"))
 
+    def test_descriptors_have_names(self):
+        result = self.shell("echo out >/dev/stdout; echo err >/dev/stderr; echo piped | cat /dev/stdin; ls /dev/fd | head -n 1")
+        self.assertEqual((result.status, result.out, result.err), (0, "out\npiped\n0\n", "err\n"))
+
     def test_a_signal_is_128_and_more(self):
         self.assertEqual(self.shell("kill -9 $$").status, 137)
 
