@@ -48,5 +48,10 @@ enum ktstr_outcome payload_end_going(struct ktstr_body *b);
 /* And for all; or for all of the scenario. */
 enum ktstr_outcome payload_end_all(struct ktstr_body *b, bool of_scenario);
 
+/* Start its program, with more_args behind its own arguments, in the cgroup whose folder that is (NULL:
+ * where the body is). Where it fails behind the fork h->pid is set, and the caller's to end. */
+int payload_launch(struct ktstr_payload_handle *h, const char *dir, const char *const *more_args,
+                   struct kt_error *reterr);
+
 /* Its metrics become the test's, and its checks are made. `killed`: how it ended says nothing. */
 enum ktstr_outcome payload_judge(const struct ktstr_payload_handle *h, bool killed);
