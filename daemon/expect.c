@@ -78,7 +78,7 @@ static void search_pattern(struct expect_search *s, const char *text, size_t siz
 
         if (r < 0)
                 return;
-        r = kt_pattern_find_within(pattern, text, size, EXPECT_SEARCH_MS);
+        r = kt_pattern_find_within(pattern, text, size, 0, 0, EXPECT_SEARCH_MS, NULL);
         kt_pattern_free(pattern);
         s->matches = r == 1;
         if (r < 0)

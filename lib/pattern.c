@@ -3,6 +3,7 @@
 #include "pattern.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pcre2.h>
 #include <stdint.h>
 #include <string.h>
@@ -45,7 +46,7 @@ static uint64_t now_ms(void)
 }
 
 struct watch {
-        uint64_t end_ms; /* 0: never */
+        uint64_t end_ms;
         unsigned items;
 };
 
@@ -53,25 +54,44 @@ static int on_item(pcre2_callout_block *block, void *data)
 {
         struct watch *w = data;
 
-        return w->end_ms && w->items++ % ITEMS_PER_LOOK == 0 && now_ms() > w->end_ms ? PCRE2_ERROR_CALLOUT
-                                                                                     : 0;
+        return w->items++ % ITEMS_PER_LOOK == 0 && now_ms() > w->end_ms ? PCRE2_ERROR_CALLOUT : 0;
 }
 
-/* The first match from `from` on; match has its ends. 1, 0, -errno. */
-static int match_from(const struct kt_pattern *p, const char *text, size_t size, size_t from,
-                      struct watch *watch, pcre2_match_data *match)
-{
-        pcre2_match_context *context = pcre2_match_context_create(NULL);
-        int r;
+/* One expression and one text, looked for as often as it takes. */
+struct search {
+        const struct kt_pattern *p;
+        const char *text;
+        size_t size;
+        struct watch watch;
+        pcre2_match_context *context;
+        pcre2_match_data *match; /* where it was found last */
+};
 
-        if (!context || !match) {
-                pcre2_match_context_free(context);
+static int search_begin(struct search *s)
+{
+        s->context = pcre2_match_context_create(NULL);
+        s->match = pcre2_match_data_create_from_pattern(s->p->code, NULL);
+        if (!s->context || !s->match)
                 return -ENOMEM;
-        }
-        pcre2_set_match_limit(context, MATCH_LIMIT);
-        pcre2_set_callout(context, on_item, watch);
-        r = pcre2_match(p->code, (PCRE2_SPTR)text, size, from, 0, match, context);
-        pcre2_match_context_free(context);
+        pcre2_set_match_limit(s->context, MATCH_LIMIT);
+        /* The match limit is of each place where a match could begin, so the clock has a say too. By a
+         * callout at each item, and not by searching the text piece by piece: PCRE2 looks for the next place
+         * where a match may begin through all of the text, which each piece would pay for anew. */
+        pcre2_set_callout(s->context, on_item, &s->watch);
+        return 0;
+}
+
+static void search_done(struct search *s)
+{
+        pcre2_match_context_free(s->context);
+        pcre2_match_data_free(s->match);
+}
+
+/* The first match from `from` on. 1, 0, -errno. */
+static int search_from(struct search *s, size_t from)
+{
+        int r = pcre2_match(s->p->code, (PCRE2_SPTR)s->text, s->size, from, 0, s->match, s->context);
+
         if (r >= 0)
                 return 1;
         switch (r) {
@@ -86,36 +106,52 @@ static int match_from(const struct kt_pattern *p, const char *text, size_t size,
         }
 }
 
-int kt_pattern_find(const struct kt_pattern *p, const char *text, size_t size, size_t from, unsigned group,
-                    size_t *ret_begin, size_t *ret_end)
+static struct kt_span group_of(const struct search *s, unsigned group)
 {
-        pcre2_match_data *match = pcre2_match_data_create_from_pattern(p->code, NULL);
-        struct watch watch = {};
-        int r = match_from(p, text, size, from, &watch, match);
+        const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(s->match);
 
-        if (r == 1 && group < pcre2_get_ovector_count(match)) {
-                const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(match);
+        if (group >= pcre2_get_ovector_count(s->match))
+                return (struct kt_span){(size_t)-1, (size_t)-1};
+        return (struct kt_span){ends[2 * (size_t)group], ends[2 * (size_t)group + 1]};
+}
 
-                if (ret_begin)
-                        *ret_begin = ends[2 * (size_t)group];
-                if (ret_end)
-                        *ret_end = ends[2 * (size_t)group + 1];
-        }
-        pcre2_match_data_free(match);
+int kt_pattern_find_within(const struct kt_pattern *p, const char *text, size_t size, size_t from,
+                           unsigned group, unsigned ms, struct kt_span *ret)
+{
+        struct search s = {.p = p, .text = text, .size = size, .watch = {.end_ms = now_ms() + ms}};
+        int r = search_begin(&s);
+
+        if (r == 0)
+                r = search_from(&s, from);
+        if (r == 1 && ret)
+                *ret = group_of(&s, group);
+        search_done(&s);
         return r;
 }
 
-/* The match limit is of each place where a match could begin, so the clock has a say too. By a callout at
- * each item, and not by searching the text piece by piece: PCRE2 looks for the next place where a match may
- * begin through all of the text, which each piece would pay for anew. */
-int kt_pattern_find_within(const struct kt_pattern *p, const char *text, size_t size, unsigned ms)
+int kt_pattern_find_last_within(const struct kt_pattern *p, const char *text, size_t size, unsigned group,
+                                unsigned ms, struct kt_span *ret)
 {
-        pcre2_match_data *match = pcre2_match_data_create_from_pattern(p->code, NULL);
-        struct watch watch = {.end_ms = now_ms() + ms};
-        int r = match_from(p, text, size, 0, &watch, match);
+        struct search s = {.p = p, .text = text, .size = size, .watch = {.end_ms = now_ms() + ms}};
+        struct kt_span last = {(size_t)-1, (size_t)-1};
+        size_t from = 0;
+        int r = search_begin(&s);
 
-        pcre2_match_data_free(match);
-        return r;
+        if (r == 0)
+                r = search_from(&s, from);
+        while (r == 1) {
+                const struct kt_span whole = group_of(&s, 0), part = group_of(&s, group);
+
+                if (part.begin != (size_t)-1)
+                        last = part;
+                from = whole.end > from ? whole.end : from + 1;
+                r = from <= size ? search_from(&s, from) : 0;
+        }
+        search_done(&s);
+        if (r < 0 || last.begin == (size_t)-1)
+                return r;
+        *ret = last;
+        return 1;
 }
 
 int kt_pattern_new(const char *expression, struct kt_pattern **ret, struct kt_error *reterr)
@@ -139,7 +175,7 @@ int kt_pattern_new(const char *expression, struct kt_pattern **ret, struct kt_er
                                     "the pattern '%s' does not compile: %s, at its character %zu",
                                     expression, (const char *)text, at);
         }
-        r = kt_pattern_find(p, "", 0, 0, 0, NULL, NULL);
+        r = kt_pattern_find_within(p, "", 0, 0, 0, UINT_MAX, NULL);
         if (r == 0) {
                 *ret = p;
                 return 0;

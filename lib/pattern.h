@@ -22,12 +22,18 @@ void kt_pattern_free(struct kt_pattern *p);
 /* How many groups it has. */
 unsigned kt_pattern_groups(const struct kt_pattern *p);
 
-/* Where it is found first, from `from` on; group 0 is the whole, one that took no part has both ends -1.
- * ret_begin and ret_end may be NULL. 1, 0 (nowhere), -ERANGE (the expression backtracks too much on this
- * text), -ENOMEM. */
-int kt_pattern_find(const struct kt_pattern *p, const char *text, size_t size, size_t from, unsigned group,
-                    size_t *ret_begin, size_t *ret_end);
+/* From `begin` to before `end`. */
+struct kt_span {
+        size_t begin, end;
+};
 
-/* Is it anywhere in the text? The same, and -ETIMEDOUT when that takes longer than so many ms. For texts of
- * which the size is not known beforehand. */
-int kt_pattern_find_within(const struct kt_pattern *p, const char *text, size_t size, unsigned ms);
+/* Where it is found first, from `from` on; group 0 is the whole, one that took no part has both ends -1. ret
+ * may be NULL. 1, 0 (nowhere), -ERANGE (the expression backtracks too much on this text), -ETIMEDOUT (it
+ * takes longer than so many ms), -ENOMEM. */
+int kt_pattern_find_within(const struct kt_pattern *p, const char *text, size_t size, size_t from,
+                           unsigned group, unsigned ms, struct kt_span *ret);
+
+/* The last of all that are found one behind another, of which the group took part. All of them within so
+ * many ms; *ret is set where 1 is returned. The same else. */
+int kt_pattern_find_last_within(const struct kt_pattern *p, const char *text, size_t size, unsigned group,
+                                unsigned ms, struct kt_span *ret);

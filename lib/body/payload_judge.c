@@ -10,6 +10,9 @@
 #include "message.h"
 #include "payload.h"
 
+/* For one pattern in one stream of a program, which may have printed megabytes under an emulator. */
+#define SEARCH_MS 3000U
+
 struct reading {
         bool there;
         double value;
@@ -30,30 +33,31 @@ static void read_json(struct json_object *json, const struct ktstr_metric_def *m
                 ret->value = json_object_get_double(value);
 }
 
-/* The first group of its last match, as text; false: nowhere. */
-static bool find_last(const struct kt_pattern *p, const struct output *o, char *text, size_t size,
-                      struct reading *ret)
+/* The first group of its last match, as text. 1, 0 (nowhere), -errno. */
+static int find_last(const struct kt_pattern *p, const struct output *o, char *text, size_t size)
 {
-        size_t from = 0, begin, end;
-        bool found = false;
-        int r;
+        struct kt_span span;
+        int r = kt_pattern_find_last_within(p, o->bytes ?: "", o->size, 1, SEARCH_MS, &span);
 
-        while ((r = kt_pattern_find(p, o->bytes ?: "", o->size, from, 1, &begin, &end)) > 0) {
-                size_t whole_begin, whole_end;
+        if (r == 1)
+                snprintf(text, size, "%.*s", (int)(span.end - span.begin), o->bytes + span.begin);
+        return r;
+}
 
-                if (begin != (size_t)-1) {
-                        found = true;
-                        snprintf(text, size, "%.*s", (int)(end - begin), o->bytes + begin);
-                }
-                kt_pattern_find(p, o->bytes, o->size, from, 0, &whole_begin, &whole_end);
-                from = whole_end > from ? whole_end : from + 1;
-                if (from > o->size)
-                        break;
-        }
-        if (r < 0)
-                snprintf(ret->why_not, sizeof(ret->why_not), "the pattern cannot be looked for: %s",
-                         r == -ERANGE ? "it backtracks too much" : strerror(-r));
-        return found;
+static void say_why_not(struct reading *ret, const char *pattern, int r)
+{
+        if (r == -ETIMEDOUT)
+                snprintf(ret->why_not, sizeof(ret->why_not),
+                         "to look for '%.100s' in its output takes longer than %u ms: write a simpler "
+                         "pattern, or "
+                         "have it print less",
+                         pattern, SEARCH_MS);
+        else if (r == -ERANGE)
+                snprintf(ret->why_not, sizeof(ret->why_not), "'%.100s' backtracks too much on its output",
+                         pattern);
+        else
+                snprintf(ret->why_not, sizeof(ret->why_not), "cannot look for '%.100s': %s", pattern,
+                         strerror(-r));
 }
 
 static void read_pattern(const struct ktstr_payload_handle *h, const struct ktstr_metric_def *m,
@@ -62,20 +66,20 @@ static void read_pattern(const struct ktstr_payload_handle *h, const struct ktst
         struct kt_error err = KT_ERROR_INIT;
         struct kt_pattern *p = NULL;
         char text[64] = "", *end;
-        bool in_out, in_err;
+        int in_out, in_err;
 
         if (kt_pattern_new(m->pattern, &p, &err) < 0) {
                 snprintf(ret->why_not, sizeof(ret->why_not), "%s", kt_error_text(&err));
                 kt_error_done(&err);
                 return;
         }
-        in_out = find_last(p, &h->out, text, sizeof(text), ret);
-        in_err = find_last(p, &h->err, text, sizeof(text), ret);
+        in_out = find_last(p, &h->out, text, sizeof(text));
+        in_err = in_out < 0 ? in_out : find_last(p, &h->err, text, sizeof(text));
         kt_pattern_free(p);
         ret->value = strtod(text, &end);
-        if (ret->why_not[0])
-                return;
-        if (!in_out && !in_err)
+        if (in_err < 0)
+                say_why_not(ret, m->pattern, in_err);
+        else if (!in_out && !in_err)
                 snprintf(ret->why_not, sizeof(ret->why_not), "'%.100s' is nowhere in its output",
                          m->pattern);
         else if (end == text || *end)

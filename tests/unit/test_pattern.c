@@ -7,6 +7,8 @@
 #include "../../lib/pattern.h"
 #include "../lib/suite.h"
 
+#define PATIENT_MS 60000U
+
 static struct kt_pattern *compiled(const char *expression)
 {
         struct kt_pattern *p = NULL;
@@ -18,7 +20,7 @@ static struct kt_pattern *compiled(const char *expression)
 static int found(const char *expression, const char *text)
 {
         struct kt_pattern *p = compiled(expression);
-        int r = kt_pattern_find(p, text, strlen(text), 0, 0, NULL, NULL);
+        int r = kt_pattern_find_within(p, text, strlen(text), 0, 0, PATIENT_MS, NULL);
 
         kt_pattern_free(p);
         return r;
@@ -65,17 +67,42 @@ START_TEST(groups_are_where_they_are)
 {
         struct kt_pattern *p = compiled("(x)?rps: ([0-9.]+)");
         const char *text = "rps: 12.5, rps: 7";
-        size_t begin = 0, end = 0;
+        const size_t size = strlen(text);
+        struct kt_span span;
 
         ck_assert_uint_eq(kt_pattern_groups(p), 2);
-        ck_assert_int_eq(kt_pattern_find(p, text, strlen(text), 0, 2, &begin, &end), 1);
-        ck_assert_uint_eq(begin, 5);
-        ck_assert_uint_eq(end, 9);
-        ck_assert_int_eq(kt_pattern_find(p, text, strlen(text), end, 2, &begin, &end), 1);
-        ck_assert_uint_eq(begin, 16);
-        ck_assert_int_eq(kt_pattern_find(p, text, strlen(text), 0, 1, &begin, &end), 1);
-        ck_assert_uint_eq(begin, (size_t)-1);
-        ck_assert_int_eq(kt_pattern_find(p, text, strlen(text), strlen(text), 0, NULL, NULL), 0);
+        ck_assert_int_eq(kt_pattern_find_within(p, text, size, 0, 2, PATIENT_MS, &span), 1);
+        ck_assert_uint_eq(span.begin, 5);
+        ck_assert_uint_eq(span.end, 9);
+        ck_assert_int_eq(kt_pattern_find_within(p, text, size, span.end, 2, PATIENT_MS, &span), 1);
+        ck_assert_uint_eq(span.begin, 16);
+        for (unsigned absent = 1; absent <= 3; absent += 2) {
+                ck_assert_int_eq(kt_pattern_find_within(p, text, size, 0, absent, PATIENT_MS, &span), 1);
+                ck_assert_uint_eq(span.begin, (size_t)-1);
+        }
+        ck_assert_int_eq(kt_pattern_find_within(p, text, size, size, 0, PATIENT_MS, NULL), 0);
+        kt_pattern_free(p);
+}
+END_TEST
+
+START_TEST(the_last_is_that_in_which_the_group_took_part)
+{
+        struct kt_pattern *p = compiled("rps: (?:([0-9.]+)|none)");
+        const char *text = "rps: 12.5, rps: 7 rps: none";
+        struct kt_span span = {1, 1};
+
+        ck_assert_int_eq(kt_pattern_find_last_within(p, text, strlen(text), 1, PATIENT_MS, &span), 1);
+        ck_assert_uint_eq(span.begin, 16);
+        ck_assert_uint_eq(span.end, 17);
+        ck_assert_int_eq(kt_pattern_find_last_within(p, text, strlen(text), 0, PATIENT_MS, &span), 1);
+        ck_assert_uint_eq(span.begin, 18);
+        ck_assert_int_eq(kt_pattern_find_last_within(p, text, 4, 0, PATIENT_MS, &span), 0);
+        ck_assert_int_eq(kt_pattern_find_last_within(p, "rps: none", 9, 1, PATIENT_MS, &span), 0);
+        kt_pattern_free(p);
+        /* One that finds nothing at a place, and so moves on by itself. */
+        p = compiled("(?<=x)");
+        ck_assert_int_eq(kt_pattern_find_last_within(p, "xxa", 3, 0, PATIENT_MS, &span), 1);
+        ck_assert_uint_eq(span.begin, 2);
         kt_pattern_free(p);
 }
 END_TEST
@@ -84,7 +111,7 @@ START_TEST(bytes_that_are_no_text_are_searched_as_well)
 {
         struct kt_pattern *p = compiled("end");
 
-        ck_assert_int_eq(kt_pattern_find(p, "\xff\0\xfe end", 7, 0, 0, NULL, NULL), 1);
+        ck_assert_int_eq(kt_pattern_find_within(p, "\xff\0\xfe end", 7, 0, 0, PATIENT_MS, NULL), 1);
         kt_pattern_free(p);
 }
 END_TEST
@@ -98,7 +125,7 @@ START_TEST(backtracking_has_a_bound)
         memset(text, 'a', sizeof(text) - 1);
         text[39] = 'b';
         text[40] = '\0';
-        ck_assert_int_eq(kt_pattern_find(p, text, 40, 0, 0, NULL, NULL), -ERANGE);
+        ck_assert_int_eq(kt_pattern_find_within(p, text, 40, 0, 0, PATIENT_MS, NULL), -ERANGE);
         kt_pattern_free(p);
 }
 END_TEST
@@ -111,10 +138,10 @@ START_TEST(a_long_text_is_searched_to_its_end)
         char *text = malloc(SIZE);
 
         memset(text, 'x', SIZE);
-        ck_assert_int_eq(kt_pattern_find_within(p, text, SIZE, 10000), 0);
+        ck_assert_int_eq(kt_pattern_find_within(p, text, SIZE, 0, 0, PATIENT_MS, NULL), 0);
         memcpy(text + SIZE - 5, "x1234", 5);
-        ck_assert_int_eq(kt_pattern_find_within(p, text, SIZE, 10000), 1);
-        ck_assert_int_eq(kt_pattern_find_within(p, text, 0, 10000), 0);
+        ck_assert_int_eq(kt_pattern_find_within(p, text, SIZE, 0, 0, PATIENT_MS, NULL), 1);
+        ck_assert_int_eq(kt_pattern_find_within(p, text, 0, 0, 0, PATIENT_MS, NULL), 0);
         free(text);
         kt_pattern_free(p);
 }
@@ -126,10 +153,12 @@ START_TEST(a_long_search_has_an_end)
         enum { SIZE = 4000000 };
         struct kt_pattern *p = compiled("(a|aa)+b");
         char *text = malloc(SIZE);
+        struct kt_span span;
 
         for (int i = 0; i < SIZE; i++)
                 text[i] = i % 16 == 0 ? 'c' : i % 1024 == 1 ? 'b' : 'a';
-        ck_assert_int_eq(kt_pattern_find_within(p, text, SIZE - 1, 1), -ETIMEDOUT);
+        ck_assert_int_eq(kt_pattern_find_within(p, text, SIZE - 1, 0, 0, 1, NULL), -ETIMEDOUT);
+        ck_assert_int_eq(kt_pattern_find_last_within(p, text, SIZE - 1, 0, 1, &span), -ETIMEDOUT);
         free(text);
         kt_pattern_free(p);
 }
@@ -144,6 +173,7 @@ int main(void)
         tcase_add_test(tc, what_does_not_compile_is_told_with_its_place);
         tcase_add_test(tc, anchors_are_the_whole_texts_unless_told);
         tcase_add_test(tc, groups_are_where_they_are);
+        tcase_add_test(tc, the_last_is_that_in_which_the_group_took_part);
         tcase_add_test(tc, bytes_that_are_no_text_are_searched_as_well);
         tcase_add_test(tc, backtracking_has_a_bound);
         tcase_add_test(tc, a_long_text_is_searched_to_its_end);

@@ -73,6 +73,13 @@ SHELL(dots, "echo rps: 1.2.3", .metrics = KTSTR_METRICS(RPS),
 /* 64 MiB, and what counts behind them. */
 SHELL(flood, "head -c 67108864 /dev/zero; echo rps: 9", .metrics = KTSTR_METRICS(RPS),
       .checks = KTSTR_PAYLOAD_CHECKS({"rps", KTSTR_CHECK_EXISTS}));
+SHELL(backtracking, "echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaacb",
+      .metrics = KTSTR_METRICS({"x", .pattern = "(a|aa)+b"}),
+      .checks = KTSTR_PAYLOAD_CHECKS({"x", KTSTR_CHECK_EXISTS}));
+/* Each place takes long, none too long, and there are many. */
+SHELL(long_winded, "yes aaaaaaaaaaaaaaa | head -c 4194304; echo b",
+      .metrics = KTSTR_METRICS({"x", .pattern = "(a|aa)+b"}),
+      .checks = KTSTR_PAYLOAD_CHECKS({"x", KTSTR_CHECK_EXISTS}));
 static const struct ktstr_payload missing = {.name = "missing", .binary = "no-such-program"};
 static const struct ktstr_payload no_program = {.name = "no_program", .binary = "/etc"};
 
@@ -100,6 +107,12 @@ static const struct run_case runs[] = {
          "payload nowhere has no metric rps: 'rps: ([0-9.]+)' is nowhere in its output"},
         {&dots, 0, "fail",
          "payload dots has no metric rps: 'rps: ([0-9.]+)' finds '1.2.3', which is no number"},
+        {&backtracking, 0, "fail",
+         "payload backtracking has no metric x: '(a|aa)+b' backtracks too much on its output"},
+        {&long_winded, 0, "fail",
+         "payload long_winded has no metric x: to look for '(a|aa)+b' in its output takes longer than 3000 "
+         "ms: "
+         "write a simpler pattern, or have it print less"},
         {&flood, 0, "pass", NULL, "flood.rps", 9},
         {&missing, 0, "error",
          "there is no program 'no-such-program' for payload missing: name it in the test's .payload or "
