@@ -67,6 +67,11 @@ void hierarchy_renew_cage(void)
         (void)mkdir(cage, 0755);
 }
 
+const char *hierarchy_cage(void)
+{
+        return cage + strlen(ROOT);
+}
+
 int hierarchy_make_parent(const char *path, struct kt_error *reterr)
 {
         _cleanup_free_ char *dir = kt_format(ROOT "%s%s", path[0] == '/' ? "" : "/", path);

@@ -26,6 +26,9 @@ int hierarchy_make_parent(const char *path, struct kt_error *reterr);
  * of its folder, which the caller closes; -errno where there is no such cgroup. */
 int hierarchy_open_cage(unsigned *ret_max);
 
+/* Its path below the root, "/ktstr-body". */
+const char *hierarchy_cage(void);
+
 /* Another one in its place, for the next body. Who is born into a cgroup (CLONE_INTO_CGROUP) that was killed
  * before (cgroup.kill) is killed at once by Linux 6.14 and later: the kernel compares the killings of the
  * parent's cgroup before the fork with those of the child's after it. */

@@ -199,6 +199,8 @@ static struct json_object *begin_line(const struct run *r)
                 if (kt_json_get(r->spec, same[i]))
                         kt_json_add(o, same[i], json_object_get(kt_json_get(r->spec, same[i])));
         kt_json_add_str(o, "cgroup", r->parent);
+        if (r->body.spec->cgroup_fd > 0)
+                kt_json_add_str(o, "own_cgroup", hierarchy_cage());
         if (subject_is_there(&r->subject)) {
                 struct json_object *sched = json_object_new_object();
 

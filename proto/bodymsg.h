@@ -24,6 +24,7 @@
  *   seed         int     63 bits
  *   emulated     bool    the CPUs are software's: checks have their wider defaults, the kernel more time
  *   cgroup       string  absent: the root; else the parent of the test's cgroups, "/p", which is there
+ *   own_cgroup   string  the one that the body is in, and may make others in, "/ktstr-body"; absent: it has none for itself
  *   sched        object  absent: EEVDF
  *     name       string
  *     pid        int     absent: part of the kernel

@@ -50,6 +50,7 @@ static int take_first_line(struct ktstr_body *b, struct json_object *first, cons
                            struct kt_error *reterr)
 {
         struct json_object *sched = kt_json_get(first, "sched");
+        const char *own = kt_json_str(first, "own_cgroup");
         int64_t format = kt_json_int(first, "format", 0);
 
         if (format != KT_BODY_FORMAT)
@@ -59,8 +60,9 @@ static int take_first_line(struct ktstr_body *b, struct json_object *first, cons
                         "%d, the agent's %lld): build it again",
                         KT_BODY_FORMAT, (long long)format);
         b->cgroup_parent = kt_format("%s%s", CGROUP_ROOT, kt_json_str(first, "cgroup") ?: "");
+        b->own_cgroup = own ? kt_format("%s%s", CGROUP_ROOT, own) : NULL;
         b->scheduler = sched ? strdup(kt_json_str(sched, "name") ?: "") : NULL;
-        if (!b->cgroup_parent || (sched && !b->scheduler))
+        if (!b->cgroup_parent || (own && !b->own_cgroup) || (sched && !b->scheduler))
                 return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
         b->watchdog_ms = (uint64_t)kt_json_int(first, "watchdog_ms", WATCHDOG_MS);
         b->ctx = (struct ktstr_ctx){
@@ -132,6 +134,7 @@ static void release(struct ktstr_body *b)
         json_object_put(b->messages);
         json_object_put(b->metrics);
         free(b->cgroup_parent);
+        free(b->own_cgroup);
         free(b->scheduler);
         conversation_done(&b->talk);
 }

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "../../common/fsutil.h"
+#include "cgroup.h"
 #include "wait.h"
 
 #define TICK_MS 10
@@ -19,6 +20,9 @@ static void forget(struct ktstr_payload_handle *h)
         output_done(&h->out);
         output_done(&h->err);
         kt_closep(&h->failed_fd);
+        if (h->pen)
+                (void)cgroup_remove(h->b->scribe, h->pen, NULL);
+        free(h->pen);
         free(h->cgroup);
         free(h);
 }
@@ -43,11 +47,36 @@ static struct ktstr_payload_handle *handle_new(struct ktstr_body *b, const struc
         return h;
 }
 
-/* Kill all of it that is in its group. Not collected yet, so the number is nobody else's. */
-static void kill_group(struct ktstr_payload_handle *h)
+/* Kill all of it: who is in its process group (it is not collected yet, so that the number is nobody
+ * else's), and whoever has left that and cannot leave its pen. */
+static void kill_all_of(struct ktstr_payload_handle *h)
 {
         if (h->pid > 0)
                 kill(-h->pid, SIGKILL);
+        if (h->pen)
+                cgroup_kill(h->b->scribe, h->pen);
+}
+
+/* A cgroup without controllers below the body's own: for the kernel's schedulers it is in that still. One
+ * that runs in a cgroup of the scenario has none, so that all of it can be moved from there like the others;
+ * what it leaves there goes with the cgroup. */
+static int make_pen(struct ktstr_payload_handle *h, struct kt_error *reterr)
+{
+        struct ktstr_body *b = h->b;
+        char *pen;
+        int r;
+
+        if (h->cgroup || !b->own_cgroup)
+                return 0;
+        pen = kt_format("%s/payload-%u", b->own_cgroup, ++b->n_pens);
+        if (!pen)
+                return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
+        r = cgroup_make(b->scribe, pen, reterr);
+        if (r < 0)
+                free(pen);
+        else
+                h->pen = pen;
+        return r;
 }
 
 int payload_start(struct ktstr_body *b, const struct ktstr_payload *p, const char *cgroup,
@@ -65,7 +94,9 @@ int payload_start(struct ktstr_body *b, const struct ktstr_payload *p, const cha
         h = handle_new(b, p, cgroup);
         if (!h)
                 return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
-        r = payload_launch(h, g ? g->dir : NULL, more_args, reterr);
+        r = make_pen(h, reterr);
+        if (r >= 0)
+                r = payload_launch(h, g ? g->dir : h->pen, more_args, reterr);
         if (r < 0) {
                 forget(h);
                 return r;
@@ -90,23 +121,28 @@ struct ktstr_payload_handle *payload_find(struct ktstr_body *b, const struct kts
         return NULL;
 }
 
-bool payload_ended(struct ktstr_payload_handle *h)
+/* True: its first process has ended. What it has left behind ends with it. */
+static bool collect(struct ktstr_payload_handle *h)
 {
         siginfo_t info = {};
 
-        if (h->ended)
+        if (h->collected)
                 return true;
         waitid(P_PID, (id_t)h->pid, &info, WEXITED | WNOHANG | WNOWAIT);
         if (info.si_pid == 0)
                 return false;
-        /* What it has left behind ends with it. */
-        kill_group(h);
+        kill_all_of(h);
         waitpid(h->pid, &h->wait_status, 0);
         h->pid = -1;
-        h->ended = true;
+        h->collected = true;
         output_drain(&h->out);
         output_drain(&h->err);
         return true;
+}
+
+bool payload_ended(struct ktstr_payload_handle *h)
+{
+        return collect(h) && !(h->pen && cgroup_event(h->pen, "populated"));
 }
 
 /* Until its end or that time; when it is over, it is waited for grace_ms more. */
@@ -143,8 +179,8 @@ static enum ktstr_outcome settle(struct ktstr_payload_handle *h, bool timed_out,
         const int status = h->wait_status;
 
         h->result = (struct ktstr_payload_result){
-                .exit_code = h->ended && WIFEXITED(status) ? WEXITSTATUS(status) : -1,
-                .exit_signal = h->ended && WIFSIGNALED(status) ? WTERMSIG(status) : -1,
+                .exit_code = h->collected && WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+                .exit_signal = h->collected && WIFSIGNALED(status) ? WTERMSIG(status) : -1,
                 .timed_out = timed_out,
                 .outcome = outcome,
         };
@@ -168,7 +204,7 @@ enum ktstr_outcome payload_take(struct ktstr_payload_handle *h, struct ktstr_pay
  * measured goes out then while the body is still there. */
 static enum ktstr_outcome bury(struct ktstr_payload_handle *h)
 {
-        kill_group(h);
+        kill_all_of(h);
         if (wait_for_its_end(h, h->b->watchdog_ms, WAIT_GRACE_MS))
                 return KTSTR_PASS;
         if (conversation_over(&h->b->talk))
@@ -181,7 +217,7 @@ enum ktstr_outcome payload_end(struct ktstr_payload_handle *h)
 {
         const bool by_itself = payload_ended(h);
         enum ktstr_outcome outcome = by_itself ? KTSTR_PASS : bury(h);
-        int code = h->ended ? exec_errno(h) : 0;
+        int code = h->collected ? exec_errno(h) : 0;
 
         if (code)
                 outcome = ktstr_error(&h->b->ctx, "cannot start payload %s: %s", h->p->name, strerror(code));

@@ -10,14 +10,15 @@ struct ktstr_payload_handle {
         struct kt_list link; /* in the body's payloads, in the order in which they were started */
         struct ktstr_body *b;
         const struct ktstr_payload *p;
-        char *cgroup;     /* owned; NULL: it is where the body is */
+        char *cgroup;     /* owned; NULL: it is where the body is, in its pen */
+        char *pen;        /* owned: the folder of a cgroup that is its alone; NULL: it has none */
         bool in_scenario; /* its end is the scenario's at the latest */
         pid_t pid;        /* of its process group too; -1 once collected */
         int failed_fd;    /* at its end: it was executed; else why not, an errno */
         bool held;        /* the author has the handle: it stays until it is waited for, or killed */
         bool judged;      /* it has come to `result`; its name is free */
         struct ktstr_payload_result result;
-        bool ended; /* with wait_status */
+        bool collected; /* with wait_status */
         int wait_status;
         struct output out, err;
 };
@@ -31,7 +32,7 @@ int payload_start(struct ktstr_body *b, const struct ktstr_payload *p, const cha
 struct ktstr_payload_handle *payload_find(struct ktstr_body *b, const struct ktstr_payload *p,
                                           const char *cgroup);
 
-/* Has it ended by itself? Does not wait. */
+/* Has it ended by itself, and all that it left behind? That is killed when it has ended; not waited for. */
 bool payload_ended(struct ktstr_payload_handle *h);
 
 /* Wait for its end, at most so long, and judge it; it is forgotten then, unless it is held. */

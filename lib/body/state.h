@@ -19,6 +19,8 @@ struct ktstr_body {
         struct gate gate;
         char *scheduler;     /* owned; its name or NULL */
         char *cgroup_parent; /* owned: the folder in which the test's cgroups are made */
+        char *own_cgroup;    /* owned: the folder of the one that it is in, and may make others in; NULL */
+        unsigned n_pens;     /* made there so far, for their names */
         uint64_t watchdog_ms;
         bool emulated;              /* the CPUs are software's */
         struct ktstr_checks checks; /* of each scenario that has none of its own */
