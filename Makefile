@@ -33,6 +33,7 @@ test: build
 		{ [ -f "$(BUILD)-san/build.ninja" ] || meson setup "$(BUILD)-san" "-Dtools_prefix=$$prefix" -Dguest=false -Dscheds=false \
 		-Db_sanitize=address,undefined -Db_lundef=false $(MESON_ARGS); }
 	@ninja -C "$(BUILD)-san"
+	@tools/setup-test
 	@tools/test-data "$(BUILD)"
 	@status=0; for b in "$(BUILD)" "$(BUILD)-san"; do meson test -C "$$b" --no-rebuild --print-errorlogs || status=1; done; exit $$status
 
