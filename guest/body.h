@@ -40,10 +40,12 @@ struct body {
         size_t len, size, searched, taken;
 };
 
-/* spec has to live as long as the body. */
+/* Start it: b is to be released with body_done(). spec has to live as long as the body. -errno: there are no
+ * sockets, or no process; nothing is to be done then. */
 int body_start(struct body *b, struct agent *a, const struct body_spec *spec, struct kt_error *reterr);
 
-/* Say a line; takes the object. -EPIPE when it does not listen any more, -EAGAIN when it does not read. */
+/* Say a line; takes the object, also on failure. -EPIPE when it does not listen any more, -EAGAIN when it
+ * does not read. */
 int body_say(struct body *b, struct json_object *line);
 
 /* The next line that it said: 1 with *ret, which the caller owns; 0 when there is none now; -EBADMSG when it

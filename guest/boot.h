@@ -5,5 +5,5 @@
 
 /* Make a bare kernel a place where schedulers and commands run: file systems, modules, limits, the busybox
  * userland. What a kernel does not have is left out; only what the agent itself cannot do without (/proc,
- * /sys, /dev) is an error. */
+ * /sys, /dev) is an error: -errno, with what it was doing. Once, as PID 1. */
 int boot_prepare(struct kt_error *reterr);

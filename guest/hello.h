@@ -9,7 +9,7 @@
 /* Send HELLO or PARKED: who we are and whether there is a mailbox (proto/guestmsg.h). */
 void hello_send(struct agent *a, const struct inbox *in, uint32_t type);
 
-/* Take a PARK frame: rehearse as often as it says, then answer. -EBUSY: a rehearsal has left something, and
- * a job would meet it. */
+/* Take a PARK frame: rehearse as often as it says, then answer. 0; -EBUSY: a rehearsal has left something,
+ * which the error names, and a job would meet it; no answer was sent. */
 int hello_park(struct agent *a, const struct inbox *in, const struct kt_frame *park,
                struct kt_error *reterr);

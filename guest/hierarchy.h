@@ -18,7 +18,8 @@
  * empty. */
 void hierarchy_prepare(void);
 
-/* Make /sys/fs/cgroup/PATH ("/p", "/p/q") with its controllers for the cgroups that will be in it. */
+/* Make /sys/fs/cgroup/PATH ("/p", "/p/q") with its controllers for the cgroups that will be in it, as far as
+ * the kernel has them. One that is there is taken. -errno with the folder named. */
 int hierarchy_make_parent(const char *path, struct kt_error *reterr);
 
 /* The body's cgroup, with an upper bound for the processes that may be in it: a program that forks without
@@ -48,7 +49,7 @@ struct hierarchy {
         char *known;        /* names of those in the root that are not its own, each ended by '/' */
 };
 
-/* Before the test: what is there now is not its own. */
+/* Before the test: what is there now is not its own. parent is borrowed until hierarchy_done(). */
 void hierarchy_begin(struct hierarchy *h, const char *parent);
 void hierarchy_done(struct hierarchy *h);
 

@@ -7,6 +7,6 @@
 
 #include "agent.h"
 
-/* Set the clock and reseed the random numbers as the JOB says (proto/guestmsg.h), run it, report. -EINVAL
- * when it is of no kind that is known; nothing was reported then. */
+/* Set the clock and reseed the random numbers as the JOB (borrowed) says (proto/guestmsg.h), run it, report.
+ * 0 whatever came of it; -EINVAL when it is of no kind that is known; nothing was reported then. */
 int job_run(struct agent *a, struct json_object *job);

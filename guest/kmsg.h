@@ -22,17 +22,19 @@ struct kmsg_sched {
 };
 
 struct kmsg {
-        int fd;
+        int fd; /* owned; -1: none */
         struct kmsg_sched sched;
         char oom[128]; /* the kernel's words when memory ran out for the first time; "" */
 };
 
-/* Open /dev/kmsg, non-blocking, at its end: what came before the job is in the console. */
+/* Open /dev/kmsg, non-blocking, at its end: what came before the job is in the console. 0, or -errno: then
+ * there is never a line. */
 int kmsg_open(struct kmsg *k);
 
 /* The next line as "[   12.345678] text\n" in buf (not terminated), its size; 0 when there is none now. */
 size_t kmsg_next(struct kmsg *k, char *buf, size_t size);
 
+/* What was said of sched_ext up to now is of another scheduler. */
 void kmsg_forget(struct kmsg *k);
 
 /* Was it disabled by the kernel's decision? "unregistered from user space" are its words for a scheduler

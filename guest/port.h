@@ -13,7 +13,7 @@ struct port {
 };
 
 /* Find and open the port named KT_GUEST_PORT_NAME; its device may take a moment to appear, at most
- * timeout_ms. -ENODEV. */
+ * timeout_ms. 0, or -ENODEV: it did not. It stays open as long as the agent lives. */
 int port_open(struct port *p, int timeout_ms);
 
 /* Send one frame, blocking until the host's queue takes it. Failures are ignored: without a host there is
@@ -24,5 +24,6 @@ void port_send(struct port *p, uint32_t type, const void *payload, uint32_t size
  * is there. */
 int port_receive(struct port *p);
 
-/* The next frame received, as kt_frame_decoder_next(). */
+/* The next frame received, as kt_frame_decoder_next(): 1 with *ret, whose payload is borrowed until the next
+ * call; 0 when more has to be received; -errno for good. */
 int port_next(struct port *p, struct kt_frame *ret);

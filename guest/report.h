@@ -15,4 +15,5 @@ struct report {
         int exec_status; /* a wait status */
 };
 
+/* Send it, with what is read of the subject now. Without a host nobody hears it. */
 void report_send(struct agent *a, const struct report *r);

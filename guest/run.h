@@ -5,5 +5,6 @@
 
 #include "agent.h"
 
-/* A "run" job, from the scheduler's start to the RESULT. */
+/* A "run" job (borrowed), from the scheduler's start to the RESULT: whatever goes wrong is an outcome there
+ * (proto/guestmsg.h). */
 void run_job(struct agent *a, struct json_object *job);

@@ -30,7 +30,7 @@ struct stream {
         char *tail;
 };
 
-/* Take over fd, which becomes non-blocking. */
+/* Take over fd, which becomes non-blocking. line is borrowed until the stream ends or loses it. */
 void stream_open(struct stream *s, int fd, uint8_t id, uint64_t max, struct stream_line *line);
 
 /* How long it is not to be read yet, at `now`: what is printed in small pieces goes in larger ones. 0: it

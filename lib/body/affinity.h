@@ -10,7 +10,8 @@
 
 /*
  * The CPUs of each of n workers. cpuset is that of their cgroup, NULL: it has none; what lies outside it
- * does not count, and nothing left is an error. *random is the state of the draw, and advanced.
+ * does not count. ret has room for n, and *random is the state of the draw, and advanced. -EINVAL: there is
+ * no CPU left, fewer than are to be drawn, or no such kind.
  */
 int affinity_resolve(const struct ktstr_affinity *a, const struct ktstr_topo *topo,
                      const struct ktstr_cpus *cpuset, unsigned n, uint64_t *random, struct ktstr_cpus *ret,
@@ -20,5 +21,6 @@ int affinity_resolve(const struct ktstr_affinity *a, const struct ktstr_topo *to
 int affinity_check(const struct ktstr_affinity *a, const struct ktstr_topo *topo,
                    const struct ktstr_cpus *cpuset, struct kt_error *reterr);
 
-/* Bind a process; one that is gone is success. */
+/* Bind a process; one that is gone is success. The kernel's -errno: -EINVAL, its cgroup has none of these.
+ */
 int affinity_apply(pid_t pid, const struct ktstr_cpus *cpus, struct kt_error *reterr);

@@ -6,6 +6,7 @@
 #include "../../common/error.h"
 #include "../include/ktstr.h"
 
-/* Never an empty set. KTSTR_CPUSET_UNSET is -EINVAL too: it has no CPUs to mean. */
+/* 0 and never an empty set, whatever is offline meanwhile; or -EINVAL with what is wrong. KTSTR_CPUSET_UNSET
+ * is that too: it has no CPUs to mean. */
 int cpuset_resolve(const struct ktstr_cpuset *spec, const struct ktstr_topo *topo, struct ktstr_cpus *ret,
                    struct kt_error *reterr);

@@ -59,13 +59,15 @@ struct crew {
  * -ENOMEM. */
 int crew_check_memory(uint64_t n, struct kt_error *reterr);
 
-/* Fork workers that wait at the gate. -ENOMEM when the machine's memory runs out; -ECANCELED when it is over
- * meanwhile. What was forked then is in *c all the same, and the caller's to stop. */
+/* Fork workers that wait at the gate. 0; -ENOMEM when the machine's memory runs out; -ECANCELED when it is
+ * over meanwhile. What was forked then is in *c all the same, and the caller's to stop. */
 int crew_make(struct crew *c, const struct crew_plan *plan, const struct gate *gate,
               struct conversation *talk, struct kt_error *reterr);
+/* Free what it has; its workers must have been collected. */
 void crew_done(struct crew *c);
 
-/* It is let go now: what its workers' first gap begins with. To be called before the gate is opened. */
+/* It is let go now (CLOCK_MONOTONIC, ns, as all times here): what its workers' first gap begins with. To be
+ * called before the gate is opened. */
 void crew_released(struct crew *c, uint64_t now_ns);
 
 /* Does one stand still that could run: no progress for stuck_ns, and the kernel says that it waits for a

@@ -15,13 +15,14 @@ struct gate {
         _Atomic uint32_t *openings; /* shared memory, the owner's; how often it was opened */
 };
 
-/* -ENOMEM. */
+/* 0, or -ENOMEM. Whoever is forked later shares it. */
 int gate_init(struct gate *g);
-void gate_done(struct gate *g);
+void gate_done(struct gate *g); /* nobody may wait; one that is all 0 is none */
 
 /* Let all go that wait. */
 void gate_open(struct gate *g);
 
-/* In a worker: `ticket` is gate_ticket() from before it was forked. */
+/* In a worker: `ticket` is gate_ticket() from before it was forked. Returns at once when it was opened
+ * since. */
 uint32_t gate_ticket(const struct gate *g);
 void gate_wait(const struct gate *g, uint32_t ticket);

@@ -41,12 +41,13 @@ struct group_crew {
         uint64_t frozen_ns;  /* since when it stands still with its cgroup, or one above; 0: it does not */
 };
 
-/* One that the kernel does not have yet, at the end of `groups`. NULL when memory is out. */
+/* One that the kernel does not have yet, at the end of `groups`, for group_free(). name and dir are copied.
+ * NULL when memory is out. */
 struct group *group_new(struct kt_list *groups, const char *name, const char *dir);
-/* Forget it; its crews must have been stopped. */
+/* Forget it, with its crews, which must have been stopped. */
 void group_free(struct group *g);
 
-/* That is there, by name; NULL: none. */
+/* That is there, by name; NULL: none. Borrowed. */
 struct group *group_find(struct kt_list *groups, const char *name);
 
 /* cg_0, cg_1, …: the first that none of them has. Malloced, NULL when memory is out. */

@@ -3,5 +3,8 @@
 
 #include <sys/types.h>
 
-/* Become that group (0: stay) and that user (0: stay). -errno. */
+/* Who a worker is to the kernel. */
+
+/* Become that group (0: stay; another has no further groups) and that user (0: stay), for good. 0, or
+ * -errno, when it may be half done. */
 int identity_become(uid_t uid, gid_t gid);

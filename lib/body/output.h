@@ -14,21 +14,26 @@
 
 struct output {
         struct conversation_ear ear;
-        char *bytes; /* owned; the last `size` bytes, at least OUTPUT_KEPT_MIN of them where there were so
-                        many */
+        char *bytes; /* owned, without a NUL; the last `size` bytes, at least OUTPUT_KEPT_MIN of them where
+                        there were so many */
         size_t size, allocated;
 };
 
-/* Make a pipe, whose other end is *ret_write_fd, the caller's. */
+/* Make a pipe, whose other end is *ret_write_fd, the caller's to close (CLOEXEC). It is among talk's ears
+ * from now on, so that o must neither move nor end before output_done(). -errno: there is no pipe, and
+ * nothing to be done. */
 int output_begin(struct output *o, struct conversation *talk, int *ret_write_fd);
 
-/* Take what is there now, without waiting. */
+/* Take what is there now, without waiting, and no more than a pipe holds. */
 void output_drain(struct output *o);
 
+/* Hear no more, and free what was kept. One that did not begin has ear.fd -1, and its link is initialised.
+ */
 void output_done(struct output *o);
 
-/* The last whole JSON object or array in it; NULL: none. The caller's. */
+/* The last whole JSON object or array in it, to be put by the caller; NULL: none, or memory is out. */
 struct json_object *output_last_json(const struct output *o);
 
-/* Its last line that is not empty, into text; "" when there is none. */
+/* Its last line that is not empty, into text (of size bytes, 1 or more), cut where it is longer; "" when
+ * there is none. */
 void output_last_line(const struct output *o, char *text, size_t size);

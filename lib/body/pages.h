@@ -17,5 +17,6 @@ void pages_of_process(pid_t pid, const struct ktstr_topo *topo, const struct kts
 void pages_count(const char *numa_maps, const struct ktstr_topo *topo, const struct ktstr_cpus *nodes,
                  struct kt_pages *p);
 
-/* So far: of a cgroup (its folder) where the kernel counts them for each, else (or NULL) of the machine. */
+/* So far, in pages: of a cgroup (its folder) where the kernel counts them for each, else (or NULL) of the
+ * machine; 0 where it does not count. */
 uint64_t pages_migrated(const char *cgroup_dir);

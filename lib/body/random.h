@@ -3,7 +3,8 @@
 
 #include <stdint.h>
 
-/* The next number of a sequence (splitmix64): what is random in a test comes of its seed alone. */
+/* The next number of a sequence (splitmix64), all 64 bits of it random: what is random in a test comes of
+ * its seed alone. *state is the seed at first, whatever it is, and advanced. */
 static inline uint64_t random_next(uint64_t *state)
 {
         uint64_t x = *state += 0x9e3779b97f4a7c15ULL;

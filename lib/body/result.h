@@ -5,8 +5,8 @@
 
 #include "state.h"
 
-/* {"result": {…}}; `returned` is what the function did. NULL when memory is out. */
+/* {"result": {…}}; `returned` is what the function did. The caller's; NULL when memory is out. */
 struct json_object *result_json(struct ktstr_body *b, enum ktstr_outcome returned);
 
-/* {"result": {…}} of a body that could not begin. */
+/* {"result": {…}} of a body that could not begin: an error with this text. The caller's; NULL as above. */
 struct json_object *result_of_error(const char *text);

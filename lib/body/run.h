@@ -32,5 +32,5 @@ struct run {
         unsigned n_working;
 };
 
-/* "there is no cgroup 'x'; there are: a, b" where it is not there. */
+/* The one of that name, borrowed; or -ENOENT, "there is no cgroup 'x'; there are: a, b". */
 int run_find(struct run *r, const char *name, struct group **ret, struct kt_error *reterr);

@@ -17,12 +17,12 @@ struct ktstr_body {
         struct conversation talk;
         struct scribe *scribe;
         struct gate gate;
-        char *scheduler;     /* owned; its name or NULL */
-        char *cgroup_parent; /* owned: the folder in which the test's cgroups are made */
-        char *own_cgroup;    /* owned: the folder of the one that it is in, and may make others in; NULL */
-        unsigned n_pens;     /* made there so far, for their names */
-        uint64_t watchdog_ms;
-        bool emulated;              /* the CPUs are software's */
+        char *scheduler;      /* owned; its name or NULL */
+        char *cgroup_parent;  /* owned: the folder in which the test's cgroups are made */
+        char *own_cgroup;     /* owned: the folder of the one that it is in, and may make others in; NULL */
+        unsigned n_pens;      /* made there so far, for their names */
+        uint64_t watchdog_ms; /* so long the kernel's own may let a scheduler stall */
+        bool emulated;        /* the CPUs are software's */
         struct ktstr_checks checks; /* of each scenario that has none of its own */
         uint64_t random;            /* state; what the body itself draws */
 
@@ -43,6 +43,7 @@ static inline struct ktstr_body *body_of(struct ktstr_ctx *ctx)
         return ctx->body;
 }
 
-/* What the agent forwards: {"event": event}, with up to two more fields (keys NULL: none). */
+/* What the agent forwards: {"event": event}, with up to two more fields (keys NULL: none). An agent that
+ * does not hear it has said stop. */
 void body_event(struct ktstr_body *b, const char *event, const char *key, const char *value,
                 const char *key2, const char *value2);

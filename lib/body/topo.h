@@ -6,8 +6,9 @@
 #include "../../common/error.h"
 #include "../include/ktstr.h"
 
-/* Fills *ret from the folder of a sysfs ("/sys"); to be released with topo_done(). Errors name the file.
- * A machine whose sysfs tells of no caches is one LLC a NUMA node, and one without nodes is one node. */
+/* Fills *ret from the folder of a sysfs ("/sys"); to be released with topo_done(). -ENODEV: there is no list
+ * of CPUs, with the file named; -ENOMEM. A machine whose sysfs tells of no caches is one LLC a NUMA node,
+ * and one without nodes is one node. */
 int topo_read(const char *sys, struct ktstr_topo *ret, struct kt_error *reterr);
 void topo_done(struct ktstr_topo *t);
 
