@@ -24,18 +24,20 @@ struct ktstr_payload_handle {
 };
 
 /* Start it, in a cgroup of the scenario (NULL: none). *ret may be NULL; what it is set to stays until
- * payload_take(), or the test's end. */
+ * payload_take(), or the test's end. -ENOENT: there is no such program, or no such cgroup; -EEXIST: it runs
+ * there already; or what the kernel refuses. Nothing runs then. */
 int payload_start(struct ktstr_body *b, const struct ktstr_payload *p, const char *cgroup,
                   const char *const *more_args, struct ktstr_payload_handle **ret, struct kt_error *reterr);
 
-/* The one that runs of this payload and cgroup; NULL: none. */
+/* The one that runs of this payload and cgroup, borrowed; NULL: none. */
 struct ktstr_payload_handle *payload_find(struct ktstr_body *b, const struct ktstr_payload *p,
                                           const char *cgroup);
 
 /* Has it ended by itself, and all that it left behind? That is killed when it has ended; not waited for. */
 bool payload_ended(struct ktstr_payload_handle *h);
 
-/* Wait for its end, at most so long, and judge it; it is forgotten then, unless it is held. */
+/* Wait for its end, at most so long (0: the test's duration and 30 s), and judge it; it is forgotten then,
+ * unless it is held. */
 enum ktstr_outcome payload_finish(struct ktstr_payload_handle *h, uint64_t timeout_ms);
 
 /* End it, and judge what it has printed; it is forgotten then, unless it is held. */
@@ -50,7 +52,7 @@ enum ktstr_outcome payload_end_going(struct ktstr_body *b);
 enum ktstr_outcome payload_end_all(struct ktstr_body *b, bool of_scenario);
 
 /* Start its program, with more_args behind its own arguments, in the cgroup whose folder that is (NULL:
- * where the body is). Where it fails behind the fork h->pid is set, and the caller's to end. */
+ * where the body is). 0, and h->pid is its process; or -errno, and there is none. */
 int payload_launch(struct ktstr_payload_handle *h, const char *dir, const char *const *more_args,
                    struct kt_error *reterr);
 
