@@ -13,21 +13,14 @@
 
 static int unknown(const char *name, struct kt_error *reterr)
 {
-        const char *nearest = NULL;
-        unsigned best = 2 + (unsigned)strlen(name) / 3;
+        struct kt_nearest nearest = kt_nearest_to(name);
 
-        for (size_t i = 0; i < kt_thresholds_n; i++) {
-                const unsigned d = kt_edit_distance(name, kt_thresholds[i].name);
-
-                if (d < best) {
-                        best = d;
-                        nearest = kt_thresholds[i].name;
-                }
-        }
+        for (size_t i = 0; i < kt_thresholds_n; i++)
+                kt_nearest_offer(&nearest, kt_thresholds[i].name);
         return kt_error_set(reterr, -EINVAL, KT_E_INVALID_PARAMETER,
                             "--check: there is no threshold '%s'%s%s%s", name,
-                            nearest ? "; did you mean '" : "; ktstrctl(1) has them all",
-                            nearest ? nearest : "", nearest ? "'?" : "");
+                            nearest.name ? "; did you mean '" : "; ktstrctl(1) has them all",
+                            nearest.name ? nearest.name : "", nearest.name ? "'?" : "");
 }
 
 /* NULL: it is no value of this one. */

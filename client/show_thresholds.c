@@ -122,16 +122,6 @@ static int show(const struct test_program *p, struct json_object *test, struct j
         return json_object_array_add(list, o);
 }
 
-static void keep_nearest(const char **nearest, unsigned *best, const char *name, const char *wanted)
-{
-        const unsigned d = kt_edit_distance(name, wanted);
-
-        if (d < *best) {
-                *best = d;
-                *nearest = name;
-        }
-}
-
 static int unknown_test(const char *wanted, const char *nearest)
 {
         if (nearest)
@@ -149,15 +139,14 @@ static int show_all(const struct test_programs *programs, const char *wanted, bo
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         _cleanup_json_ struct json_object *list = json ? json_object_new_array() : NULL;
-        const char *nearest = NULL;
-        unsigned best = 2 + (unsigned)strlen(wanted) / 3;
+        struct kt_nearest nearest = kt_nearest_to(wanted);
         struct json_object *test;
         size_t shown = 0;
 
         for (size_t i = 0; i < programs->n; i++)
                 for (size_t k = 0; (test = test_program_test(&programs->all[i], k)); k++) {
                         if (strcmp(kt_json_str(test, "name"), wanted) != 0) {
-                                keep_nearest(&nearest, &best, kt_json_str(test, "name"), wanted);
+                                kt_nearest_offer(&nearest, kt_json_str(test, "name"));
                                 continue;
                         }
                         if (!json && shown > 0)
@@ -167,7 +156,7 @@ static int show_all(const struct test_programs *programs, const char *wanted, bo
                         shown++;
                 }
         if (shown == 0)
-                return unknown_test(wanted, nearest);
+                return unknown_test(wanted, nearest.name);
         return json ? simple_print_json(list) : 0;
 }
 

@@ -28,3 +28,19 @@ unsigned kt_edit_distance(const char *a, const char *b)
         }
         return row[lb];
 }
+
+struct kt_nearest kt_nearest_to(const char *wanted)
+{
+        /* A third of it may be wrong, and one letter more. */
+        return (struct kt_nearest){.wanted = wanted, .best = (unsigned)strlen(wanted) / 3 + 2};
+}
+
+void kt_nearest_offer(struct kt_nearest *n, const char *name)
+{
+        const unsigned d = kt_edit_distance(n->wanted, name);
+
+        if (d < n->best) {
+                n->best = d;
+                n->name = name;
+        }
+}

@@ -121,18 +121,11 @@ static const char *const scenarios[] = {
 /* One that may have been meant; NULL: none is near. */
 static const char *nearest_scenario(const char *name)
 {
-        const char *found = NULL;
-        unsigned best = (unsigned)strlen(name) / 3 + 2;
+        struct kt_nearest nearest = kt_nearest_to(name);
 
-        for (size_t i = 0; i < KT_ARRAY_SIZE(scenarios); i++) {
-                unsigned distance = kt_edit_distance(name, scenarios[i]);
-
-                if (distance < best) {
-                        best = distance;
-                        found = scenarios[i];
-                }
-        }
-        return found;
+        for (size_t i = 0; i < KT_ARRAY_SIZE(scenarios); i++)
+                kt_nearest_offer(&nearest, scenarios[i]);
+        return nearest.name;
 }
 
 static int take_scenario(struct call *call, struct job_spec *spec, struct kt_error *reterr)

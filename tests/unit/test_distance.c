@@ -49,6 +49,26 @@ START_TEST(long_words_are_far_apart)
 }
 END_TEST
 
+static const char *nearest_of(const char *wanted, const char *const *names)
+{
+        struct kt_nearest nearest = kt_nearest_to(wanted);
+
+        for (; *names; names++)
+                kt_nearest_offer(&nearest, *names);
+        return nearest.name;
+}
+
+START_TEST(the_nearest_is_the_first_that_is_near)
+{
+        const char *const names[] = {"crash", "stalls", "stall", "stale", NULL};
+
+        ck_assert_str_eq(nearest_of("stal", names), "stall");
+        ck_assert_str_eq(nearest_of("crsah", names), "crash");
+        ck_assert_ptr_null(nearest_of("dispatched", names));
+        ck_assert_ptr_null(nearest_of("stall", names + 4));
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("distance");
@@ -56,6 +76,7 @@ int main(void)
 
         tcase_add_loop_test(c, it_is_the_number_of_letters_to_change, 0, (int)KT_ARRAY_SIZE(cases));
         tcase_add_test(c, long_words_are_far_apart);
+        tcase_add_test(c, the_nearest_is_the_first_that_is_near);
         suite_add_tcase(s, c);
         return suite_run(s);
 }
