@@ -69,19 +69,26 @@ static void hear(struct conversation *c, struct json_object *line)
         }
 }
 
-static void hear_agent(struct conversation *c)
+/* All that have come. false: one is no JSON. */
+static bool hear_lines(struct conversation *c)
 {
         struct json_object *line;
         bool bad = false;
-        ssize_t n;
 
-        while ((n = receive(c)) > 0)
-                ;
         while ((line = next_line(c, &bad))) {
                 hear(c, line);
                 json_object_put(line);
         }
-        if (bad || n != -EAGAIN)
+        return !bad;
+}
+
+static void hear_agent(struct conversation *c)
+{
+        ssize_t n;
+
+        while ((n = receive(c)) > 0)
+                ;
+        if (!hear_lines(c) || n != -EAGAIN)
                 c->stop = "cancelled";
         if (n != -EAGAIN) {
                 /* poll() would return at once for ever. */
@@ -133,6 +140,9 @@ int conversation_begin(struct conversation *c, int fd, struct json_object **ret_
                                             "the agent said nothing: %s",
                                             n < 0 ? strerror((int)-n) : "end of file");
         }
+        /* What came in the same piece: nobody is told of it by poll() any more. */
+        if (!hear_lines(c))
+                c->stop = "cancelled";
         return 0;
 }
 

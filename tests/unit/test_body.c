@@ -116,6 +116,15 @@ START_TEST(a_word_of_the_agent_ends_a_hold)
 }
 END_TEST
 
+/* In one piece: it ended while the body was being started. */
+START_TEST(a_word_behind_the_first_line_is_heard)
+{
+        struct driven d = start(holds_long, FIRST "{\"sched_gone\":\"ejected\"}\n");
+
+        ck_assert_str_eq(kt_json_str(end(&d), "outcome"), "pass");
+}
+END_TEST
+
 /* What it made and took offline would be the host's. */
 START_TEST(a_test_on_the_host_has_no_scenario)
 {
@@ -374,7 +383,8 @@ END_TEST
 
 UNIT_MAIN("body", the_function_knows_what_the_agent_said, what_was_said_counts_whatever_is_returned,
           an_outcome_without_a_word_is_given_one, another_format_is_told, a_word_of_the_agent_ends_a_hold,
-          a_test_on_the_host_has_no_scenario, a_body_whose_agent_is_gone_ends,
-          the_scheduler_is_asked_of_the_agent, a_loop_does_its_operations_at_once_and_every_interval,
-          a_call_ends_the_scenario_with_its_outcome, holds_are_fractions_or_times,
-          policies_that_cannot_be_are_refused, names_of_cgroups, a_workers_sample_counts_for_all_its_wakes)
+          a_word_behind_the_first_line_is_heard, a_test_on_the_host_has_no_scenario,
+          a_body_whose_agent_is_gone_ends, the_scheduler_is_asked_of_the_agent,
+          a_loop_does_its_operations_at_once_and_every_interval, a_call_ends_the_scenario_with_its_outcome,
+          holds_are_fractions_or_times, policies_that_cannot_be_are_refused, names_of_cgroups,
+          a_workers_sample_counts_for_all_its_wakes)
