@@ -15,9 +15,10 @@
  * A scheduler and a test have the fields of struct ktstr_scheduler and struct ktstr_test by their names, but for func; what is
  * unset is absent. proto/listing.idl has the types. Lists of strings are arrays; topology, constraints and checks are objects
  * (a test's too; its four dimensions are in `topology`); a switch is true or false; a number that is KTSTR_NONE is -1, one that
- * is KTSTR_ZERO is 0; sysctls is [{"key", "value"}]; a test's `scheduler` is the ident of one in `schedulers`; `payload` and
- * `workloads` come as one array, `payloads`: [{"name", "binary", "args", "include_files"}]. `replaces` of a test: idents of
- * further schedulers that have to be in the guest, which are all that its program declares with a binary other than its own.
+ * is KTSTR_ZERO is 0; sysctls is [{"key", "value"}], bpf_map_write [{"field", "value", "map", "at_ms"}]; a test's `scheduler`
+ * is the ident of one in `schedulers`; `payload` and `workloads` come as one array, `payloads`: [{"name", "binary", "args",
+ * "include_files"}]. `replaces` of a test: idents of further schedulers that have to be in the guest, which are all that its
+ * program declares with a binary other than its own.
  *
  * In the guest a scheduler's program is KT_GUEST_BIN_DIR/NAME by its `name`, the one under test and one of `replaces` alike; a
  * payload's is KT_GUEST_BIN_DIR/FILE by the file name of its `binary`.

@@ -12,6 +12,7 @@
 #include "../../proto/codec.h"
 #include "../thresholds.h"
 #include "cgroup.h"
+#include "map_write.h"
 #include "payload.h"
 #include "result.h"
 #include "topo.h"
@@ -141,8 +142,9 @@ static void release(struct ktstr_body *b)
 
 static struct json_object *run_test(struct ktstr_body *b, enum ktstr_outcome (*func)(struct ktstr_ctx *ctx))
 {
-        enum ktstr_outcome returned = func(&b->ctx);
+        enum ktstr_outcome returned = map_writes_begin(b) ? func(&b->ctx) : KTSTR_ERROR;
 
+        map_writes_end(b);
         payload_end_all(b, false);
         return result_json(b, returned);
 }

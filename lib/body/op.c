@@ -44,6 +44,7 @@ static const struct {
         [KTSTR_OP_RESTART_SCHEDULER] = {"restart_scheduler", op_restart_scheduler, 0, op_scheduler_check},
         [KTSTR_OP_REPLACE_SCHEDULER] = {"replace_scheduler", op_replace_scheduler, 0,
                                         op_replace_scheduler_check},
+        [KTSTR_OP_MAP_WRITE] = {"map_write", op_map_write, 0, op_map_write_check},
         [KTSTR_OP_CALL] = {"call", op_call, 0, op_call_check},
 };
 

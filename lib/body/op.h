@@ -43,6 +43,10 @@ int op_cpu_storm(struct run *r, const struct ktstr_op *op, struct kt_error *rete
 int op_cpu_offline_check(const struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
 int op_cpu_online_check(const struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
 
+/* op_map.c */
+int op_map_write(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
+int op_map_write_check(const struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
+
 /* op_payload.c */
 int op_run_payload(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);
 int op_wait_payload(struct run *r, const struct ktstr_op *op, struct kt_error *reterr);

@@ -11,7 +11,8 @@
 /*
  * 0, or -errno with the error that its time would bring, step and cgroup or operation in front of it: holds,
  * names, limits, cpusets and affinities on this topology, nodes, policies, the numbers of workers, and what
- * an operation has to name. Nothing is made, and the kernel is asked only whether it has a memory policy.
+ * an operation has to name. Nothing is made, and the kernel is asked only whether it has a memory policy and
+ * the scheduler its globals. RUN_OVER: that one is gone.
  *
  * What comes of operations before is known in its time alone, and told then: which cgroups there are, what
  * cpuset one has whose workers an operation makes or binds, which CPUs are online, how much memory is free.

@@ -10,6 +10,8 @@
 #include "group.h"
 #include "scribe.h"
 
+struct map_writes;
+
 struct ktstr_body {
         struct ktstr_ctx ctx; /* what the test's function sees */
         struct ktstr_topo topo;
@@ -25,6 +27,8 @@ struct ktstr_body {
         bool emulated;        /* the CPUs are software's */
         struct ktstr_checks checks; /* of each scenario that has none of its own */
         uint64_t random;            /* state; what the body itself draws */
+
+        struct map_writes *map_writes; /* that the test declares: map_write.c's own; NULL: none */
 
         bool in_scenario;
         struct kt_list payloads;     /* that run, struct ktstr_payload_handle */

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "judge.h"
+#include "map_write.h"
 #include "pages.h"
 #include "wait.h"
 
@@ -79,8 +80,10 @@ static void note_start(struct run *r, struct group_crew *c, uint64_t now)
         }
         if (w->started_ns && !w->stopped_ns)
                 return;
-        if (!w->started_ns)
+        if (!w->started_ns) {
                 w->started_ns = now;
+                map_writes_start(r->b);
+        }
         w->stopped_ns = 0;
         body_event(r->b, "workload_started", NULL, NULL, NULL, NULL);
 }

@@ -152,6 +152,19 @@ struct ktstr_scheduler {
 
 struct ktstr_payload;
 
+/*
+ * A value for a global variable of the scheduler's BPF program, by its name there: "stall", or what leads to
+ * an integer in it, "stats.nr_queued", "hist[3]". Nothing beside it is written, and no other program's map.
+ */
+struct ktstr_map_write {
+        const char *field;
+        int64_t value;   /* has to fit; bool: 0 or 1; of 64 bits each does, UINT64_MAX is -1 */
+        const char *map; /* the end of its map's name: ".bss", ".data.stats"; unset: the one that has it */
+        uint64_t at_ms;  /* after the begin of the test's first workload, while that lasts; unset: before the
+                          * test's function is called, which need not wait for it */
+};
+#define KTSTR_MAP_WRITES(...) ((const struct ktstr_map_write[]){__VA_ARGS__, {.field = NULL}})
+
 struct ktstr_test {
         const char *file; /* where it is declared; these four are set by KTSTR_TEST */
         int line;
@@ -180,6 +193,10 @@ struct ktstr_test {
         const struct ktstr_payload *payload; /* what the test runs; its binary is brought into the guest */
         const struct ktstr_payload *const *workloads; /* further ones: KTSTR_PAYLOADS(&a, &b) */
         const char *const *extra_include_files;       /* of the host, into /include-files/ */
+
+        /* Written once the scheduler has attached, all or none: KTSTR_MAP_WRITES({.field = "stall", .value =
+         * 1}). What is not there or does not fit is the test's error, and nothing of the scheduler's. */
+        const struct ktstr_map_write *bpf_map_write;
 
         /* The scheduler has to end in an error, and with these words (both, where both are set): a part of
          * the scheduler's log and debug dump, or a Perl-compatible expression for it (^ and $ are the whole
@@ -285,6 +302,22 @@ void ktstr_note(struct ktstr_ctx *ctx, const char *fmt, ...) __attribute__((form
 void ktstr_metric(struct ktstr_ctx *ctx, const char *name, double value, const char *unit);
 /* The worse of two. */
 enum ktstr_outcome ktstr_worse(enum ktstr_outcome a, enum ktstr_outcome b);
+
+/*
+ * A global variable of the scheduler's BPF program, as struct ktstr_map_write has it, while it runs:
+ *
+ *     int64_t before = 0, after = 0;
+ *     enum ktstr_outcome outcome = ktstr_map_read(ctx, "nr_dispatched", &before);
+ *
+ *     outcome = ktstr_worse(outcome, ktstr_scenario_steady(ctx));
+ *     outcome = ktstr_worse(outcome, ktstr_map_read(ctx, "nr_dispatched", &after));
+ *     return outcome || after > before ? outcome : ktstr_fail(ctx, "it dispatched nothing");
+ *
+ * One that is constant (.rodata) can be read too. An outcome other than PASS: ERROR, and it was said why;
+ * FAIL: the scheduler is gone, which the verdict has. *ret is as it was then.
+ */
+enum ktstr_outcome ktstr_map_read(struct ktstr_ctx *ctx, const char *field, int64_t *ret);
+enum ktstr_outcome ktstr_map_write(struct ktstr_ctx *ctx, const char *field, int64_t value);
 
 /* --- cpusets --- */
 
@@ -540,6 +573,7 @@ enum ktstr_op_kind {
         KTSTR_OP_ATTACH_SCHEDULER,
         KTSTR_OP_RESTART_SCHEDULER,
         KTSTR_OP_REPLACE_SCHEDULER,
+        KTSTR_OP_MAP_WRITE,
         KTSTR_OP_CALL,
 };
 
@@ -553,6 +587,7 @@ struct ktstr_op {
         const struct ktstr_payload *payload;
         const struct ktstr_scheduler *scheduler;
         unsigned cpu;
+        struct ktstr_map_write map_write; /* without .at_ms */
         uint64_t ms, count;
         enum ktstr_outcome (*call)(struct ktstr_ctx *ctx);
 };
@@ -663,6 +698,11 @@ static inline struct ktstr_op ktstr_op_restart_scheduler(void)
 static inline struct ktstr_op ktstr_op_replace_scheduler(const struct ktstr_scheduler *with)
 {
         return (struct ktstr_op){.kind = KTSTR_OP_REPLACE_SCHEDULER, .scheduler = with};
+}
+/* A global variable of the scheduler's BPF program: see struct ktstr_map_write. */
+static inline struct ktstr_op ktstr_op_map_write(const char *field, int64_t value)
+{
+        return (struct ktstr_op){.kind = KTSTR_OP_MAP_WRITE, .map_write = {.field = field, .value = value}};
 }
 /* Whatever else. */
 static inline struct ktstr_op ktstr_op_call(enum ktstr_outcome (*call)(struct ktstr_ctx *ctx))

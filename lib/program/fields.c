@@ -40,8 +40,8 @@ FIELDS(test_fields, FIELD(ktstr_test, name, TEXT, 0),
        FIELD(ktstr_test, watchdog_timeout_s, NUMBER, 0), FIELD(ktstr_test, timeout_s, NUMBER, 0),
        FIELD_FROM_TO(ktstr_test, cleanup_budget_ms, 1, KT_DURATION_MAX_MS),
        FIELD(ktstr_test, ignore, SWITCH, 0), FIELD(ktstr_test, host_only, SWITCH, 0),
-       FIELD(ktstr_test, extra_include_files, TEXTS, 0), FIELD(ktstr_test, expect_err, SWITCH, 0),
-       FIELD(ktstr_test, expect_scx_bpf_error_contains, TEXT, 0),
+       FIELD(ktstr_test, extra_include_files, TEXTS, 0), FIELD(ktstr_test, bpf_map_write, MAP_WRITES, 0),
+       FIELD(ktstr_test, expect_err, SWITCH, 0), FIELD(ktstr_test, expect_scx_bpf_error_contains, TEXT, 0),
        FIELD(ktstr_test, expect_scx_bpf_error_matches, TEXT, 0));
 
 FIELDS(topology_fields, FIELD(ktstr_topology, numa_nodes, INT, 0), FIELD(ktstr_topology, llcs, INT, 0),
@@ -63,6 +63,7 @@ bool field_is_set(const struct field *f, const void *object)
         case FIELD_TEXT:
         case FIELD_TEXTS:
         case FIELD_SYSCTLS:
+        case FIELD_MAP_WRITES:
                 return *(const void *const *)at;
         case FIELD_INT:
                 return *(const int *)at != 0;
@@ -121,6 +122,55 @@ static void check_sysctls(const struct ktstr_sysctl *list, const char *name, str
                 found(s, name, "are %zu, and at most %d are set", n, KT_SYSCTLS_MAX);
 }
 
+static size_t name_length(const char *text)
+{
+        static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+
+        return *text >= '0' && *text <= '9' ? 0 : strspn(text, letters);
+}
+
+/* A variable's name, and what leads to a member or an element in it. */
+static bool is_global(const char *text)
+{
+        size_t n = name_length(text);
+
+        while (n > 0 && *(text += n))
+                if (*text == '.')
+                        n = name_length(++text);
+                else {
+                        const size_t digits = *text == '[' ? strspn(text + 1, "0123456789") : 0;
+
+                        n = digits > 0 && text[1 + digits] == ']' ? digits + 2 : 0;
+                }
+        return n > 0;
+}
+
+static void check_map_writes(const struct ktstr_map_write *list, const char *name, struct subject *s)
+{
+        const struct ktstr_map_write *w = list;
+        char part[160];
+
+        for (; w->field; w++) {
+                snprintf(part, sizeof(part), "%s[%td].field", name, w - list);
+                if (!is_global(w->field))
+                        found(s, part,
+                              "'%s' is no global variable: it is like stall, stats.nr_queued or hist[3]",
+                              w->field);
+                snprintf(part, sizeof(part), "%s[%td].map", name, w - list);
+                if (w->map)
+                        check_text(w->map, part, false, s);
+                snprintf(part, sizeof(part), "%s[%td].at_ms", name, w - list);
+                if (w->at_ms > KT_DURATION_MAX_MS)
+                        found(s, part, "is more than a day");
+        }
+        /* The list's end has nothing else either. */
+        snprintf(part, sizeof(part), "%s[%td].field", name, w - list);
+        if (w->value || w->map || w->at_ms)
+                found(s, part, "is not set");
+        else if (w == list)
+                found(s, name, "is an empty list: leave it unset");
+}
+
 static void check_number(double value, const char *name, struct subject *s)
 {
         if (!isfinite(value) || value <= 0)
@@ -153,6 +203,9 @@ static void check_field(const struct field *f, const void *at, const char *name,
                 break;
         case FIELD_SYSCTLS:
                 check_sysctls(*(const struct ktstr_sysctl *const *)at, name, s);
+                break;
+        case FIELD_MAP_WRITES:
+                check_map_writes(*(const struct ktstr_map_write *const *)at, name, s);
                 break;
         case FIELD_INT:
                 check_int(*(const int *)at, f, name, s);

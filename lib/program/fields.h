@@ -13,6 +13,7 @@ enum field_kind {
         FIELD_TEXT,
         FIELD_TEXTS, /* a NULL-terminated array */
         FIELD_SYSCTLS,
+        FIELD_MAP_WRITES,
         FIELD_INT,
         FIELD_NUMBER,
         FIELD_SWITCH,

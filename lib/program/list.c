@@ -74,6 +74,26 @@ static json_object *new_sysctls(const struct ktstr_sysctl *list)
         return array;
 }
 
+static json_object *new_map_writes(const struct ktstr_map_write *list)
+{
+        json_object *array = new_array();
+
+        for (; list->field; list++) {
+                json_object *o = new_object();
+
+                add(o, "field", new_text(list->field));
+                add(o, "value", checked(json_object_new_int64(list->value)));
+                if (list->map)
+                        add(o, "map", new_text(list->map));
+                if (list->at_ms)
+                        add(o, "at_ms",
+                            checked(json_object_new_int64(
+                                    (int64_t)(list->at_ms < INT64_MAX ? list->at_ms : INT64_MAX))));
+                append(array, o);
+        }
+        return array;
+}
+
 /* What JSON has no word for is among what is wrong. */
 static json_object *new_number(double value)
 {
@@ -91,6 +111,8 @@ static json_object *new_value(const struct field *f, const void *object)
                 return new_texts(*(const char *const *const *)at);
         case FIELD_SYSCTLS:
                 return new_sysctls(*(const struct ktstr_sysctl *const *)at);
+        case FIELD_MAP_WRITES:
+                return new_map_writes(*(const struct ktstr_map_write *const *)at);
         case FIELD_INT:
                 return checked(json_object_new_int(*(const int *)at));
         case FIELD_NUMBER:

@@ -22,6 +22,8 @@ static void check_scheduler(const struct program *p, const struct ktstr_test *t,
                       "tests run on the host, where no scheduler is started: leave .scheduler unset");
         if (t->extra_sched_args && (!t->scheduler || t->scheduler->kernel_builtin_enable))
                 found(s, "extra_sched_args", "are for a scheduler's program, and this test has none");
+        if (t->bpf_map_write && (!t->scheduler || t->scheduler->kernel_builtin_enable))
+                found(s, "bpf_map_write", "is for a scheduler's program, and this test has none");
         if (t->config && !own_config)
                 found(s, "config", "is for a scheduler that has .config_arg and .config_guest_path, and %s",
                       t->scheduler ? "this test's has not" : "this test has none");

@@ -538,7 +538,7 @@ class Tests(unittest.TestCase):
         tags = {word for tags in self.page.tags.values() for tag in tags for word in re.findall(r"\.(\w+)", tag)}
         in_text = set(re.findall(r"\.(\w+)", self.flat))
         for struct, found in (("ktstr_scheduler", tags), ("ktstr_test", tags), ("ktstr_cgroup", tags), ("KTSTR_CHECK_FIELDS", tags),
-                              ("KTSTR_CONSTRAINT_FIELDS", tags), ("ktstr_topology", tags), ("ktstr_payload", in_text), ("ktstr_metric_def", in_text)):
+                              ("KTSTR_CONSTRAINT_FIELDS", tags), ("ktstr_topology", tags), ("ktstr_payload", in_text), ("ktstr_metric_def", in_text), ("ktstr_map_write", in_text)):
             fields = self.fields(struct) - {"file", "line", "ident", "func", "works", "n_works", "struct", "constraints_", "args", "name", "binary"}
             self.assertGreater(len(fields), 3, struct)
             for field in fields:

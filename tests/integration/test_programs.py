@@ -87,7 +87,9 @@ class Listing(unittest.TestCase):
         self.assertEqual(everything, {
             "scheduler": "full", "extra_sched_args": ["--verbose"], "topology": {"llcs": 4, "threads": 2},
             "memory_mib": 1024, "duration_s": 2.5, "workers_per_cgroup": 3, "watchdog_timeout_s": 4, "timeout_s": 90, "cleanup_budget_ms": 5000,
-            "extra_include_files": ["data/one"], "expect_err": True, "expect_scx_bpf_error_contains": "host-triggered",
+            "extra_include_files": ["data/one"],
+            "bpf_map_write": [{"field": "stall", "value": -1}, {"field": "a.b[3][0].c", "value": 2**63 - 1, "map": ".data", "at_ms": 250}],
+            "expect_err": True, "expect_scx_bpf_error_contains": "host-triggered",
             "expect_scx_bpf_error_matches": "^(?m)EXIT: .+", "constraints": {"max_llcs": 8},
             "checks": {"max_spread_pct": -1, "not_starved": False, "min_page_locality": 1},
             # Those with another binary: plain and each_config share one, builtin has none.

@@ -41,6 +41,9 @@ KTSTR_TEST(everything, .scheduler = &full, .extra_sched_args = KTSTR_LIST("--ver
            .threads = 2, .memory_mib = 1024, .duration_s = 2.5, .workers_per_cgroup = 3,
            .watchdog_timeout_s = 4, .timeout_s = 90, .cleanup_budget_ms = 5000, .payload = &bench,
            .workloads = KTSTR_PAYLOADS(&bare), .extra_include_files = KTSTR_LIST("data/one"),
+           .bpf_map_write = KTSTR_MAP_WRITES(
+                   {.field = "stall", .value = -1},
+                   {.field = "a.b[3][0].c", .value = INT64_MAX, .map = ".data", .at_ms = 250}),
            .expect_err = KTSTR_ON, .expect_scx_bpf_error_contains = "host-triggered",
            .expect_scx_bpf_error_matches = "^(?m)EXIT: .+", .max_llcs = 8, .max_spread_pct = KTSTR_NONE,
            .not_starved = KTSTR_OFF, .min_page_locality = 1)

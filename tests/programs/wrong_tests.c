@@ -87,6 +87,33 @@ TEST(args_for_nothing, .extra_sched_args = KTSTR_LIST("-v"))
 /* extra_sched_args: are for a scheduler's program, and this test has none */
 TEST(args_for_builtin, .scheduler = &builtin, .extra_sched_args = KTSTR_LIST("-v"))
 
+/* bpf_map_write: is for a scheduler's program, and this test has none */
+TEST(write_for_nothing, .bpf_map_write = KTSTR_MAP_WRITES({.field = "stall", .value = 1}))
+
+/* bpf_map_write: is for a scheduler's program, and this test has none */
+TEST(write_for_builtin, .scheduler = &builtin,
+     .bpf_map_write = KTSTR_MAP_WRITES({.field = "stall", .value = 1}))
+
+/* bpf_map_write: is an empty list: leave it unset */
+TEST(write_of_nothing, .scheduler = &fine, .bpf_map_write = KTSTR_MAP_WRITES({NULL}))
+
+/* bpf_map_write[1].field: is not set */
+TEST(write_to_nothing, .scheduler = &fine,
+     .bpf_map_write = KTSTR_MAP_WRITES({.field = "stall", .value = 1}, {.value = 1}))
+
+/* bpf_map_write[0].field: '' is no global variable: it is like stall, stats.nr_queued or hist[3] */
+/* bpf_map_write[1].field: 'a b' is no global variable */
+/* bpf_map_write[2].field: '3a' is no global variable */
+/* bpf_map_write[3].field: 'a.' is no global variable */
+/* bpf_map_write[4].field: 'a[i]' is no global variable */
+/* bpf_map_write[5].field: 'a[1' is no global variable */
+/* bpf_map_write[6].field: 'a[]' is no global variable */
+/* bpf_map_write[7].map: is empty */
+/* bpf_map_write[8].at_ms: is more than a day */
+TEST(odd_writes, .scheduler = &fine,
+     .bpf_map_write = KTSTR_MAP_WRITES({""}, {"a b"}, {"3a"}, {"a."}, {"a[i]"}, {"a[1"}, {"a[]"},
+                                       {"a", .map = ""}, {"a", .at_ms = UINT64_MAX}))
+
 /* extra_include_files: is empty */
 TEST(empty_include, .extra_include_files = KTSTR_LIST("a", ""))
 

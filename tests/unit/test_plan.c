@@ -58,6 +58,8 @@ static enum ktstr_outcome runs_one_that_is_wrong(struct ktstr_ctx *ctx)
                  "step 1: kill_payload: it does not say which payload"},
                 {OP(ktstr_op_detach_scheduler()),
                  "step 1: detach_scheduler: the test has no scheduler: it runs under EEVDF"},
+                {OP(ktstr_op_map_write("stall", 1)),
+                 "step 1: map_write: the test has no scheduler: it runs under EEVDF"},
                 {OP(ktstr_op_call(NULL)), "step 1: call: there is no function to call"},
                 {OP((struct ktstr_op){.kind = (enum ktstr_op_kind)77}), "step 1: there is no operation 77"},
                 {{.hold = KTSTR_HOLD_LOOP(1, 100), KTSTR_OPS(ktstr_op_cpu_offline(0))},
