@@ -86,3 +86,12 @@ KTSTR_TEST(told_to_fail, .scheduler = &failing, .duration_s = 3, .expect_err = K
 {
         return ktstr_scenario_steady(ctx);
 }
+
+/* The same without an option for it: `fail` is a global variable of the BPF program, which is written half a
+ * second after the workers have begun. */
+KTSTR_TEST(made_to_fail, .scheduler = &example, .duration_s = 3,
+           .bpf_map_write = KTSTR_MAP_WRITES({.field = "fail", .value = 1, .at_ms = 500}),
+           .expect_err = KTSTR_ON, .expect_scx_bpf_error_contains = "example: told to fail")
+{
+        return ktstr_scenario_steady(ctx);
+}

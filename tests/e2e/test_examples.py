@@ -11,7 +11,7 @@ import unittest
 
 import ktstr_test as kt
 
-TESTS = ["steady", "smt", "split", "upheaval", "wakeups", "told_to_fail"]
+TESTS = ["steady", "smt", "split", "upheaval", "wakeups", "told_to_fail", "made_to_fail"]
 
 
 class Examples(unittest.TestCase):
