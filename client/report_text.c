@@ -47,10 +47,10 @@ static void clear_progress(struct test_report *r)
                 fputs("\r\033[K", r->out);
 }
 
-/* What cannot be run for the same reason is told as one, at the first of them. */
-static bool is_told_with_another(const struct test_report *r, const struct cell_result *x)
+/* What is not run for the same reason is told as one, at the first of them. */
+static bool is_told_with_another(const struct cell_result *x)
 {
-        return x->cell->problem && x->cell->problem->first != (size_t)(x - r->session->results);
+        return x->first && x->first != x;
 }
 
 static void put_result(struct test_report *r, const struct cell_result *x)
@@ -59,8 +59,8 @@ static void put_result(struct test_report *r, const struct cell_result *x)
 
         put_word(r, x->outcome, 4);
         fprintf(r->out, "  %s", name ? name : x->cell->name);
-        if (x->cell->problem && x->cell->problem->n_cells > 1)
-                fprintf(r->out, " and %zu more", x->cell->problem->n_cells - 1);
+        if (x->n_same > 1)
+                fprintf(r->out, " and %zu more", x->n_same - 1);
         if (x->verdict)
                 fprintf(r->out, "  (%.1f s)", (double)x->elapsed_ms / 1000);
         if (x->outcome != TEST_PASS && x->reason && *x->reason)
@@ -90,7 +90,7 @@ static void event(struct test_report *r, const struct test_cell *c, struct json_
 static void result(struct test_report *r, const struct cell_result *x)
 {
         r->told++;
-        if (x->outcome == TEST_IGNORED || x->outcome == TEST_NOT_RUN || is_told_with_another(r, x))
+        if (x->outcome == TEST_IGNORED || x->outcome == TEST_NOT_RUN || is_told_with_another(x))
                 return;
         clear_progress(r);
         put_result(r, x);
@@ -138,7 +138,7 @@ static int end(struct test_report *r, struct kt_error *reterr)
                 s->stopped ? s->stopped : "");
         put_nothing_tested(r);
         for (size_t i = 0; i < s->plan.n; i++)
-                if (test_outcome_is_bad(s->results[i].outcome) && !is_told_with_another(r, &s->results[i]))
+                if (test_outcome_is_bad(s->results[i].outcome) && !is_told_with_another(&s->results[i]))
                         put_failure(r, &s->results[i]);
         fflush(r->out);
         return 0;

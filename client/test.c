@@ -75,14 +75,15 @@ static int choose_one_kernel(struct test_command *c, const struct test_plan *pla
         return status;
 }
 
-/* What this host can take. A list is one of names, and needs no daemon. */
+/* What this host can take. A list is one of names, and needs no daemon, unless it is to be of those that a
+ * budget is enough for. */
 static int ask_for_room(struct test_command *c)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         _cleanup_(rpc_done) struct rpc rpc = {.fd = -1};
         int status;
 
-        if (!c->plan.gauntlet || c->list)
+        if (!c->plan.gauntlet || (c->list && c->budget_s == 0))
                 return 0;
         if (!client_connect_or_tell(&verb_test, c->g, &rpc, &status))
                 return status;

@@ -14,7 +14,6 @@ struct test_problem {
         struct json_object *details; /* an array of further lines; NULL: none */
         char *needed_by;             /* the tests, with their places; NULL: it is the program */
         int status;                  /* the exit status that it is worth */
-        size_t n_cells, first;       /* of a session: how many cells it concerns, and the first */
 };
 
 /* NULL: out of memory. text is copied, details taken. */

@@ -46,10 +46,33 @@ enum test_outcome test_outcome_of(const char *word)
         return TEST_ERROR;
 }
 
+static const char *why_not_run(const struct test_cell *c)
+{
+        return c->problem ? c->problem->text : c->ignored ? NULL : c->skip;
+}
+
+/* firsts has room for all, and n_firsts of those before. */
+static void join_those_alike(struct cell_result *r, struct cell_result **firsts, size_t *n_firsts)
+{
+        const char *why = why_not_run(r->cell);
+
+        for (size_t i = 0; why && i < *n_firsts && !r->first; i++)
+                if (r->cell->problem == firsts[i]->cell->problem &&
+                    strcmp(why, why_not_run(firsts[i]->cell)) == 0)
+                        r->first = firsts[i];
+        if (why && !r->first)
+                r->first = firsts[(*n_firsts)++] = r;
+        if (r->first)
+                r->first->n_same++;
+}
+
 int test_session_init(struct test_session *s, struct test_plan *plan)
 {
+        _cleanup_free_ struct cell_result **firsts = calloc(plan->n + 1, sizeof(struct cell_result *));
+        size_t n_firsts = 0;
+
         s->results = calloc(plan->n + 1, sizeof(*s->results));
-        if (!s->results)
+        if (!s->results || !firsts)
                 return -ENOMEM;
         s->plan = *plan;
         *plan = (struct test_plan){};
@@ -57,8 +80,7 @@ int test_session_init(struct test_session *s, struct test_plan *plan)
                 s->results[i].cell = &s->plan.cells[i];
                 if (s->plan.cells[i].program != s->plan.cells[0].program)
                         s->several_programs = true;
-                if (s->plan.cells[i].problem && s->plan.cells[i].problem->n_cells++ == 0)
-                        s->plan.cells[i].problem->first = i;
+                join_those_alike(&s->results[i], firsts, &n_firsts);
         }
         return 0;
 }
@@ -169,6 +191,10 @@ char *test_session_again(const struct test_session *s, const struct cell_result 
                 fprintf(f, " --gauntlet%s", s->force ? " --force" : "");
         if (seed >= 0)
                 fprintf(f, " --seed %lld", (long long)seed);
+        if (s->globals->socket) {
+                fputs(" --socket ", f);
+                put_word(f, s->globals->socket);
+        }
         if (s->again)
                 fputs(s->again, f);
         fclose(f);

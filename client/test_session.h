@@ -34,6 +34,10 @@ struct cell_result {
         struct json_object *verdict; /* owned; NULL: there is none */
         int64_t elapsed_ms;
         int status; /* the exit status that it is worth */
+        /* Of those that are not run for one and the same reason, a problem or a preset that is too large:
+         * the first, which has their number. NULL: it is run, or nobody wants it. */
+        struct cell_result *first;
+        size_t n_same;
 };
 
 struct test_session {

@@ -53,7 +53,9 @@ class Tests(unittest.TestCase):
         yield {"parameters": {"job": job, "event": {"kind": "verdict", "elapsed_ms": 5, "verdict": verdict("cancelled", "cancelled")}}}
 
     def cancel(self, job):
-        self.cancelled[job].set()
+        # One that is gone already is none to cancel.
+        if job in self.cancelled:
+            self.cancelled[job].set()
         yield {"parameters": {}}
 
     def resolve(self, kernels=None, kernel=None):
@@ -364,6 +366,13 @@ class Plan(Tests):
         self.assertRegex(result.err, r"\Aktstr budget: 1/2 tests, \d+/30s used, \d+/\d+ configurations covered\n\Z")
         self.assertEqual(list(self.daemon.submitted()), ["ktstr/a"])
 
+    def test_a_list_with_a_budget_is_of_what_it_chooses(self):
+        program = self.program({"name": "t", "constraints": {"min_cpus": 12}})
+        listed = self.names(program, "--gauntlet", "--budget", "60")
+        self.assertTrue(any(re.match(r"gauntlet/t/medium-8llc  skipped: .*64 CPUs", line) for line in listed), listed)
+        self.assertEqual(self.ctl(program, "--gauntlet", "--budget", "60").status, 0)
+        self.assertEqual({line for line in listed if "skipped" not in line}, self.daemon.submitted().keys())
+
 
 class Parameters(Tests):
     """What is submitted."""
@@ -645,6 +654,10 @@ class Runs(Tests):
         (parameters, _), = self.daemon.asked("Submit")
         self.assertEqual((parameters["label"], parameters["kernel"], parameters["duration_ms"], parameters["seed"]), ("ktstr/b", "6.15.9", 2000, 77))
 
+    def test_the_daemon_that_was_named_is_named_again(self):
+        self.verdicts = {"ktstr/a": verdict("fail", "no")}
+        self.assertIn(f"--filter 'ktstr/a' --socket {self.daemon.socket}\n", self.ctl(self.program("a"), "--socket", self.daemon.socket).out)
+
     def test_a_seed_is_one_for_all(self):
         self.verdicts = {"ktstr/b": lambda job: iter([{"error": "io.ktstrd.Job.GuestStart", "parameters": {"message": "no"}}])}
         result = self.ctl(self.program("a", "b"), "--seed", 2**63 - 1)
@@ -821,6 +834,12 @@ class Runs(Tests):
         self.assertEqual(result.status, 0, result)
         self.assertRegex(result.out, r"SKIP  gauntlet/t/medium-8llc  .*64 CPUs.*--force")
         self.assertLess(len(self.daemon.submitted()), 6)
+        self.daemon.calls.clear()
+        two = self.program({"name": "t", "constraints": {"min_cpus": 12}}, {"name": "u", "constraints": {"min_cpus": 12}}, name="two")
+        both = self.ctl(two, "--gauntlet")
+        self.assertEqual(both.out.count("SKIP  "), result.out.count("SKIP  "), "of each preset once")
+        self.assertRegex(both.out, r"SKIP  gauntlet/t/medium-8llc and 1 more  .*64 CPUs")
+        self.assertIn(f"{2 * result.out.count('SKIP  ')} skipped of", both.out)
         self.daemon.calls.clear()
         self.assertEqual(self.ctl(program, "--gauntlet", "--force", "--filter", "*/large-4llc").status, 0)
         self.assertEqual(self.daemon.submitted()["gauntlet/t/large-4llc"]["memory_mib"], 4096)
