@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "../proto/errors.h"
@@ -257,6 +258,23 @@ static bool follow(struct run *r)
         }
 }
 
+/* Each has a connection, and half of what may be open is for the files of one that is sent. */
+static size_t as_many_as_may_be_open(size_t wanted)
+{
+        struct rlimit l;
+
+        if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+                return wanted;
+        if (l.rlim_cur / 2 < wanted && l.rlim_cur < l.rlim_max) {
+                l.rlim_cur = l.rlim_max / 2 < wanted ? l.rlim_max : 2 * wanted;
+                if (setrlimit(RLIMIT_NOFILE, &l) < 0)
+                        (void)getrlimit(RLIMIT_NOFILE, &l);
+        }
+        if (l.rlim_cur / 2 >= wanted)
+                return wanted;
+        return l.rlim_cur >= 2 ? l.rlim_cur / 2 : 1;
+}
+
 int flight_run(struct flight *f)
 {
         struct run r = {.f = f,
@@ -267,7 +285,7 @@ int flight_run(struct flight *f)
         if (f->n == 0 || (r.legs && r.fds)) {
                 for (size_t i = 0; i < f->n; i++)
                         r.legs[i].rpc.fd = -1;
-                pace_init(&r.pace, f->max);
+                pace_init(&r.pace, as_many_as_may_be_open(f->max));
                 interrupted = follow(&r);
                 for (size_t i = 0; i < f->n; i++)
                         if (!r.legs[i].ended)

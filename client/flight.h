@@ -3,7 +3,8 @@
 
 /*
  * Several jobs of one command, each on a connection of its own, followed to their ends: at most `max` run or
- * wait in the daemon at a time, the others follow as these end. One that the daemon has no room for
+ * wait in the daemon at a time, fewer where so many connections cannot be open, the others follow as these
+ * end. One that the daemon has no room for
  * (KT_E_BUSY) is sent again when there may be some (pace.h). What is shown of them is for the callbacks.
  *
  * The first interrupt cancels all, the next does not wait for their verdicts.

@@ -706,10 +706,13 @@ class Runs(Tests):
 
     def test_many_cells_need_few_descriptors(self):
         program = self.program("a")
-        limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-        p = subprocess.run([kt.KTSTRCTL, "test", program, "--repeat", "200"], env=self.env(), capture_output=True, text=True, preexec_fn=limit)
-        self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
-        self.assertIn("200 passed of 200", p.stdout)
+        for most, jobs in ((64, 16), (64, 200), (1000, 200)):
+            with self.subTest(most=most, jobs=jobs):
+                limit = lambda most=most: resource.setrlimit(resource.RLIMIT_NOFILE, (64, most))
+                p = subprocess.run([kt.KTSTRCTL, "test", program, "--repeat", "200", "--jobs", str(jobs)], env=self.env(), capture_output=True, text=True,
+                                   preexec_fn=limit)
+                self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
+                self.assertIn("200 passed of 200", p.stdout)
 
     def test_fail_fast_ends_the_others(self):
         self.verdicts = {"ktstr/a": self.hang, "ktstr/b": verdict("fail", "no")}
