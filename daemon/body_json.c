@@ -116,6 +116,7 @@ static struct json_object *worker_json(const struct kt_cgroup *g, const struct k
         kt_json_add_str(o, "cgroup", g->name);
         kt_json_add_int(o, "tid", w->tid);
         kt_json_add_str(o, "work", w->work);
+        kt_json_add_str(o, "role", w->role);
         kt_json_add_int(o, "work_units", clamp(w->work_units));
         kt_json_add_int(o, "iterations", clamp(w->iterations));
         kt_json_add_int(o, "cpu_ns", clamp(w->cpu_ns));

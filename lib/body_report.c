@@ -117,6 +117,7 @@ static int parse_worker(struct json_object *o, void *element, void *userdata, st
 
         w->tid = guest_value_number(o, "tid");
         w->work = guest_value_name(o, "work", NAME_MAX_BYTES);
+        w->role = guest_value_name(o, "role", NAME_MAX_BYTES);
         w->work_units = guest_value_count(o, "work_units");
         w->iterations = guest_value_count(o, "iterations");
         w->cpu_ns = guest_value_count(o, "cpu_ns");

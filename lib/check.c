@@ -134,7 +134,9 @@ static int compare_work(const void *a, const void *b)
 {
         const struct kt_worker *const *x = a, *const *y = b;
 
-        return strcmp((*x)->work ? (*x)->work : "", (*y)->work ? (*y)->work : "");
+        int r = strcmp((*x)->work ?: "", (*y)->work ?: "");
+
+        return r ?: strcmp((*x)->role ?: "", (*y)->role ?: "");
 }
 
 bool check_is_whole(const struct kt_worker *k)

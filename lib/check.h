@@ -52,7 +52,7 @@ int kt_check_all(const struct kt_workload *w, kt_host_delay_cb delay, void *user
                  struct kt_check_result **ret, size_t *ret_n);
 
 /* max - min share of time off the CPU over a cgroup's workers, in percent, frozen time apart. Compared are
- * those that do the same work; of several works it is the widest. */
+ * those that do the same work in the same role; of several it is the widest. */
 double kt_cgroup_spread_pct(const struct kt_cgroup *g);
 
 /* How many different CPUs its workers ran on. */

@@ -66,9 +66,9 @@ struct check_window check_window_of(const struct kt_cgroup *g, const struct kt_w
 /* What one that ended by itself did before is no measure of the scheduler; that it ended says a message. */
 bool check_is_whole(const struct kt_worker *k);
 
-/* A cgroup's whole workers, those of one work beside one another. Malloced; NULL: out of memory. */
+/* A cgroup's whole workers, those of one work and role beside one another. Malloced; NULL: out of memory. */
 const struct kt_worker **check_by_work(const struct kt_cgroup *g, size_t *ret_n);
-/* How many of n, from the first on, do the same work. */
+/* How many of n, from the first on, do the same work in the same role. */
 size_t check_same_work(const struct kt_worker *const *workers, size_t n);
 
 /* Per worker without frozen time: its share of time off the CPU in percent; -1: it had no time. */

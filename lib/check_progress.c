@@ -129,6 +129,7 @@ static void judge_team_spread(struct checker *c, const struct kt_cgroup *g,
 {
         double min = 100, max = 0, spread;
         uint64_t window = g->stopped_ns - g->started_ns;
+        const char *role = workers[0]->role;
 
         for (size_t i = 0; i < n; i++) {
                 double pct = check_off_cpu_pct(workers[i]);
@@ -156,10 +157,12 @@ static void judge_team_spread(struct checker *c, const struct kt_cgroup *g,
                                spread, limit, (double)window / (double)NS_PER_MS);
                 return;
         }
-        check_say(
-                r,
-                "unfair cgroup: spread=%.0f%% (%.0f-%.0f%%) %zu workers on %u cpus (threshold %.0f%%) in %s",
-                spread, min, max, n, ktstr_cpus_count(check_cpus_of(c, g)), limit, g->name);
+        check_say(r,
+                  "unfair cgroup: spread=%.0f%% (%.0f-%.0f%%) %zu workers%s%.32s on %u cpus (threshold "
+                  "%.0f%%) in "
+                  "%s",
+                  spread, min, max, n, role ? " as " : "", role ?: "", ktstr_cpus_count(check_cpus_of(c, g)),
+                  limit, g->name);
 }
 
 static void judge_spread(struct checker *c, const struct kt_cgroup *g, double limit)

@@ -49,6 +49,7 @@ static void judge_throughput(struct checker *c, const struct kt_cgroup *g, doubl
 
         c->oom |= !sorted;
         for (size_t i = 0, n; i < all; i += n) {
+                const char *role = sorted[i]->role;
                 double mean, cv;
 
                 n = check_same_work(sorted + i, all - i);
@@ -64,8 +65,8 @@ static void judge_throughput(struct checker *c, const struct kt_cgroup *g, doubl
                                        check_blame(c, KT_DELAY_OF_ONE, g->started_ns, g->stopped_ns,
                                                    window * (cv - limit)),
                                        cv, limit),
-                          "throughput CV %.3f exceeds limit %.3f (%.64s, mean=%.0f work/s)", cv, limit,
-                          g->name, mean);
+                          "throughput CV %.3f exceeds limit %.3f (%.64s%s%.32s, mean=%.0f work/s)", cv,
+                          limit, g->name, role ? " as " : "", role ?: "", mean);
         }
 }
 
@@ -202,7 +203,7 @@ static void say_migrations(struct kt_check_result *r)
 
 const struct check checks_rate[] = {
         {"max_throughput_cv", judge_throughput, say_throughput,
-         "throughput CV: in no cgroup did two workers of one work get anything done"},
+         "throughput CV: in no cgroup did two workers of one work and role get anything done"},
         {"min_work_rate", judge_work_rate, say_work_rate, "throughput: no worker had any time to run"},
         {"max_p99_wake_latency_ns", judge_wake_latency, say_wake_latency,
          "p99 wake latency: no wake-ups were measured; FutexFanOut, TimerLatency and Schbench measure them"},

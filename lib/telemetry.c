@@ -11,6 +11,7 @@ void kt_workload_done(struct kt_workload *w)
 
                 for (size_t i = 0; i < g->n_workers; i++) {
                         free(g->workers[i].work);
+                        free(g->workers[i].role);
                         free(g->workers[i].exit);
                 }
                 free(g->workers);

@@ -15,6 +15,7 @@
 struct kt_worker {
         int64_t tid;
         char *work; /* its type: "CpuSpin"; owned; NULL: not said */
+        char *role; /* what it does in a team of unlike ones: "messenger"; owned; NULL: what all do */
         uint64_t work_units, iterations;
         uint64_t cpu_ns, wall_ns, off_cpu_ns; /* off = wall - cpu */
         uint64_t migrations;

@@ -63,6 +63,7 @@
  *       pages                                 object absent: none was counted. total, local, slow, migrated: int
  *       workers    []object    as in guestmsg.h, and
  *         work                                string  its type: "CpuSpin"
+ *         role                                string  absent: that of all; what it does in a team of unlike ones: "messenger"
  *         cpus                                CPUs    that it might use at the end; absent: those of its cgroup, else the guest's
  *         stopped_ns                          int     when it was stopped
  *         paused_ns                           int     for how long it was frozen

@@ -98,6 +98,7 @@ static int fork_worker(struct crew *c, struct work_team *team, unsigned team_siz
         pid_t pid;
 
         w->counters = &c->counters[i];
+        w->role = c->type->role ? c->type->role(i % team_size) : NULL;
         pid = fork();
         if (pid == 0) {
                 struct ktstr_worker self = {

@@ -16,8 +16,9 @@
 #include "gate.h"
 
 struct crew_worker {
-        pid_t pid; /* -1 once collected */
-        pid_t tid; /* the same, for reports */
+        pid_t pid;        /* -1 once collected */
+        pid_t tid;        /* the same, for reports */
+        const char *role; /* static; NULL: that of all */
         struct worker_counters *counters;
         bool ended; /* by itself, with wait_status */
         int wait_status;

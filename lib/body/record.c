@@ -29,6 +29,7 @@ static int record_worker(const struct crew *c, const struct crew_worker *w, cons
         *ret = (struct kt_worker){
                 .tid = w->tid,
                 .work = strdup(c->type->name),
+                .role = w->role ? strdup(w->role) : NULL,
                 .work_units = k->work_units,
                 .iterations = k->iterations,
                 .cpu_ns = w->cpu_ns,
@@ -51,7 +52,7 @@ static int record_worker(const struct crew *c, const struct crew_worker *w, cons
          */
         for (unsigned i = 0; k->cpus_round == k->cpus_rounds && i < KTSTR_CPUS_MAX / 64; i++)
                 ret->cpus_used.bits[i] = k->cpus_used[i];
-        return ret->work && (ret->exit || !w->ended) ? 0 : -ENOMEM;
+        return ret->work && (ret->role || !w->role) && (ret->exit || !w->ended) ? 0 : -ENOMEM;
 }
 
 static size_t count_workers(const struct group *g)

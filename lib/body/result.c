@@ -19,6 +19,7 @@ static struct json_object *worker_json(const struct kt_worker *w)
         struct json_object *o = json_object_new_object();
 
         kt_json_add_str(o, "work", w->work);
+        kt_json_add_str(o, "role", w->role);
         kt_json_add_int(o, "tid", w->tid);
         kt_json_add_int(o, "work_units", (int64_t)w->work_units);
         kt_json_add_int(o, "iterations", (int64_t)w->iterations);

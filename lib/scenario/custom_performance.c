@@ -2,8 +2,8 @@
 
 /*
  * Caches and wake-ups. What a scheduler makes of them is in the metrics; a test that wants to judge it sets
- * thresholds of its own (max_p99_wake_latency_ns, min_iteration_rate). Unlike, all of them: who wakes and
- * who is woken do not do the same, and a light cgroup's share depends on which CPU it is on.
+ * thresholds of its own (max_p99_wake_latency_ns, min_iteration_rate). Unlike, but for those who are woken
+ * together: a light cgroup's share depends on which CPU it is on.
  */
 
 #include "shape.h"
@@ -51,7 +51,7 @@ static enum ktstr_outcome fan_out(struct ktstr_ctx *ctx, struct ktstr_work work)
         return RUN(ctx,
                    KTSTR_CGROUPS({.name = "cg_0", .workers = workers, .work = work},
                                  {.name = "cg_1", .workers = workers, .work = work}),
-                   THROUGHOUT, .checks = &scenario_unlike);
+                   THROUGHOUT);
 }
 
 enum ktstr_outcome ktstr_custom_performance_fan_out_wake(struct ktstr_ctx *ctx)

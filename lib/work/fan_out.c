@@ -13,6 +13,11 @@ static unsigned team_size(const struct ktstr_work *work)
         return (unsigned)work->p[0] + 1;
 }
 
+static const char *role(unsigned team_index)
+{
+        return team_index == 0 ? "messenger" : "receiver";
+}
+
 static size_t shared_size(const struct ktstr_work *work)
 {
         return sizeof(struct round);
@@ -71,6 +76,7 @@ const struct work_type work_type_FUTEX_FAN_OUT = {
         .name = "FutexFanOut",
         .params = {{"fan_out", 4, WORK_TEAM_MAX}, {"spin_iterations", 1024, WORK_ITERATIONS_MAX}},
         .team_size = team_size,
+        .role = role,
         .shared_size = shared_size,
         .run = futex_fan_out,
 };
@@ -81,6 +87,7 @@ const struct work_type work_type_FAN_OUT_COMPUTE = {
                    {"operations", 5, WORK_OPERATIONS_MAX},
                    {"sleep_us", 100, WORK_PERIOD_US_MAX}},
         .team_size = team_size,
+        .role = role,
         .shared_size = shared_size,
         .run = fan_out_compute,
 };

@@ -19,6 +19,11 @@ static unsigned team_size(const struct ktstr_work *work)
         return (unsigned)work->p[0] + 1;
 }
 
+static const char *role(unsigned team_index)
+{
+        return team_index == 0 ? "waker" : "herd";
+}
+
 static size_t shared_size(const struct ktstr_work *work)
 {
         return sizeof(struct herd);
@@ -61,6 +66,7 @@ const struct work_type work_type_THUNDERING_HERD = {
                    {"hold_iterations", 256, WORK_ITERATIONS_MAX},
                    {"period_us", 2000, WORK_PERIOD_US_MAX}},
         .team_size = team_size,
+        .role = role,
         .shared_size = shared_size,
         .run = thundering_herd,
 };

@@ -37,6 +37,13 @@ static unsigned team_size(const struct ktstr_work *work)
         return TEAM;
 }
 
+static const char *role(unsigned team_index)
+{
+        static const char *const roles[TEAM] = {[LOW] = "low", [MIDDLE] = "middle", [HIGH] = "high"};
+
+        return roles[team_index];
+}
+
 /* The lock: 0, or the holder's thread id, which the kernel knows it by. */
 static size_t shared_size(const struct ktstr_work *work)
 {
@@ -131,6 +138,7 @@ const struct work_type work_type_PRIORITY_INVERSION = {
         .name = "PriorityInversion",
         .params = {{"hold_us", 5000, WORK_PERIOD_US_MAX}, {"period_us", 20000, WORK_PERIOD_US_MAX}},
         .team_size = team_size,
+        .role = role,
         .shared_size = shared_size,
         .run = priority_inversion,
         .sets_policy = true,

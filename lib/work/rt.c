@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "../../common/cleanup.h"
 #include "../cpus.h"
 #include "bind.h"
 #include "limits.h"
@@ -34,6 +35,11 @@ void rt_become(struct ktstr_worker *w)
 
         if (sched_setscheduler(0, SCHED_FIFO, &param) < 0)
                 worker_die(w, "SCHED_FIFO is refused: %s", strerror(errno));
+}
+
+static const char *storm_role(unsigned team_index)
+{
+        return team_index == 0 ? "storm" : "victim";
 }
 
 /* Where each victim of PreemptStorm runs: the team's shared memory. */
@@ -88,6 +94,13 @@ static int storm_validate(const struct ktstr_work *work, const struct ktstr_topo
                             (unsigned long long)work->p[2], (unsigned long long)work->p[1]);
 }
 
+static const char *starvation_role(unsigned team_index)
+{
+        static const char *const roles[] = {"real-time", "bound victim"};
+
+        return team_index < KT_ARRAY_SIZE(roles) ? roles[team_index] : "victim";
+}
+
 static void starve(struct ktstr_worker *w)
 {
         const uint64_t period_ns = w->work->p[2] * 1000, busy_ns = period_ns / 100 * w->work->p[1];
@@ -123,6 +136,7 @@ const struct work_type work_type_PREEMPT_STORM = {
                    {"period_us", 500, WORK_PERIOD_US_MAX},
                    {"burst_us", 100, WORK_PERIOD_US_MAX}},
         .team_size = team_size,
+        .role = storm_role,
         .shared_size = storm_shared_size,
         .validate = storm_validate,
         .run = preempt_storm,
@@ -134,6 +148,7 @@ const struct work_type work_type_RT_STARVATION = {
                    {"busy_pct", 90, BUSY_PCT_MAX},
                    {"period_us", 100000, WORK_PERIOD_US_MAX}},
         .team_size = team_size,
+        .role = starvation_role,
         .run = rt_starvation,
         .sets_policy = true,
 };

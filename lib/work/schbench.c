@@ -28,6 +28,11 @@ static unsigned team_size(const struct ktstr_work *work)
         return (unsigned)work->p[0] + 1;
 }
 
+static const char *role(unsigned team_index)
+{
+        return team_index == 0 ? "messenger" : "worker";
+}
+
 static size_t shared_size(const struct ktstr_work *work)
 {
         return sizeof(struct office) + (work->p[0] + 1) * sizeof(struct desk);
@@ -111,6 +116,7 @@ const struct work_type work_type_SCHBENCH = {
                    {"operations", 2, WORK_OPERATIONS_MAX},
                    {"cache_kib", 16, WORK_KIB_MAX}},
         .team_size = team_size,
+        .role = role,
         .shared_size = shared_size,
         .run = schbench,
 };

@@ -15,6 +15,10 @@ struct work_type {
         struct work_param params[4]; /* of p[]; none may be 0 */
         /* How many workers belong together; NULL: each is alone. work has its defaults. */
         unsigned (*team_size)(const struct ktstr_work *work);
+        /* What the one with that number in its team does, of teams whose workers differ by design:
+         * "messenger". Those of one role are alike, and are compared with one another alone. Static; NULL:
+         * all of a team do the same. */
+        const char *(*role)(unsigned team_index);
         /* Is what was asked for possible? (Parameters that do not fit, SMT that is not there.) NULL: always.
          */
         int (*validate)(const struct ktstr_work *work, const struct ktstr_topo *topo,

@@ -193,13 +193,13 @@ class Judging(unittest.TestCase):
     def test_what_a_test_says_is_in_the_verdict(self):
         said = [{"outcome": "pass", "text": "so far so good"}, {"outcome": "fail", "text": "lost 3 wake-ups"}]
         metrics = [{"name": "rps", "value": 12.5, "unit": "/s", "better": "higher"}, {"name": "n", "value": 7, "unit": ""}]
-        verdict = self.judged(result(of_body=body("fail", said, metrics)), test={"name": "t", "program": "p", "path": "/bin/ls"})
+        verdict = self.judged(result(of_body=body("fail", said, metrics, role="messenger")), test={"name": "t", "program": "p", "path": "/bin/ls"})
         self.assertEqual((verdict["verdict"], verdict["reason"]), ("fail", "lost 3 wake-ups"))
         self.assertEqual(verdict["messages"], said)
         self.assertEqual(verdict["metrics"], [metrics[0], dict(metrics[1], value=7.0)])
         group = verdict["cgroups"][0]
         self.assertEqual((group["wakes"], group["wake_p50_ns"], group["wake_p99_ns"]), (500, 1000, 70000))
-        self.assertEqual(verdict["workers"][0]["work"], "CpuSpin")
+        self.assertEqual([(w["work"], w.get("role")) for w in verdict["workers"]], [("CpuSpin", None), ("CpuSpin", "messenger")])
 
     def test_the_worst_of_what_was_said_and_found_counts(self):
         starved = {"work_units": 0}

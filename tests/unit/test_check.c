@@ -231,6 +231,34 @@ START_TEST(spread_is_among_those_that_do_the_same)
 }
 END_TEST
 
+START_TEST(roles_are_compared_each_for_itself)
+{
+        static struct kt_worker team[4];
+
+        set_up(true);
+        checks->max_throughput_cv = 0.5;
+        for (unsigned i = 0; i < KT_ARRAY_SIZE(team); i++) {
+                team[i] = workers[0];
+                team[i].role = (char *)(i % 2 ? "receiver" : "messenger");
+                team[i].off_cpu_ns = i % 2 ? 4000 * MS : 400 * MS;
+                team[i].work_units = i % 2 ? 50 : 50000;
+        }
+        group.workers = team;
+        group.n_workers = KT_ARRAY_SIZE(team);
+        comes_out("spread", KT_PASS, "widest spread 0.0% (threshold 35%)");
+        comes_out("throughput", KT_PASS, "highest throughput CV 0.000 (limit 0.500)");
+        ck_assert(kt_cgroup_spread_pct(&group) == 0);
+        team[3].off_cpu_ns = 400 * MS;
+        team[3].work_units = 5000;
+        comes_out(
+                "spread", KT_FAIL,
+                "unfair cgroup: spread=72% (8-80%) 2 workers as receiver on 1 cpus (threshold 35%) in cg_0");
+        comes_out("throughput", KT_FAIL,
+                  "throughput CV 0.980 exceeds limit 0.500 (cg_0 as receiver, mean=505 work/s)");
+        ck_assert(kt_cgroup_spread_pct(&group) == 72);
+}
+END_TEST
+
 START_TEST(the_spread_of_a_moment_cannot_be_told)
 {
         set_up(true);
@@ -289,7 +317,7 @@ START_TEST(who_ended_by_itself_is_no_measure)
         ck_assert_int_eq(result("work_rate").outcome, KT_PASS);
         ck_assert_int_eq(result("iteration_rate").outcome, KT_PASS);
         comes_out("throughput", KT_INCONCLUSIVE,
-                  "throughput CV: in no cgroup did two workers of one work get anything done");
+                  "throughput CV: in no cgroup did two workers of one work and role get anything done");
 }
 END_TEST
 
@@ -321,7 +349,7 @@ START_TEST(throughput_is_compared_within_a_work)
         ck_assert_int_eq(result("throughput").outcome, KT_INCONCLUSIVE);
         workers[1].work = (char *)"Bursty";
         comes_out("throughput", KT_INCONCLUSIVE,
-                  "throughput CV: in no cgroup did two workers of one work get anything done");
+                  "throughput CV: in no cgroup did two workers of one work and role get anything done");
 }
 END_TEST
 
@@ -479,8 +507,8 @@ UNIT_MAIN("check", a_sound_workload_passes_the_defaults, what_is_off_is_not_look
           time_in_which_it_was_frozen_excuses_no_other_gap, a_starved_worker_fails,
           who_waits_for_a_turn_among_many_is_not_starved, those_of_another_step_are_not_in_the_way,
           spread_is_of_off_cpu_shares, frozen_time_is_not_off_cpu, spread_is_among_those_that_do_the_same,
-          the_spread_of_a_moment_cannot_be_told, cpus_that_a_scheduler_leaves_idle_excuse_nobody,
-          who_ended_by_itself_is_no_measure, isolation_needs_a_cpuset_that_held,
-          throughput_is_compared_within_a_work, rates_have_a_floor,
+          roles_are_compared_each_for_itself, the_spread_of_a_moment_cannot_be_told,
+          cpus_that_a_scheduler_leaves_idle_excuse_nobody, who_ended_by_itself_is_no_measure,
+          isolation_needs_a_cpuset_that_held, throughput_is_compared_within_a_work, rates_have_a_floor,
           wake_ups_are_held_to_their_99th_percentile, migrations_are_counted_by_iterations,
           pages_have_shares, each_scenario_has_its_own_thresholds, of_many_misses_some_are_told)

@@ -31,6 +31,7 @@ static struct kt_worker worker(void)
 
         return (struct kt_worker){.tid = 4194304,
                                   .work = strdup("ThunderingHerd"),
+                                  .role = strdup("bound victim"),
                                   .work_units = n,
                                   .iterations = n,
                                   .cpu_ns = n,
