@@ -52,9 +52,10 @@ static void say_slow(struct kt_check_result *r)
 }
 
 const struct check checks_memory[] = {
-        {"min_page_locality", judge_locality, say_locality, "page locality: no pages were counted"},
+        {"min_page_locality", judge_locality, say_locality,
+         "page locality: no worker took a page of its own"},
         {"max_cross_node_migration_ratio", judge_migrated, say_migrated,
-         "cross-node migration ratio: no pages were counted"},
-        {"max_slow_tier_ratio", judge_slow, say_slow, "slow tier ratio: no pages were counted"},
+         "cross-node migration ratio: no worker took a page of its own"},
+        {"max_slow_tier_ratio", judge_slow, say_slow, "slow tier ratio: no worker took a page of its own"},
 };
 const size_t checks_memory_n = KT_ARRAY_SIZE(checks_memory);

@@ -39,7 +39,7 @@ struct kt_wakes {
         double cv; /* standard deviation by mean */
 };
 
-/* The pages of its workers' memory. */
+/* The pages that its workers have taken since they were let go. */
 struct kt_pages {
         uint64_t total; /* 0: none was counted */
         uint64_t local; /* on the nodes that the cgroup may use */

@@ -60,7 +60,8 @@
  *       isolated                              bool  the kernel gave its workers no other CPUs than those: isolation can be judged,
  *                                                    of the CPUs that each used since that cpuset was set
  *       wakes                                 object absent: none was measured. count, p50_ns, p99_ns, max_ns: int; cv: number
- *       pages                                 object absent: none was counted. total, local, slow, migrated: int
+ *       pages                                 object absent: none was counted, of those that its workers took since
+ *                                                    they were let go. total, local, slow, migrated: int
  *       workers    []object    as in guestmsg.h, and
  *         work                                string  its type: "CpuSpin"
  *         role                                string  absent: that of all; what it does in a team of unlike ones: "messenger"

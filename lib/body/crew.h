@@ -12,6 +12,7 @@
 #include "../../common/list.h"
 #include "../telemetry.h"
 #include "../work/work_type.h"
+#include "pages.h"
 #include "conversation.h"
 #include "gate.h"
 
@@ -26,7 +27,9 @@ struct crew_worker {
         /* what the kernel says when it is stopped */
         uint64_t cpu_ns, run_delay_ns, run_count;
         struct ktstr_cpus cpus; /* that it may use; none: it cannot be told */
-        struct kt_pages pages;  /* where that was asked for */
+        /* where that was asked for: */
+        struct pages_by_node pages_before; /* when it was let go */
+        struct kt_pages pages;             /* that it has taken since */
 };
 
 /* What it is made of; borrowed until crew_make() returns, but for the work's own pointers and topo. */

@@ -8,14 +8,23 @@
 
 #include "../telemetry.h"
 
-/* Add those of a process, as its numa_maps has them, to *p; nodes are those that its cgroup may use. A
- * kernel without NUMA, or a process that is gone, adds nothing. */
-void pages_of_process(pid_t pid, const struct ktstr_topo *topo, const struct ktstr_cpus *nodes,
-                      struct kt_pages *p);
+#define PAGES_NODES_MAX 64
+
+struct pages_by_node {
+        uint64_t n[PAGES_NODES_MAX];
+};
+
+/* Those of a process, as its numa_maps has them, but for what it shares with others. A worker is a copy of
+ * the body: what it still has in common with that counts too, and is known by having been there before. None
+ * on a kernel without NUMA, or of a process that is gone. */
+struct pages_by_node pages_of_process(pid_t pid);
 
 /* The same of a text, for tests. */
-void pages_count(const char *numa_maps, const struct ktstr_topo *topo, const struct ktstr_cpus *nodes,
-                 struct kt_pages *p);
+struct pages_by_node pages_parse(const char *numa_maps);
+
+/* Add to *p what a process has taken between the two; nodes are those that its cgroup may use. */
+void pages_add_taken(const struct pages_by_node *before, const struct pages_by_node *now,
+                     const struct ktstr_topo *topo, const struct ktstr_cpus *nodes, struct kt_pages *p);
 
 /* So far, in pages: of a cgroup (its folder) where the kernel counts them for each, else (or NULL) of the
  * machine; 0 where it does not count. */

@@ -88,8 +88,16 @@ static void note_start(struct run *r, struct group_crew *c, uint64_t now)
         body_event(r->b, "workload_started", NULL, NULL, NULL, NULL);
 }
 
+static void note_pages(struct run *r, struct group_crew *c, uint64_t now)
+{
+        for (unsigned i = 0; !c->crew.started_ns && i < c->crew.n; i++)
+                c->crew.workers[i].pages_before = pages_of_process(c->crew.workers[i].tid);
+}
+
 void workload_release(struct run *r)
 {
+        if (judge_wants_pages(r->b, r->number))
+                for_each_crew(r, false, note_pages, 0);
         for_each_crew(r, false, note_start, worker_now_ns());
         gate_open(&r->b->gate);
 }
@@ -184,8 +192,12 @@ static void measure_pages(struct run *r, struct group_crew *c, uint64_t now)
         if (!c->crew.started_ns)
                 return;
         c->home->migrated = pages_migrated(c->home->dir) - c->home->migrated_begin;
-        for (unsigned i = 0; i < c->crew.n; i++)
-                pages_of_process(c->crew.workers[i].tid, &r->b->topo, nodes, &c->crew.workers[i].pages);
+        for (unsigned i = 0; i < c->crew.n; i++) {
+                struct crew_worker *w = &c->crew.workers[i];
+                const struct pages_by_node pages = pages_of_process(w->tid);
+
+                pages_add_taken(&w->pages_before, &pages, &r->b->topo, nodes, &w->pages);
+        }
 }
 
 static void kill_crew(struct run *r, struct group_crew *c, uint64_t now)

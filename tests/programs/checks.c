@@ -257,7 +257,7 @@ static void have_memory_of_both_nodes(struct ktstr_worker *w)
         stand_still();
 }
 
-/* What a process has beside it is less than a tenth. */
+/* What a process takes beside it is next to nothing. */
 PAIR(min_page_locality, 0.6, 0.4, .scheduler = &fixture, .duration_s = 1, TWO_NODES)
 {
         return RUN(.workers = 1, .cpuset = ktstr_cpuset_numa(0),

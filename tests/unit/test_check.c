@@ -428,10 +428,10 @@ START_TEST(pages_have_shares)
         checks->min_page_locality = 0.9;
         checks->max_cross_node_migration_ratio = 0.05;
         checks->max_slow_tier_ratio = KTSTR_ZERO;
-        comes_out("page_locality", KT_INCONCLUSIVE, "page locality: no pages were counted");
+        comes_out("page_locality", KT_INCONCLUSIVE, "page locality: no worker took a page of its own");
         comes_out("cross_node_migration", KT_INCONCLUSIVE,
-                  "cross-node migration ratio: no pages were counted");
-        comes_out("slow_tier", KT_INCONCLUSIVE, "slow tier ratio: no pages were counted");
+                  "cross-node migration ratio: no worker took a page of its own");
+        comes_out("slow_tier", KT_INCONCLUSIVE, "slow tier ratio: no worker took a page of its own");
         group.pages = (struct kt_pages){.total = 100, .local = 90, .migrated = 5};
         comes_out("page_locality", KT_PASS, "lowest page locality 0.9000 (floor 0.9000)");
         comes_out("cross_node_migration", KT_PASS,

@@ -130,20 +130,28 @@ START_TEST(a_sysfs_without_cpus_is_told)
 }
 END_TEST
 
-START_TEST(pages_are_counted_by_node)
+/* A machine of which node 0 is the cgroup's and node 2 has no CPUs. */
+static struct kt_pages taken(const char *before, const char *now)
 {
-        static const char maps[] = "55d0 default file=/x mapped=3 N0=3 kernelpagesize_kB=4\n"
-                                   "7ff0 default anon=6 dirty=6 N0=2 N1=4 kernelpagesize_kB=4\n"
-                                   "7ff8 bind:2 huge anon=1 N2=1 kernelpagesize_kB=2048\n"
-                                   "7ff9 default\n";
         struct ktstr_cpus nodes[3] = {}, mine = {};
-        struct ktstr_topo t = {.n_nodes = 3, .nodes = nodes};
+        const struct ktstr_topo t = {.n_nodes = 3, .nodes = nodes};
+        const struct pages_by_node b = pages_parse(before), n = pages_parse(now);
         struct kt_pages p = {};
 
         ktstr_cpus_add(&nodes[0], 0);
         ktstr_cpus_add(&nodes[1], 1);
         ktstr_cpus_add(&mine, 0);
-        pages_count(maps, &t, &mine, &p);
+        pages_add_taken(&b, &n, &t, &mine, &p);
+        return p;
+}
+
+START_TEST(pages_are_counted_by_node)
+{
+        const struct kt_pages p = taken("", "55d0 default file=/x mapped=3 N0=3 kernelpagesize_kB=4\n"
+                                            "7ff0 default anon=6 dirty=6 N0=2 N1=4 kernelpagesize_kB=4\n"
+                                            "7ff8 bind:2 huge anon=1 N2=1 kernelpagesize_kB=2048\n"
+                                            "7ff9 default\n");
+
         ck_assert_uint_eq(p.total, 3 + 2 + 4 + 512);
         ck_assert_uint_eq(p.local, 5);
         ck_assert_uint_eq(p.slow, 512);
@@ -156,6 +164,7 @@ START_TEST(nodes_with_gaps_are_numbered_in_their_order)
         static const char maps[] = "7ff0 default anon=6 N0=2 N2=4 N5=8 kernelpagesize_kB=4\n";
         _unit_dir_ struct unit_dir dir = unit_dir_new();
         struct ktstr_cpus some = {}, nodes, ids;
+        struct pages_by_node none = {}, now;
         struct kt_pages p = {};
         struct ktstr_topo t;
 
@@ -177,7 +186,8 @@ START_TEST(nodes_with_gaps_are_numbered_in_their_order)
         ck_assert_uint_eq(topo_from_kernel(&t, 5), 2);
         ck_assert_uint_eq(topo_from_kernel(&t, 1), t.n_nodes);
         nodes = topo_nodes_of(&t, &some);
-        pages_count(maps, &t, &nodes, &p);
+        now = pages_parse(maps);
+        pages_add_taken(&none, &now, &t, &nodes, &p);
         ck_assert_uint_eq(p.total, 14);
         ck_assert_uint_eq(p.local, 4);
         ck_assert_uint_eq(p.slow, 8);
@@ -185,6 +195,23 @@ START_TEST(nodes_with_gaps_are_numbered_in_their_order)
 }
 END_TEST
 
+#define LIBC "7f00 default file=/lib/libc.so.6 mapped=300 mapmax=40 N1=300 kernelpagesize_kB=4\n"
+
+START_TEST(what_others_have_too_is_not_its_own)
+{
+        /* A page of its copy was written to, and is on the other node now; and more of libc was mapped. */
+        const struct kt_pages p =
+                taken(LIBC "55d0 default heap anon=9 dirty=9 mapmax=2 N1=9 kernelpagesize_kB=4\n",
+                      LIBC "7e00 default file=/lib/libm.so.6 mapped=99 mapmax=3 N1=99 kernelpagesize_kB=4\n"
+                           "55d0 default heap anon=9 dirty=9 mapmax=2 N0=1 N1=8 kernelpagesize_kB=4\n"
+                           "7ff0 default anon=6 dirty=6 N0=6 kernelpagesize_kB=4\n");
+
+        ck_assert_uint_eq(p.total, 7);
+        ck_assert_uint_eq(p.local, 7);
+        ck_assert_uint_eq(p.slow, 0);
+}
+END_TEST
+
 UNIT_MAIN("topo", nodes_with_gaps_are_numbered_in_their_order, a_machine_is_read_from_sysfs,
           without_caches_a_node_is_an_llc, two_cpus_are_both_usable, a_sysfs_without_cpus_is_told,
-          pages_are_counted_by_node)
+          pages_are_counted_by_node, what_others_have_too_is_not_its_own)
