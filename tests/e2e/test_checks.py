@@ -47,9 +47,10 @@ def checks_in_effect():
 class Checks(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        daemon = kt.Daemon(kernels=kt.data("kernels"), env={"KTSTR_SCHEDULER_BIN_SCX_KTSTR": str(kt.SCX_KTSTR)})
+        daemon = kt.GuestDaemon(env={"KTSTR_SCHEDULER_BIN_SCX_KTSTR": str(kt.SCX_KTSTR)})
         cls.names = checks_in_effect()
         with daemon:
+            daemon.prime()
             # More at a time would keep each other from the host's CPUs, and be inconclusive.
             cls.result = daemon.ctl("test", PROGRAM, "--json", "--jobs", "2", timeout=TIMEOUT_S)
         cls.verdicts = {e["test"]: e["verdict"] for e in cls.result.events() if e["kind"] == "verdict"}

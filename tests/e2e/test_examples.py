@@ -39,7 +39,7 @@ class Examples(unittest.TestCase):
             result = subprocess.run(command, env=cls.env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
             if result.returncode != 0:
                 raise AssertionError(f"{command}: {result.stdout}\n{result.stderr}")
-        cls.daemon = kt.Daemon(kernels=kt.data("kernels"))
+        cls.daemon = kt.GuestDaemon()
         cls.daemon.__enter__()
         cls.addClassCleanup(cls.daemon.__exit__, None, None, None)
 

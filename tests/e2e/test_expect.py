@@ -12,7 +12,7 @@ CRASH = "ktstr: host-triggered crash"
 class Expect(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.daemon = kt.Daemon(kernels=kt.data("kernels"))
+        cls.daemon = kt.GuestDaemon()
         cls.enterClassContext(cls.daemon)
 
     def verdict(self, *args, kernel="6.18", **parameters):

@@ -25,7 +25,7 @@ class Globals(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         env = {"KTSTR_SCHEDULER_BIN_SCX_KTSTR": str(kt.SCX_KTSTR), "KTSTR_SCHEDULER_BIN_SCX_QMAP": str(kt.data("scheds") / "scx_qmap")}
-        cls.daemon = kt.Daemon(kernels=kt.data("kernels"), env=env)
+        cls.daemon = kt.GuestDaemon(env=env)
         cls.enterClassContext(cls.daemon)
 
     def verdicts(self, *names, kernels=("6.18",), more=()):

@@ -35,7 +35,8 @@ class Payloads(unittest.TestCase):
         for program in ("stress-ng", "hackbench"):
             if not shutil.which(program):
                 raise RuntimeError(f"{program} is missing: run tools/setup-test (make test does)")
-        with kt.Daemon(kernels=kt.data("kernels")) as daemon:
+        with kt.GuestDaemon() as daemon:
+            daemon.prime()
             env = {"KTSTR_SCHEDULER": str(kt.data("scheds") / "scx_simple")}
             cls.result = daemon.ctl("test", PROGRAM, "--json", "--jobs", "2", env=env, timeout=TIMEOUT_S)
         cls.verdicts = {e["test"]: e["verdict"] for e in cls.result.events() if e["kind"] == "verdict"}

@@ -30,10 +30,9 @@ def guests_at_a_time(accelerator):
 class Scenarios(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.daemon = kt.Daemon(kernels=kt.data("kernels"))
+        cls.daemon = kt.GuestDaemon()
         cls.enterClassContext(cls.daemon)
-        # The accelerator is known once there is room for a guest.
-        cls.daemon.call("io.ktstrd.Job.Room")
+        cls.daemon.prime()
         cls.at_a_time = guests_at_a_time(cls.daemon.call("io.ktstrd.Daemon.Status")["parameters"]["accelerator"])
 
     def run_one(self, name, topology, *options):

@@ -11,7 +11,7 @@ import ktstr_test as kt
 class Shell(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.daemon = kt.Daemon(kernels=kt.data("kernels"))
+        cls.daemon = kt.GuestDaemon()
         cls.enterClassContext(cls.daemon)
 
     def shell(self, command, *args, **kwargs):

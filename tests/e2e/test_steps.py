@@ -45,7 +45,7 @@ def cpus_used(cgroup):
 class Steps(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.daemon = kt.Daemon(kernels=kt.data("kernels"))
+        cls.daemon = kt.GuestDaemon()
         cls.enterClassContext(cls.daemon)
         # Each takes a second: those that want the same machine share one.
         cls.results = cls.run_cases("1n2l4c1t", "split", "cpuset_ops", "cpuset_above", "nested", "nested_is_seen", "controllers", "limits", "policies", "identity",
@@ -207,7 +207,7 @@ class Steps(unittest.TestCase):
 class SchedulerOps(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.daemon = kt.Daemon(kernels=kt.data("kernels"))
+        cls.daemon = kt.GuestDaemon()
         cls.enterClassContext(cls.daemon)
 
     def run_test(self, name):

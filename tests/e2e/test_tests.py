@@ -12,7 +12,7 @@ PROGRAM = kt.BUILD / "tests/programs/program-runs"
 class Tests(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.daemon = kt.Daemon(kernels=kt.data("kernels"), env={"KTSTR_SCHEDULER_BIN_SCX_KTSTR": str(kt.SCX_KTSTR)})
+        cls.daemon = kt.GuestDaemon(env={"KTSTR_SCHEDULER_BIN_SCX_KTSTR": str(kt.SCX_KTSTR)})
         cls.enterClassContext(cls.daemon)
 
     def outcomes(self, *args):

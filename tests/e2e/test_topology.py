@@ -16,7 +16,7 @@ for c in /sys/devices/system/cpu/cpu[0-9]*; do cat $c/topology/thread_siblings_l
 class Topology(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.daemon = kt.Daemon(kernels=kt.data("kernels"))
+        cls.daemon = kt.GuestDaemon()
         cls.enterClassContext(cls.daemon)
 
     def look(self, topology):

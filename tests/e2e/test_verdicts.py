@@ -10,7 +10,7 @@ import ktstr_test as kt
 class Verdicts(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.daemon = kt.Daemon(kernels=kt.data("kernels"))
+        cls.daemon = kt.GuestDaemon()
         cls.enterClassContext(cls.daemon)
 
     def check_pass(self, result, ops):

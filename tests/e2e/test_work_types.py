@@ -41,8 +41,9 @@ def type_names():
 class WorkTypes(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.daemon = kt.Daemon(kernels=kt.data("kernels"))
+        cls.daemon = kt.GuestDaemon()
         cls.enterClassContext(cls.daemon)
+        cls.daemon.prime()
 
     def verdicts(self, scheduler, *options):
         # More at a time would keep each other from the host's CPUs, and be inconclusive.

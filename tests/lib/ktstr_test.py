@@ -126,14 +126,14 @@ class Result:
 class Daemon:
     """A ktstrd. Use as a context manager: leaving it stops the daemon and asserts that it left cleanly."""
 
-    def __init__(self, *options, kernels=None, fake=None, env=None, templates=None):
+    def __init__(self, *options, kernels=None, fake=None, env=None, templates=None, template_dir=None):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ktstr-test-"))
         self.socket = self.dir / "s"
         self.kernels = pathlib.Path(kernels) if kernels else self.dir / "cache/kernels"
         self.state = self.dir / "state"
         self.run = self.dir / "run"
-        # Its own: it is the templates of this test that count, and they are to be gone after it.
-        self.template_dir = self.dir / "templates"
+        # Where it is the templates of this test that count they are its own, and gone after it.
+        self.template_dir = template_dir or self.dir / "templates"
         self.log_path = self.dir / "log"
         self.script = self.dir / "fake-script"
         self.handed = self.dir / "handed-over"
@@ -245,6 +245,22 @@ class Daemon:
 
     def jobs(self):
         return self.call("io.ktstrd.Job.List")["parameters"]["jobs"]
+
+
+class GuestDaemon(Daemon):
+    """
+    One with real guests, of the kernels in the test data. What these are cloned from is kept in the build folder, for all daemons of all
+    tests that use this: to boot each shape anew for each of them took longer than what many do in their guests.
+    """
+
+    def __init__(self, *options, **keywords):
+        super().__init__(*options, kernels=data("kernels"), template_dir=BUILD / "tests/templates", **keywords)
+
+    def prime(self, **shape):
+        """Until there is a template: jobs that keep the CPUs busy leave none to make one, and each of them boots."""
+        reply = self.call("io.ktstrd.Pool.Prime", idle=1, **shape)
+        if "error" in reply:
+            raise AssertionError(f"{reply}\n{self.log()}")
 
 
 class Wire:
