@@ -13,8 +13,8 @@ import ktstr_test as kt
 
 class Endings(unittest.TestCase):
     def setUp(self):
-        # Guests that wait for a job stay when one ends, which is test_pool's.
-        self.daemon = kt.Daemon(kernels=kt.data("kernels"), templates=False)
+        # Guests that wait for a job stay when one ends, which is test_pool's: each is cloned for its job.
+        self.daemon = kt.GuestDaemon("--pool-max", "0")
         self.enterContext(self.daemon)
 
     def running_submit(self, *args):

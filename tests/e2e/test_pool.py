@@ -84,18 +84,17 @@ class Job:
         return [line.removeprefix(word + " ") for line in self.out.splitlines() if line.startswith(word + " ")]
 
 
-class Base(unittest.TestCase):
-    """Three daemons, each with guests of one source. The template is the same."""
+def setUpModule():
+    kernels = kt.data("kernels")
+    Base.pool = kt.Daemon("--pool-idle", "1", kernels=kernels)
+    Base.cold = kt.Daemon("--no-templates", kernels=kernels)
+    Base.clone = kt.Daemon("--pool-idle", "0", kernels=kernels, template_dir=Base.pool.template_dir)
+    for daemon in (Base.pool, Base.cold, Base.clone):
+        unittest.enterModuleContext(daemon)
 
-    @classmethod
-    def setUpClass(cls):
-        kernels = kt.data("kernels")
-        cls.pool = kt.Daemon("--pool-idle", "1", kernels=kernels)
-        cls.enterClassContext(cls.pool)
-        cls.cold = kt.Daemon("--no-templates", kernels=kernels)
-        cls.enterClassContext(cls.cold)
-        cls.clone = kt.Daemon("--pool-idle", "0", "--template-dir", cls.pool.template_dir, kernels=kernels)
-        cls.enterClassContext(cls.clone)
+
+class Base(unittest.TestCase):
+    """Three daemons, each with guests of one source. The template is the same, and this test's own."""
 
     def prime(self, topology):
         """And nothing is under way in the background any more."""

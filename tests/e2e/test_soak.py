@@ -3,6 +3,7 @@
 daemon is as it was."""
 
 import collections
+import concurrent.futures
 import queue
 import threading
 import time
@@ -47,7 +48,7 @@ def run(args):
 
 class Soak(unittest.TestCase):
     def setUp(self):
-        self.daemon = kt.Daemon(kernels=kt.data("kernels"))
+        self.daemon = kt.GuestDaemon()
         self.enterContext(self.daemon)
         self.sources = collections.Counter()
 
@@ -73,8 +74,10 @@ class Soak(unittest.TestCase):
 
     def expected(self):
         """By guests that boot."""
-        with kt.Daemon("--no-templates", kernels=kt.data("kernels")) as cold:
-            return {kind: self.result(cold, *job)[0] for kind, job in self.kinds().items()}
+        with kt.GuestDaemon(templates=False) as cold:
+            with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
+                ends = {kind: pool.submit(self.result, cold, *job) for kind, job in self.kinds().items()}
+            return {kind: end.result()[0] for kind, end in ends.items()}
 
     @staticmethod
     def kinds():
