@@ -28,6 +28,7 @@ build: setup
 run: build
 	@tools/run "$(BUILD)"
 
+# Without guests most of a test is waiting, so that two share a CPU; guests want one each.
 test: build
 	@prefix=$$(tools/fetch-tools) && \
 		{ [ -f "$(BUILD)-san/build.ninja" ] || meson setup "$(BUILD)-san" "-Dtools_prefix=$$prefix" -Dguest=false -Dscheds=false \
@@ -35,7 +36,9 @@ test: build
 	@ninja -C "$(BUILD)-san"
 	@tools/setup-test
 	@tools/test-data "$(BUILD)"
-	@status=0; for b in "$(BUILD)" "$(BUILD)-san"; do meson test -C "$$b" --no-rebuild --print-errorlogs || status=1; done; exit $$status
+	@status=0; run() { meson test --no-rebuild --print-errorlogs "$$@" || status=1; }; \
+	for b in "$(BUILD)" "$(BUILD)-san"; do run -C "$$b" --no-suite e2e --num-processes $$((2 * $$(nproc))); done; \
+	run -C "$(BUILD)" --suite e2e --logbase testlog-e2e; exit $$status
 
 test-kvm: build
 	@tools/test-data "$(BUILD)"
