@@ -1156,7 +1156,7 @@ printf '%s\\n' "$@" > "$FAKE_CTL_TO"
             self.assertTrue(words[at + 1].endswith("/ktstrd-exec"), words)
             self.assertEqual(words[-3:-1], [str(self.helper), "build"])
             about = self.about()
-            self.assertEqual((about["nice"], about["policy"]), (0, os.SCHED_OTHER))
+            self.assertEqual((about["nice"], about["policy"]), (os.getpriority(os.PRIO_PROCESS, 0), os.SCHED_OTHER))
             self.assertEqual(stream.notes(), [n for n in stream.notes() if n.startswith("built as uid")])
 
     def test_where_there_is_no_scope_to_be_had_it_is_built_without(self):
