@@ -74,7 +74,8 @@ int kt_mkdir_p(int dir_fd, const char *path, mode_t mode)
         return mkdir_one(dir_fd, copy, mode);
 }
 
-static int read_to_end(int fd, size_t max, char **ret, size_t *ret_size)
+/* size: what it is said to have; proc's files say nothing, and sysfs' at times too much. */
+static int read_to_end(int fd, size_t max, size_t size, char **ret, size_t *ret_size)
 {
         _cleanup_free_ char *buf = NULL;
         size_t len = 0, allocated = 0;
@@ -84,7 +85,7 @@ static int read_to_end(int fd, size_t max, char **ret, size_t *ret_size)
 
                 /* One byte for the NUL, and one to notice that the file is larger than allowed. */
                 if (allocated - len < 2) {
-                        size_t want = allocated ? allocated * 2 : 4096;
+                        size_t want = allocated ? allocated * 2 : size + 2 > 4096 ? size + 2 : 4096;
                         char *grown;
 
                         if (want > max + 2)
@@ -129,7 +130,7 @@ int kt_read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *r
                 return -EISDIR;
         if (!S_ISREG(st.st_mode))
                 return -EINVAL;
-        return read_to_end(fd, max, ret, ret_size);
+        return read_to_end(fd, max, st.st_size < (off_t)max ? (size_t)st.st_size : max, ret, ret_size);
 }
 
 int kt_read_all(int fd, void *buf, size_t size)
