@@ -17,6 +17,7 @@
 #include "files.h"
 #include "hierarchy.h"
 #include "job.h"
+#include "ops_layout.h"
 
 #define REHEARSALS_MAX 16
 #define CLEAR_NS 10000000000ULL
@@ -97,6 +98,9 @@ static void rehearse_file(void)
 
 static void rehearse_all(struct agent *a)
 {
+        const struct ops_layout *ignored;
+
+        (void)ops_layout_kernel(&ignored);
         rehearse_file();
         rehearse(a, "\"kind\":\"exec\",\"exec\":{\"command\":\"echo\"}");
         /* A test: its body, cgroups and workers, as long as it takes for all of them to run. */
