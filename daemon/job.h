@@ -21,10 +21,6 @@
 #include "job_spec.h"
 #include "verdict.h"
 
-/* The kernel's watchdog fires after the scheduler's own timeout, at most 30 s (SCX_WATCHDOG_MAX_TIMEOUT),
- * checked twice in it. */
-#define JOB_WATCHDOG_MS 40000
-
 struct server;
 struct run;
 

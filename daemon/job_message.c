@@ -54,6 +54,13 @@ static struct json_object *sched_json(const struct job_spec *spec)
         }
         kt_json_add_int(o, "attach_timeout_ms", ATTACH_TIMEOUT_MS);
         kt_json_add_int(o, "stop_timeout_ms", STOP_TIMEOUT_MS);
+        if (spec->watchdog.timeout_ms > 0) {
+                struct json_object *watchdog = json_object_new_object();
+
+                kt_json_add_int(watchdog, "timeout_ms", spec->watchdog.timeout_ms);
+                kt_json_add_bool(watchdog, "at_most", spec->watchdog.at_most);
+                kt_json_add(o, "watchdog", watchdog);
+        }
         return o;
 }
 
@@ -104,7 +111,7 @@ static struct json_object *run_json(const struct job_spec *spec, bool emulated)
         kt_json_add(run, "checks", kt_checks_json(&spec->checks));
         add_sysctls(run, spec);
         kt_json_add_str(run, "cgroup_parent", spec->cgroup_parent);
-        kt_json_add_int(run, "watchdog_ms", JOB_WATCHDOG_MS);
+        kt_json_add_int(run, "watchdog_ms", (int64_t)job_spec_watchdog_ms(spec));
         if (spec->sched_name)
                 kt_json_add(run, "sched", sched_json(spec));
         return run;

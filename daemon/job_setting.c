@@ -140,6 +140,23 @@ static int take_expect(struct json_object *o, struct job_spec *spec, struct kt_e
         return expect_check(&spec->expect, reterr);
 }
 
+static int take_watchdog(struct json_object *o, struct job_spec *spec, struct kt_error *reterr)
+{
+        int64_t timeout_ms = o ? kt_json_int(o, "timeout_ms", 0) : 0;
+
+        if (!o)
+                return 0;
+        if (timeout_ms < 1 || timeout_ms > KT_SCX_TIMEOUT_MAX_MS)
+                return bad(reterr, "watchdog",
+                           "watchdog.timeout_ms (--watchdog-timeout) must be from 1 to %u, not %lld",
+                           KT_SCX_TIMEOUT_MAX_MS, (long long)timeout_ms);
+        if (!spec->sched_name)
+                return bad(reterr, "watchdog",
+                           "watchdog.timeout_ms (--watchdog-timeout) is of a scheduler, and there is none");
+        spec->watchdog = (struct job_watchdog){(uint32_t)timeout_ms, kt_json_bool(o, "at_most", false)};
+        return 0;
+}
+
 int job_setting_take(struct json_object *parameters, struct job_spec *spec, struct kt_error *reterr)
 {
         int r = take_kargs(kt_json_get(parameters, "kargs"), spec, reterr);
@@ -150,5 +167,7 @@ int job_setting_take(struct json_object *parameters, struct job_spec *spec, stru
                 r = take_cgroup_parent(kt_json_str(parameters, "cgroup_parent"), spec, reterr);
         if (r >= 0)
                 r = take_checks(kt_json_get(parameters, "checks"), spec, reterr);
+        if (r >= 0)
+                r = take_watchdog(kt_json_get(parameters, "watchdog"), spec, reterr);
         return r < 0 ? r : take_expect(kt_json_get(parameters, "expect"), spec, reterr);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../common/cleanup.h"
+#include "../proto/guestmsg.h"
 
 void job_strings_free(char **list)
 {
@@ -50,4 +51,15 @@ void job_spec_done(struct job_spec *spec)
 const char *job_spec_title(const struct job_spec *spec)
 {
         return spec->test_name ? spec->test_name : spec->scenario ? spec->scenario : "";
+}
+
+/* A task that waits is found when it is looked for next, twice in a timeout; then there is the dump. */
+#define WATCHDOG_MARGIN_MS 10000
+
+uint64_t job_spec_watchdog_ms(const struct job_spec *spec)
+{
+        const uint64_t timeout_ms = spec->watchdog.timeout_ms,
+                       bound_ms = timeout_ms + timeout_ms / 2 + WATCHDOG_MARGIN_MS;
+
+        return timeout_ms > 0 && bound_ms < KT_WATCHDOG_MS ? bound_ms : KT_WATCHDOG_MS;
 }

@@ -32,6 +32,12 @@ struct job_sysctl {
         char *key, *value;
 };
 
+/* The timeout of sched_ext's watchdog. */
+struct job_watchdog {
+        uint32_t timeout_ms; /* 0: the scheduler's own */
+        bool at_most;        /* a scheduler whose own is shorter keeps it */
+};
+
 /* All strings are owned, lists of them NULL-terminated; NULL where they do not apply. */
 struct job_spec {
         enum job_kind kind;
@@ -67,6 +73,7 @@ struct job_spec {
         int64_t seed; /* JOB_RUN: what is random in its workload comes of this; never negative */
         struct ktstr_checks checks;
         struct expect expect;
+        struct job_watchdog watchdog;
         enum admission_priority priority;
         struct build_spec *build; /* JOB_BUILD: all but the user; owned */
 };
@@ -75,6 +82,9 @@ void job_spec_done(struct job_spec *spec);
 
 /* What runs, for people: a test's name or a scenario's. */
 const char *job_spec_title(const struct job_spec *spec);
+
+/* How long sched_ext's watchdog may take to throw out a scheduler that stalls. */
+uint64_t job_spec_watchdog_ms(const struct job_spec *spec);
 
 /* Free a NULL-terminated list of strings; NULL allowed. */
 void job_strings_free(char **list);

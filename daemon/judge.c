@@ -225,8 +225,8 @@ static void judge_report(struct job *job, struct evidence *e)
  * is only we who did not wait. */
 static bool overdue(const struct job *job, const struct evidence *e)
 {
-        return e->workload_ms > 0 &&
-               uv_now(&job->server->loop) - e->workload_ms >= job->spec.duration_ms + JOB_WATCHDOG_MS;
+        return e->workload_ms > 0 && uv_now(&job->server->loop) - e->workload_ms >=
+                                             job->spec.duration_ms + job_spec_watchdog_ms(&job->spec);
 }
 
 /* The guest is gone without a word. With a scheduler attached that is the scheduler's doing until shown

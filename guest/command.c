@@ -28,6 +28,39 @@ int command_become(void *command)
         return 127;
 }
 
+/* As the same, with the filter for its timeout. */
+static int become_overridden(void *command)
+{
+        timeout_override_join();
+        return command_become(command);
+}
+
+static pid_t start(struct agent *a, const char *command, struct stream_line *line,
+                   struct timeout_override *o, struct kt_error *reterr)
+{
+        struct spawn spawn = {.out_id = KT_OUTPUT_SCHED_STDOUT,
+                              .err_id = KT_OUTPUT_SCHED_STDERR,
+                              .line = line,
+                              .child = command_become,
+                              .data = (void *)command};
+        int r = o ? timeout_override_begin(o, reterr) : 0;
+        pid_t pid;
+
+        if (r < 0)
+                return r;
+        if (o && o->fd > 0) {
+                spawn.keep_fd = o->fd;
+                spawn.child = become_overridden;
+        }
+        pid = spawn_copy(a, &spawn, NULL);
+        if (o)
+                timeout_override_end(o);
+        if (pid < 0)
+                return kt_error_set(reterr, (int)pid, NULL, "cannot start '%s': %s", command,
+                                    strerror((int)-pid));
+        return pid;
+}
+
 static bool wait_exit(struct agent *a, pid_t pid, int timeout_ms, int *ret_status)
 {
         uint64_t end = agent_now_ns() + (uint64_t)timeout_ms * 1000000ULL;
@@ -53,20 +86,15 @@ static int explain(int status, const char *command, const char *last, struct kt_
         return 0;
 }
 
-int command_run(struct agent *a, const char *command, int timeout_ms, struct kt_error *reterr)
+int command_run(struct agent *a, const char *command, int timeout_ms, struct timeout_override *o,
+                struct kt_error *reterr)
 {
         struct stream_line line = {};
-        const struct spawn spawn = {.out_id = KT_OUTPUT_SCHED_STDOUT,
-                                    .err_id = KT_OUTPUT_SCHED_STDERR,
-                                    .line = &line,
-                                    .child = command_become,
-                                    .data = (void *)command};
-        pid_t pid = spawn_copy(a, &spawn, NULL);
+        pid_t pid = start(a, command, &line, o, reterr);
         int status = 0, r = 0;
 
         if (pid < 0)
-                return kt_error_set(reterr, (int)pid, NULL, "cannot start '%s': %s", command,
-                                    strerror((int)-pid));
+                return (int)pid;
         bool ended = wait_exit(a, pid, timeout_ms, &status);
         if (!ended) {
                 kill(-pid, SIGKILL);

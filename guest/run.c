@@ -11,6 +11,7 @@
 #include "../proto/bodymsg.h"
 #include "../lib/scenario/scenarios.h"
 #include "../proto/codec.h"
+#include "../proto/guestmsg.h"
 #include "hierarchy.h"
 #include "orphans.h"
 #include "report.h"
@@ -32,7 +33,6 @@ struct run {
         const char *parent;       /* of its cgroups; borrowed, NULL: the root */
         unsigned processes_max;   /* of the body; 0: without bound */
         uint64_t counted_ns;      /* when it was asked last whether there are more */
-        int watchdog_ms;
         struct subject subject;
         struct hierarchy hierarchy;
         struct body body;
@@ -189,8 +189,7 @@ static int run_scenario(int talk_fd)
 /* The agent's first line. */
 static struct json_object *begin_line(const struct run *r)
 {
-        static const char *const same[] = {"duration_ms", "workers",  "watchdog_ms",
-                                           "seed",        "emulated", "checks"};
+        static const char *const same[] = {"duration_ms", "workers", "seed", "emulated", "checks"};
         struct json_object *o = json_object_new_object();
 
         kt_json_add_int(o, "format", KT_BODY_FORMAT);
@@ -198,6 +197,7 @@ static struct json_object *begin_line(const struct run *r)
         for (size_t i = 0; i < KT_ARRAY_SIZE(same); i++)
                 if (kt_json_get(r->spec, same[i]))
                         kt_json_add(o, same[i], json_object_get(kt_json_get(r->spec, same[i])));
+        kt_json_add_int(o, "watchdog_ms", r->subject.watchdog_ms);
         kt_json_add_str(o, "cgroup", r->parent);
         if (r->body.spec->cgroup_fd > 0)
                 kt_json_add_str(o, "own_cgroup", hierarchy_cage());
@@ -217,7 +217,7 @@ static void end_well(struct run *r, const char *outcome, const char *error)
 {
         struct kt_error err = KT_ERROR_INIT;
 
-        if (!clear_away(r, (uint64_t)r->watchdog_ms)) {
+        if (!clear_away(r, (uint64_t)r->subject.watchdog_ms)) {
                 subject_settle(&r->subject);
                 clear_away(r, KILL_MS);
         } else if (subject_stop(&r->subject, &err) < 0 && r->subject.state != SUBJECT_ENDED) {
@@ -273,7 +273,7 @@ static void run_test(struct run *r)
                 .func = run_scenario,
                 .cgroup_fd = cage >= 0 ? cage : 0,
         };
-        int64_t timeout_ms = kt_json_int(r->spec, "duration_ms", 5000) + r->watchdog_ms + 30000;
+        int64_t timeout_ms = kt_json_int(r->spec, "duration_ms", 5000) + r->subject.watchdog_ms + 30000;
 
         hierarchy_begin(&r->hierarchy, r->parent);
         if (body_start(&r->body, r->agent, &spec, &err) < 0) {
@@ -321,10 +321,10 @@ void run_job(struct agent *a, struct json_object *job)
                 .test = kt_json_str(kt_json_get(spec, "test"), "name") ?: kt_json_str(spec, "scenario") ?: "",
                 .program = kt_json_str(kt_json_get(spec, "test"), "program"),
                 .parent = kt_json_str(spec, "cgroup_parent"),
-                .watchdog_ms = (int)kt_json_int(spec, "watchdog_ms", 40000),
         };
 
-        subject_init(&r.subject, a, kt_json_get(spec, "sched"), r.watchdog_ms);
+        subject_init(&r.subject, a, kt_json_get(spec, "sched"),
+                     (int)kt_json_int(spec, "watchdog_ms", KT_WATCHDOG_MS));
         if (set_up(&r, &err) < 0)
                 finish_test(&r, "declaration_failed", kt_error_text(&err));
         else if (subject_start(&r.subject, &err) < 0)

@@ -27,18 +27,26 @@ static uint64_t ms_since(uint64_t ns)
         return (agent_now_ns() - ns) / 1000000;
 }
 
+struct program {
+        char **argv;
+        bool overridden; /* its timeout is */
+};
+
 /* In the child. What cannot be executed says so in its own output. */
 static int run_program(void *data)
 {
-        char *const *argv = data;
+        const struct program *p = data;
+        char *const *argv = p->argv;
         char *const env[] = {(char *)path_env, (char *)library_env, (char *)"HOME=/root", NULL};
 
+        if (p->overridden)
+                timeout_override_join();
         execve(argv[0], argv, env);
         dprintf(STDERR_FILENO, "ktstr-guest: cannot run %s: %s\n", argv[0], strerror(errno));
         return 127;
 }
 
-static pid_t start_program(struct agent *a, struct json_object *argv_json)
+static pid_t start_program(struct agent *a, struct json_object *argv_json, const struct timeout_override *o)
 {
         size_t n = json_object_array_length(argv_json);
         _cleanup_free_ char **argv = calloc(n + 1, sizeof(char *));
@@ -47,19 +55,22 @@ static pid_t start_program(struct agent *a, struct json_object *argv_json)
                 return argv ? -EINVAL : -ENOMEM;
         for (size_t i = 0; i < n; i++)
                 argv[i] = (char *)json_object_get_string(json_object_array_get_idx(argv_json, i));
+        struct program program = {.argv = argv, .overridden = o->fd > 0};
         const struct spawn s = {.out_id = KT_OUTPUT_SCHED_STDOUT,
                                 .err_id = KT_OUTPUT_SCHED_STDERR,
+                                .keep_fd = o->fd,
                                 .child = run_program,
-                                .data = argv};
+                                .data = &program};
         return spawn_wait(a, &s);
 }
 
-int scheduler_start(struct scheduler *s, struct agent *a, struct json_object *spec, int watchdog_ms,
-                    struct kt_error *reterr)
+int scheduler_start(struct scheduler *s, struct agent *a, struct json_object *spec,
+                    struct timeout_override *o, int watchdog_ms, struct kt_error *reterr)
 {
         struct json_object *argv = kt_json_get(spec, "argv");
         char state[SCX_NAME_MAX];
         pid_t pid;
+        int r;
 
         *s = (struct scheduler){.attach_ms = -1, .stop_ms = -1};
         s->attach_timeout_ms = (int)kt_json_int(spec, "attach_timeout_ms", 60000);
@@ -72,7 +83,11 @@ int scheduler_start(struct scheduler *s, struct agent *a, struct json_object *sp
                         "sched_ext is '%s' before the scheduler was started; it must be 'disabled'", state);
         kmsg_forget(&a->kmsg);
         s->started_ns = agent_now_ns();
-        pid = start_program(a, argv);
+        r = timeout_override_begin(o, reterr);
+        if (r < 0)
+                return r;
+        pid = start_program(a, argv, o);
+        timeout_override_end(o);
         if (pid < 0)
                 return kt_error_set(reterr, (int)pid, NULL, "cannot start the scheduler: %s",
                                     strerror((int)-pid));

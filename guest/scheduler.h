@@ -17,6 +17,7 @@
 #include "../common/error.h"
 #include "agent.h"
 #include "scx.h"
+#include "timeout_override.h"
 
 struct scheduler {
         pid_t pid; /* 0: not started, or collected */
@@ -31,10 +32,11 @@ struct scheduler {
         int attach_timeout_ms, stop_timeout_ms, watchdog_ms;
 };
 
-/* spec: the `sched` object of the JOB; watchdog_ms: how long the kernel's own watchdog may take to throw out
- * a scheduler that stalls. -errno when it cannot even be forked or sched_ext is taken already. */
-int scheduler_start(struct scheduler *s, struct agent *a, struct json_object *spec, int watchdog_ms,
-                    struct kt_error *reterr);
+/* spec: the `sched` object of the JOB; o: its timeout; watchdog_ms: how long the kernel's own watchdog may
+ * take to throw out a scheduler that stalls. -errno when it cannot even be forked or sched_ext is taken
+ * already. */
+int scheduler_start(struct scheduler *s, struct agent *a, struct json_object *spec,
+                    struct timeout_override *o, int watchdog_ms, struct kt_error *reterr);
 
 /* Until it is attached, has exited, its time is over, or the job was cancelled. True: attached. */
 bool scheduler_wait_attached(struct scheduler *s, struct agent *a);

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "../proto/codec.h"
+#include "../proto/guestmsg.h"
 #include "command.h"
 
 /* A command that sets knobs takes no time; one that starts a service may. */
@@ -16,10 +18,12 @@
 void subject_init(struct subject *s, struct agent *a, struct json_object *spec, int watchdog_ms)
 {
         *s = (struct subject){.agent = a, .spec = json_object_get(spec), .watchdog_ms = watchdog_ms};
+        timeout_override_init(&s->timeout, kt_json_get(spec, "watchdog"));
 }
 
 void subject_done(struct subject *s)
 {
+        timeout_override_done(&s->timeout);
         json_object_put(s->spec);
         kt_error_done(&s->failure);
         *s = (struct subject){};
@@ -43,10 +47,8 @@ static int end(struct subject *s, const char *outcome)
         return -ECHILD;
 }
 
-/* --- one that is part of the kernel --- */
-
-/* The command ran, and what came of it is the word of who declared it. */
-static int refuse_command(struct subject *s, struct kt_error *failure, struct kt_error *reterr)
+/* What was declared cannot be had, and this is the word for who declared it. Takes the failure. */
+static int refuse(struct subject *s, struct kt_error *failure, struct kt_error *reterr)
 {
         kt_error_set(reterr, -ECHILD, NULL, "%s", kt_error_text(failure));
         kt_error_done(&s->failure);
@@ -55,8 +57,71 @@ static int refuse_command(struct subject *s, struct kt_error *failure, struct kt
         return end(s, "declaration_failed");
 }
 
-/* "enable" or "disable": all its commands, in their order, up to one that fails. */
-static int run_commands(struct subject *s, const char *which, struct kt_error *reterr)
+/* --- its timeout --- */
+
+static void tell(struct subject *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void tell(struct subject *s, const char *fmt, ...)
+{
+        char text[512];
+        va_list ap;
+
+        va_start(ap, fmt);
+        vsnprintf(text, sizeof(text), fmt, ap);
+        va_end(ap);
+        struct json_object *quoted = json_object_new_string(text);
+        agent_event(s->agent, "note", "\"text\":%s",
+                    json_object_to_json_string_ext(quoted, JSON_C_TO_STRING_PLAIN));
+        json_object_put(quoted);
+}
+
+/* One that only bounds it, where nobody said anything, is no condition of the test; one that was declared
+ * is. */
+static int miss_timeout(struct subject *s, struct kt_error *why, struct kt_error *reterr)
+{
+        const struct timeout_override *o = &s->timeout;
+
+        if (!o->at_most) {
+                kt_error_prefix(why, "the watchdog timeout of %s cannot be made %u ms", subject_name(s),
+                                o->timeout_ms);
+                (void)subject_stop(s, NULL);
+                return refuse(s, why, reterr);
+        }
+        s->watchdog_ms = KT_WATCHDOG_MS;
+        if (!s->told_why_not)
+                tell(s, "the watchdog timeout is the scheduler's own, which may be more than %u ms: %s",
+                     o->timeout_ms, kt_error_text(why));
+        s->told_why_not = true;
+        return 0;
+}
+
+/* It runs: what has become of its timeout? */
+static int judge_timeout(struct subject *s, struct kt_error *reterr)
+{
+        _cleanup_(kt_error_done) struct kt_error why = KT_ERROR_INIT;
+        const struct timeout_override *o = &s->timeout;
+        uint32_t own_ms = 0;
+        int r;
+
+        if (!s->sched.attached) {
+                if (o->timeout_ms > 0 && !o->at_most)
+                        tell(s, "%s attached nothing to sched_ext, whose watchdog timeout would be %u ms",
+                             subject_name(s), o->timeout_ms);
+                return 0;
+        }
+        r = timeout_override_result(o, &own_ms, &why);
+        if (r > 0 && own_ms != s->told_own_ms) {
+                tell(s, "watchdog timeout %u ms instead of the scheduler's %u ms", o->timeout_ms, own_ms);
+                s->told_own_ms = own_ms;
+        }
+        return r < 0 ? miss_timeout(s, &why, reterr) : 0;
+}
+
+/* --- one that is part of the kernel --- */
+
+/* "enable" or "disable": all its commands, in their order, up to one that fails; o as of command_run(). */
+static int run_commands(struct subject *s, const char *which, struct timeout_override *o,
+                        struct kt_error *reterr)
 {
         struct json_object *list = kt_json_get(s->spec, which);
         size_t n = list ? json_object_array_length(list) : 0;
@@ -64,13 +129,13 @@ static int run_commands(struct subject *s, const char *which, struct kt_error *r
         for (size_t i = 0; i < n; i++) {
                 const char *command = json_object_get_string(json_object_array_get_idx(list, i));
                 _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
-                int r = command_run(s->agent, command, COMMAND_TIMEOUT_MS, &err);
+                int r = command_run(s->agent, command, COMMAND_TIMEOUT_MS, o, &err);
 
                 if (r >= 0)
                         continue;
                 kt_error_prefix(&err, "cannot %s %s", which, subject_name(s));
                 if (r == -EIO || r == -ETIMEDOUT)
-                        return refuse_command(s, &err, reterr);
+                        return refuse(s, &err, reterr);
                 return kt_error_set(reterr, r, NULL, "%s", kt_error_text(&err));
         }
         return 0;
@@ -84,7 +149,7 @@ static int enable(struct subject *s, struct kt_error *reterr)
 
         kmsg_forget(&s->agent->kmsg);
         s->sched = (struct scheduler){.attach_ms = -1, .stop_ms = -1};
-        r = run_commands(s, "enable", reterr);
+        r = run_commands(s, "enable", &s->timeout, reterr);
         if (r < 0)
                 return r;
         agent_poll(s->agent, 0);
@@ -92,12 +157,12 @@ static int enable(struct subject *s, struct kt_error *reterr)
         if (s->sched.attached)
                 snprintf(s->sched.ops, sizeof(s->sched.ops), "%s", ops);
         s->state = SUBJECT_RUNNING;
-        return 0;
+        return judge_timeout(s, reterr);
 }
 
 static int disable(struct subject *s, struct kt_error *reterr)
 {
-        int r = run_commands(s, "disable", reterr);
+        int r = run_commands(s, "disable", NULL, reterr);
 
         agent_poll(s->agent, 0);
         if (r < 0)
@@ -123,14 +188,14 @@ static int not_attached(struct subject *s, struct kt_error *reterr)
 
 static int start_program(struct subject *s, struct kt_error *reterr)
 {
-        int r = scheduler_start(&s->sched, s->agent, s->spec, s->watchdog_ms, reterr);
+        int r = scheduler_start(&s->sched, s->agent, s->spec, &s->timeout, s->watchdog_ms, reterr);
 
         if (r < 0)
                 return r;
         if (!scheduler_wait_attached(&s->sched, s->agent))
                 return not_attached(s, reterr);
         s->state = SUBJECT_RUNNING;
-        return 0;
+        return judge_timeout(s, reterr);
 }
 
 /* It went because we told it to; but how? */
@@ -174,6 +239,7 @@ int subject_start(struct subject *s, struct kt_error *reterr)
 {
         if (!s->spec || s->state == SUBJECT_RUNNING)
                 return 0;
+        timeout_override_forget(&s->timeout);
         return is_program(s) ? start_program(s, reterr) : enable(s, reterr);
 }
 

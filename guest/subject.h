@@ -36,10 +36,13 @@ struct subject {
         /* The program; of one that is part of the kernel only what sched_ext shows: attached, ops and the
          * like. */
         struct scheduler sched;
-        int watchdog_ms;
+        int watchdog_ms; /* how long the kernel's own may take to throw out one that stalls */
+        struct timeout_override timeout;
+        uint32_t told_own_ms; /* what was said of it last: what it was instead of; 0: nothing */
+        bool told_why_not;
         /* Of ENDED, static: "not_attached", "sched_exited", "sched_ejected"; "declaration_failed": a command
-         * that enables or disables it failed; or "done": it was told to stop, and what its process or the
-         * kernel shows is to be judged. */
+         * that enables or disables it failed, or its timeout could not be set; or "done": it was told to
+         * stop, and what its process or the kernel shows is to be judged. */
         const char *outcome;
         struct kt_error failure; /* of "declaration_failed" */
 };

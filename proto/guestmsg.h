@@ -45,6 +45,9 @@
  *       enable, disable   []string  shell commands, of one that is part of the kernel
  *       attach_timeout_ms int
  *       stop_timeout_ms   int       from SIGINT to SIGKILL
+ *       watchdog          object    the timeout of sched_ext's watchdog, for it and what replaces it; absent: the scheduler's own
+ *         timeout_ms        int
+ *         at_most           bool    one whose own is shorter keeps it
  *   exec       object  for "exec":
  *     command    string  run by /bin/sh -c
  *
@@ -63,7 +66,7 @@
  *     "workload_stopped"
  *     "step"              state ("begin", "end"), step
  *     "sched_stopping"
- *     "note"              text
+ *     "note"              text; also what became of `watchdog`, where it is not the scheduler's own
  *
  * RESULT (guest to host, once, last)
  *   t_ns       int
@@ -76,7 +79,7 @@
  *     "exec_done"         an "exec" job's command ended
  *     "cancelled"         CANCEL arrived
  *     "declaration_failed" what was declared of the guest cannot be had: a sysctl, the cgroups' parent, a command that
- *                         enables or disables a scheduler; `error` says which, and why
+ *                         enables or disables a scheduler, its watchdog's timeout; `error` says which, and why
  *     "out_of_memory"     the guest's memory ran out; `error` says who was killed, and what to do
  *     "setup_failed"      the agent could not do its part; `error` says what
  *   error      string  for "body_failed", "declaration_failed", "out_of_memory", "setup_failed"
@@ -109,6 +112,10 @@
  *     exit_code | exit_signal  int
  */
 /* clang-format on */
+
+/* How long sched_ext's watchdog may take to throw out a scheduler that stalls when its timeout is its own:
+ * that is at most 30 s, and it is looked at twice in it. */
+#define KT_WATCHDOG_MS 40000
 
 #define KT_GUEST_PORT_NAME "io.ktstrd.agent" /* /dev/virtio-ports/… and /sys/class/virtio-ports/… /name */
 #define KT_GUEST_BIN_DIR "/ktstr/bin"        /* where the scheduler is put */

@@ -11,5 +11,6 @@
 #define KT_CPUS_MAX 255U  /* the VMM's: q35 of QEMU 7.2 with its interrupt remapping off takes 255 APIC ids \
                            */
 #define KT_NODES_MAX 128U /* QEMU's MAX_NODES */
+#define KT_SCX_TIMEOUT_MAX_MS 30000U /* SCX_WATCHDOG_MAX_TIMEOUT; also what a scheduler's 0 means */
 #define KT_SYSCTLS_MAX 256
 #define KT_SYSCTL_BYTES_MAX 255 /* of a name, of a value */

@@ -129,6 +129,16 @@ class Judging(unittest.TestCase):
         self.assertEqual((sched["enable"], sched["disable"]), (["echo 1 > /sys/x"], []))
         self.assertNotIn("argv", sched)
 
+    def test_the_watchdogs_timeout_is_the_jobs(self):
+        """And how long the guest waits for the watchdog's word goes with it."""
+        for watchdog, handed, waits_ms in ((None, None, 40000), ({"timeout_ms": 2000}, {"timeout_ms": 2000, "at_most": False}, 13000),
+                                           ({"timeout_ms": 5000, "at_most": True}, {"timeout_ms": 5000, "at_most": True}, 17500),
+                                           ({"timeout_ms": 30000}, {"timeout_ms": 30000, "at_most": False}, 40000)):
+            with self.subTest(watchdog=watchdog):
+                self.submit(scheduler={"name": "ls", "path": "/bin/ls"}, **({"watchdog": watchdog} if watchdog else {}))
+                run = self.handed()[0]
+                self.assertEqual((run["sched"].get("watchdog"), run["watchdog_ms"]), (handed, waits_ms))
+
     def test_kargs_are_the_kernels(self):
         self.daemon.play("wait_for_cancel")
         with self.daemon.connect() as wire:
@@ -183,6 +193,9 @@ class Judging(unittest.TestCase):
                 ("expect", {"scheduler": sched, "expect": {"error": True, "contains": ""}}),
                 ("expect", {"scheduler": sched, "expect": {"error": True, "matches": ".*"}}),
                 ("expect", {"scheduler": sched, "expect": {"error": True, "matches": "a("}}),
+                ("watchdog", {"watchdog": {"timeout_ms": 5000}}),
+                ("watchdog", {"scheduler": sched, "watchdog": {"timeout_ms": 0}}),
+                ("watchdog", {"scheduler": sched, "watchdog": {"timeout_ms": 30001}}),
                 ("cleanup_budget_ms", {"cleanup_budget_ms": 0})):
             with self.subTest(field=field, parameters=str(parameters)[:80]):
                 self.refused(field, "", **parameters)
