@@ -7,6 +7,7 @@
 
 #include "../common/fsutil.h"
 #include "../proto/errors.h"
+#include "../proto/limits.h"
 #include "bundle.h"
 #include "check_option.h"
 #include "connect.h"
@@ -28,6 +29,7 @@ static const char usage[] =
         "  --seed N             what is random in it comes of this (default: another each "
         "time)\n" REQUEST_USAGE
         "  --check NAME=VALUE   a threshold (max_gap_ms=1500, isolation=off); may be repeated\n"
+        "  --watchdog-timeout TIME  of sched_ext's watchdog, up to 30s (default: the scheduler's own)\n"
         "  --detach             print the job's id and leave it running; of several, "
         "each with its label\n"
         "  -v                   show all log lines as they come\n"
@@ -44,6 +46,7 @@ enum {
         OPT_WORKERS,
         OPT_DETACH,
         OPT_CHECK,
+        OPT_WATCHDOG,
 };
 
 static const struct option options[] = {
@@ -56,6 +59,7 @@ static const struct option options[] = {
         {"seed", required_argument, NULL, OPT_REQUEST_SEED},
         {"detach", no_argument, NULL, OPT_DETACH},
         {"check", required_argument, NULL, OPT_CHECK},
+        {"watchdog-timeout", required_argument, NULL, OPT_WATCHDOG},
         {"verbose", no_argument, NULL, 'v'},
         {},
 };
@@ -73,6 +77,22 @@ static int take_check(struct submission *s, const char *text)
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
 
         return check_option_add(s->params, text, &err) < 0 ? client_tell(&verb_submit, &err) : 1;
+}
+
+static int take_watchdog(struct submission *s, const char *text)
+{
+        struct json_object *watchdog;
+        int64_t timeout_ms;
+
+        if (parse_duration(text, &timeout_ms) < 0 || timeout_ms > KT_SCX_TIMEOUT_MAX_MS)
+                return verb_usage_error(&verb_submit,
+                                        "--watchdog-timeout: '%s' is no time like 5s or 500ms, up to 30s, "
+                                        "which is the most that the kernel takes",
+                                        text);
+        watchdog = json_object_new_object();
+        kt_json_add_int(watchdog, "timeout_ms", timeout_ms);
+        kt_json_add(s->params, "watchdog", watchdog);
+        return 1;
 }
 
 static int take_option(int opt, struct submission *s)
@@ -104,6 +124,8 @@ static int take_option(int opt, struct submission *s)
                 return 1;
         case OPT_CHECK:
                 return take_check(s, optarg);
+        case OPT_WATCHDOG:
+                return take_watchdog(s, optarg);
         case OPT_DETACH:
                 s->detach = true;
                 return 1;
