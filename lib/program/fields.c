@@ -37,7 +37,7 @@ FIELDS(test_fields, FIELD(ktstr_test, name, TEXT, 0),
        FIELD_FROM_TO(ktstr_test, memory_mib, KT_MEMORY_MIN_MIB, KT_MEMORY_MAX_MIB),
        FIELD(ktstr_test, duration_s, NUMBER, 0),
        FIELD_FROM_TO(ktstr_test, workers_per_cgroup, 1, KT_WORKERS_MAX),
-       FIELD(ktstr_test, watchdog_timeout_s, NUMBER, 0), FIELD(ktstr_test, timeout_s, NUMBER, 0),
+       FIELD(ktstr_test, watchdog_timeout_s, NUMBER, FIELD_NONE), FIELD(ktstr_test, timeout_s, NUMBER, 0),
        FIELD_FROM_TO(ktstr_test, cleanup_budget_ms, 1, KT_DURATION_MAX_MS),
        FIELD(ktstr_test, ignore, SWITCH, 0), FIELD(ktstr_test, host_only, SWITCH, 0),
        FIELD(ktstr_test, extra_include_files, TEXTS, 0), FIELD(ktstr_test, bpf_map_write, MAP_WRITES, 0),
@@ -171,10 +171,13 @@ static void check_map_writes(const struct ktstr_map_write *list, const char *nam
                 found(s, name, "is an empty list: leave it unset");
 }
 
-static void check_number(double value, const char *name, struct subject *s)
+static void check_number(double value, const struct field *f, const char *name, struct subject *s)
 {
-        if (!isfinite(value) || value <= 0)
-                found(s, name, "is %g, and has to be more than 0", value);
+        const bool may_be_none = f->flags & FIELD_NONE;
+
+        if ((!isfinite(value) || value <= 0) && !(may_be_none && value == KTSTR_NONE))
+                found(s, name, "is %g, and has to be more than 0%s", value,
+                      may_be_none ? ", or KTSTR_NONE" : "");
 }
 
 static void check_int(int value, const struct field *f, const char *name, struct subject *s)
@@ -211,7 +214,7 @@ static void check_field(const struct field *f, const void *at, const char *name,
                 check_int(*(const int *)at, f, name, s);
                 break;
         case FIELD_NUMBER:
-                check_number(*(const double *)at, name, s);
+                check_number(*(const double *)at, f, name, s);
                 break;
         case FIELD_SWITCH:
                 check_switch(*(const enum ktstr_switch *)at, name, s);

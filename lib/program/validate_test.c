@@ -10,6 +10,8 @@
 #define DURATION_MIN_S 0.001
 #define DURATION_MAX_S (KT_DURATION_MAX_MS / 1000.0)
 #define DURATION_DEFAULT_S 5.0
+#define WATCHDOG_MIN_S 0.001
+#define WATCHDOG_MAX_S (KT_SCX_TIMEOUT_MAX_MS / 1000.0)
 
 static void check_scheduler(const struct program *p, const struct ktstr_test *t, struct subject *s)
 {
@@ -59,6 +61,18 @@ static void check_expectation(const struct ktstr_test *t, struct subject *s)
                 check_pattern(matches, "expect_scx_bpf_error_matches", s);
 }
 
+static void check_watchdog(const struct ktstr_test *t, struct subject *s)
+{
+        const double timeout_s = t->watchdog_timeout_s;
+
+        if (timeout_s != 0 && !t->scheduler)
+                found(s, "watchdog_timeout_s", "is for a scheduler, and this test has none");
+        if (timeout_s > 0 && !(timeout_s >= WATCHDOG_MIN_S && timeout_s <= WATCHDOG_MAX_S))
+                found(s, "watchdog_timeout_s",
+                      "is %g, and has to be from a millisecond to the %g seconds that the kernel takes",
+                      timeout_s, WATCHDOG_MAX_S);
+}
+
 static void check_payloads(const struct ktstr_test *t, struct subject *s)
 {
         char field[32];
@@ -93,5 +107,6 @@ void validate_test(const struct program *p, const struct ktstr_test *t, struct s
         validate_constraints(&scheduler->constraints, &t->constraints, s);
         fields_check_checks(&t->checks, "", s);
         check_expectation(t, s);
+        check_watchdog(t, s);
         check_payloads(t, s);
 }

@@ -412,6 +412,13 @@ class Parameters(Tests):
                           "expect": {"error": True, "contains": "boom", "matches": "b.*m"}, "label": "ktstr/t"})
         self.assertEqual((parameters["scheduler"]["name"], parameters["scheduler"]["args"]), ("my_sched", ["-a", "-b", "-c", ""]))
 
+    def test_the_watchdog_has_a_bound_unless_the_test_says_otherwise(self):
+        for declared, watchdog in (({}, {"timeout_ms": 5000, "at_most": True}), ({"watchdog_timeout_s": 7.5}, {"timeout_ms": 7500, "at_most": False}),
+                                   ({"watchdog_timeout_s": -1}, None)):
+            with self.subTest(declared=declared):
+                parameters, _ = self.submitted(declared, self.SCHEDULER)
+                self.assertEqual(parameters.get("watchdog"), watchdog)
+
     def test_the_tests_checks_are_on_top_of_the_schedulers(self):
         parameters, _ = self.submitted({"checks": {"max_gap_ms": 1500, "isolation": False, "min_work_rate": -1}},
                                        {**self.SCHEDULER, "checks": {"max_gap_ms": 9, "max_spread_pct": 12.5, "min_work_rate": 3}})

@@ -54,8 +54,23 @@ TEST(too_long, .duration_s = 100000)
 /* workers_per_cgroup: is -3, and has to be more than 0 */
 TEST(negative_workers, .workers_per_cgroup = -3)
 
-/* watchdog_timeout_s: is inf, and has to be more than 0 */
-TEST(endless_watchdog, .watchdog_timeout_s = __builtin_inf())
+/* watchdog_timeout_s: is inf, and has to be more than 0, or KTSTR_NONE */
+/* watchdog_timeout_s: is inf, and has to be from a millisecond to the 30 seconds */
+TEST(endless_watchdog, .scheduler = &fine, .watchdog_timeout_s = __builtin_inf())
+
+/* watchdog_timeout_s: is 30.5, and has to be from a millisecond to the 30 seconds */
+TEST(slow_watchdog, .scheduler = &fine, .watchdog_timeout_s = 30.5)
+
+/* watchdog_timeout_s: is 1e-300, and has to be from a millisecond to the 30 seconds */
+TEST(hasty_watchdog, .scheduler = &fine, .watchdog_timeout_s = KTSTR_ZERO)
+
+/* watchdog_timeout_s: is -2, and has to be more than 0, or KTSTR_NONE */
+TEST(negative_watchdog, .scheduler = &fine, .watchdog_timeout_s = -2)
+
+/* watchdog_timeout_s: is for a scheduler, and this test has none */
+TEST(watchdog_of_none, .watchdog_timeout_s = 5)
+
+TEST(no_watchdog_of_ours, .scheduler = &fine, .watchdog_timeout_s = KTSTR_NONE)
 
 /* timeout_s: is -1, and has to be more than 0 */
 TEST(negative_timeout, .timeout_s = -1)

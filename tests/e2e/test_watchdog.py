@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The timeout of sched_ext's watchdog, where it is another one than the scheduler asks for."""
+
+import re
+import unittest
+
+import ktstr_test as kt
+
+PROGRAM = kt.BUILD / "tests/programs/program-watchdog"
+KERNELS = ("6.16", "6.18", "7")
+
+
+def instead(timeout_ms, own_ms):
+    return f"watchdog timeout {timeout_ms} ms instead of the scheduler's {own_ms} ms"
+
+
+class Watchdog(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.daemon = kt.Daemon(kernels=kt.data("kernels"), env={"KTSTR_SCHEDULER_BIN_SCX_KTSTR": str(kt.SCX_KTSTR)})
+        cls.enterClassContext(cls.daemon)
+
+    def stalled(self, verdict, timeout_s):
+        """It waited for about as long as the timeout is, on a busy host more, and not for the 30 s of the scheduler's own."""
+        self.assertEqual((verdict["verdict"], verdict["scheduler"]["outcome"], verdict["scheduler"]["exit_kind"]), ("fail", "ejected", "error_stall"), verdict)
+        waited_s = float(re.search(r"runnable task stall: .* failed to run for ([0-9.]+)s", verdict["reason"])[1])
+        self.assertTrue(timeout_s <= waited_s < 20, verdict)
+
+    def told(self, result):
+        """What was said of it, as events."""
+        return [e["message"] for e in result.events() if e["kind"] == "note" and "watchdog timeout" in e["message"]]
+
+    def submit(self, kernel, *args):
+        return self.daemon.ctl("submit", "--json", "--sched", kt.SCX_KTSTR, "--kernel", kernel, "--duration", "2s", *args)
+
+    def test_a_stall_shows_after_the_jobs_timeout(self):
+        for kernel in KERNELS:
+            with self.subTest(kernel=kernel):
+                result = self.submit(kernel, "--watchdog-timeout", "2s", "--", "--watchdog-timeout-ms", "30000", "--stall-after", "0.5")
+                self.stalled(result.verdict(), 2)
+                self.assertEqual(self.told(result), [instead(2000, 30000)])
+                self.assertIn(instead(2000, 30000), result.verdict()["details"])
+
+    def test_a_sound_scheduler_passes_with_a_longer_one(self):
+        for kernel in KERNELS:
+            with self.subTest(kernel=kernel):
+                result = self.submit(kernel, "--watchdog-timeout", "9s")
+                self.assertEqual(result.verdict()["verdict"], "pass", result)
+                self.assertEqual(self.told(result), [instead(9000, 4000)])
+
+    def test_what_it_asks_for_itself_is_nothing_to_tell(self):
+        result = self.submit("7", "--watchdog-timeout", "4s")
+        self.assertEqual((result.verdict()["verdict"], self.told(result)), ("pass", []), result)
+
+    def test_tests_declare_it(self):
+        result = self.daemon.ctl("test", PROGRAM, "--json", "--jobs", "2", timeout=900)
+        verdicts = {e["label"].removeprefix("ktstr/"): e["verdict"] for e in result.events() if e["kind"] == "verdict"}
+        told = {name: [d for d in v["details"] if "watchdog timeout" in d] for name, v in verdicts.items()}
+        self.stalled(verdicts["declared"], 2)
+        self.stalled(verdicts["replaced"], 2)
+        self.stalled(verdicts["bounded"], 5)
+        for name in ("sound", "shorter_than_the_bound", "left_alone", "restarted", "by_command", "of_no_watchdog"):
+            self.assertEqual(verdicts[name]["verdict"], "pass", verdicts[name])
+        # Once, whatever came and went.
+        self.assertEqual(told, {"declared": [instead(2000, 30000)], "replaced": [instead(2000, 30000)], "bounded": [instead(5000, 30000)],
+                                "sound": [instead(8000, 30000)], "shorter_than_the_bound": [], "left_alone": [], "restarted": [instead(8000, 30000)],
+                                "by_command": [instead(8000, 30000)],
+                                "of_no_watchdog": ["knob attached nothing to sched_ext, whose watchdog timeout would be 8000 ms"]})
+
+
+if __name__ == "__main__":
+    kt.main()
