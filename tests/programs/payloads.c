@@ -7,11 +7,12 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <ktstr.h>
+
+#include "leftovers.h"
 
 KTSTR_SCHEDULER(any, .name = "any", .binary = "scx_simple");
 
@@ -56,72 +57,59 @@ static const struct ktstr_payload refused = {
         .args = KTSTR_LIST("--no-such-stressor"),
 };
 
-/* The first word of a file in a process's folder; "" where there is none. */
-static void read_word(const char *pid, const char *file, char *ret, size_t size)
-{
-        char path[300];
-        FILE *f;
-
-        snprintf(path, sizeof(path), "/proc/%s/%s", pid, file);
-        f = fopen(path, "r");
-        ret[0] = '\0';
-        if (f && !fgets(ret, (int)size, f))
-                ret[0] = '\0';
-        if (f)
-                fclose(f);
-}
-
-/* How many processes there are that one of these programs is; those that are dead and not yet collected have
- * no command line. */
-static unsigned count_left(const char *program)
+/* How many processes there are whose name begins so. */
+static unsigned count(const char *program)
 {
         DIR *proc = opendir("/proc");
         struct dirent *d;
         unsigned n = 0;
 
         while (proc && (d = readdir(proc))) {
-                char name[32], command[32];
+                char path[300], name[32] = "";
+                FILE *f;
 
-                if (!isdigit((unsigned char)d->d_name[0]))
-                        continue;
-                read_word(d->d_name, "comm", name, sizeof(name));
-                read_word(d->d_name, "cmdline", command, sizeof(command));
-                if (command[0] && strncmp(name, program, strlen(program)) == 0)
+                snprintf(path, sizeof(path), "/proc/%s/comm", d->d_name);
+                f = isdigit((unsigned char)d->d_name[0]) ? fopen(path, "r") : NULL;
+                if (f && fgets(name, sizeof(name), f) && strncmp(name, program, strlen(program)) == 0)
                         n++;
+                if (f)
+                        fclose(f);
         }
         if (proc)
                 closedir(proc);
         return n;
 }
 
-static enum ktstr_outcome nothing_is_left(struct ktstr_ctx *ctx, enum ktstr_outcome outcome)
+static enum ktstr_outcome run(struct ktstr_ctx *ctx, const struct ktstr_payload *p, uint64_t timeout_ms)
 {
-        static const char *const programs[] = {"stress-ng", "hackbench"};
+        struct leftovers *before = leftovers_now();
 
-        for (unsigned i = 0; i < 2; i++)
-                if (count_left(programs[i]) > 0)
-                        return ktstr_error(ctx, "%u processes of %s are left", count_left(programs[i]),
-                                           programs[i]);
-        return outcome;
+        return leftovers_judge(ctx, before, p->name,
+                               ktstr_payload_run(ctx, p, NULL, NULL, timeout_ms, NULL));
 }
 
-#define RUN_TEST(name_, payload_)                                                                           \
-        KTSTR_TEST(name_, .scheduler = &any, .duration_s = 1, .payload = &payload_)                         \
-        {                                                                                                   \
-                return nothing_is_left(ctx, ktstr_payload_run(ctx, &payload_, NULL, NULL, 60000, NULL));    \
-        }
+#define LONG_MS 60000
 
-RUN_TEST(stress_ng_kept, stress_ng)
-RUN_TEST(stress_ng_missed, stress_ng_slow)
-RUN_TEST(hackbench_kept, hackbench)
-RUN_TEST(hackbench_missed, hackbench_slow)
-RUN_TEST(refused_by_stress_ng, refused)
+KTSTR_TEST(kept, .scheduler = &any, .duration_s = 2, .payload = &stress_ng,
+           .workloads = KTSTR_PAYLOADS(&hackbench))
+{
+        return ktstr_worse(run(ctx, &stress_ng, LONG_MS), run(ctx, &hackbench, LONG_MS));
+}
+
+KTSTR_TEST(missed, .scheduler = &any, .duration_s = 4, .payload = &stress_ng_slow,
+           .workloads = KTSTR_PAYLOADS(&hackbench_slow, &refused, &stress_ng_long))
+{
+        run(ctx, &stress_ng_slow, LONG_MS);
+        run(ctx, &hackbench_slow, LONG_MS);
+        run(ctx, &refused, LONG_MS);
+        return run(ctx, &stress_ng_long, 1000);
+}
 
 /* Until there are some, so that there is something that could be left. */
 static enum ktstr_outcome await(struct ktstr_ctx *ctx, const struct ktstr_payload_handle *h,
                                 const char *program, unsigned at_least)
 {
-        while (count_left(program) < at_least) {
+        while (count(program) < at_least) {
                 if (h && !ktstr_payload_is_running(h))
                         return ktstr_error(ctx, "%s ended by itself", program);
                 usleep(1000);
@@ -132,29 +120,22 @@ static enum ktstr_outcome await(struct ktstr_ctx *ctx, const struct ktstr_payloa
 static enum ktstr_outcome start_and_kill(struct ktstr_ctx *ctx, const struct ktstr_payload *p,
                                          const char *program, unsigned at_least)
 {
+        struct leftovers *before = leftovers_now();
         struct ktstr_payload_handle *h;
         enum ktstr_outcome outcome = ktstr_payload_start(ctx, p, NULL, NULL, &h);
 
         if (outcome == KTSTR_PASS)
                 outcome = await(ctx, h, program, at_least);
         if (outcome == KTSTR_PASS)
-                outcome = nothing_is_left(ctx, ktstr_payload_kill(ctx, h, NULL));
-        return outcome;
+                outcome = ktstr_payload_kill(ctx, h, NULL);
+        return leftovers_judge(ctx, before, p->name, outcome);
 }
 
-KTSTR_TEST(killed, .scheduler = &any, .duration_s = 1, .payload = &stress_ng_long)
+KTSTR_TEST(killed, .scheduler = &any, .duration_s = 2, .payload = &stress_ng_long,
+           .workloads = KTSTR_PAYLOADS(&daemons))
 {
-        return start_and_kill(ctx, &stress_ng_long, "stress-ng-pipe", 4);
-}
-
-KTSTR_TEST(daemons_killed, .scheduler = &any, .duration_s = 1, .payload = &daemons)
-{
-        return start_and_kill(ctx, &daemons, "stress-ng", 6);
-}
-
-KTSTR_TEST(timed_out, .scheduler = &any, .duration_s = 1, .payload = &stress_ng_long)
-{
-        return nothing_is_left(ctx, ktstr_payload_run(ctx, &stress_ng_long, NULL, NULL, 1000, NULL));
+        return ktstr_worse(start_and_kill(ctx, &stress_ng_long, "stress-ng-pipe", 4),
+                           start_and_kill(ctx, &daemons, "stress-ng", 6));
 }
 
 static enum ktstr_outcome await_daemons(struct ktstr_ctx *ctx)
@@ -178,8 +159,9 @@ KTSTR_TEST(in_a_cgroup, .scheduler = &any, .duration_s = 1, .payload = &daemons,
                                        ktstr_op_run_payload(&hackbench, "hackbench"),
                                        ktstr_op_wait_payload(&hackbench, "hackbench", 60000))}),
         };
+        struct leftovers *before = leftovers_now();
 
-        return nothing_is_left(ctx, ktstr_run_scenario(ctx, &scenario));
+        return leftovers_judge(ctx, before, "the scenario", ktstr_run_scenario(ctx, &scenario));
 }
 
 /* What schbench does. */
