@@ -8,10 +8,11 @@
 
 #include "../telemetry.h"
 
-#define PAGES_NODES_MAX 64
+/* No guest has more. */
+#define PAGES_NODES_MAX 128
 
 struct pages_by_node {
-        uint64_t n[PAGES_NODES_MAX];
+        uint64_t n[PAGES_NODES_MAX]; /* by the kernel's number of the node */
 };
 
 /* Those of a process, as its numa_maps has them, but for what it shares with others. A worker is a copy of
