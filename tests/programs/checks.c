@@ -297,7 +297,7 @@ static enum ktstr_outcome set_kernel(struct ktstr_ctx *ctx, const char *path, co
 
 /* The kernel brings memory to who uses it: by default to one that has run for some seconds, and under
  * sched_ext never. */
-PAIR(max_cross_node_migration_ratio, 0.05, 0.5, .duration_s = 3, TWO_NODES, DEFAULTS_OFF)
+PAIR(max_cross_node_migration_ratio, 0.05, 0.6, .duration_s = 3, TWO_NODES, DEFAULTS_OFF)
 {
         enum ktstr_outcome set = ktstr_worse(set_kernel(ctx, NUMA_BALANCING "scan_delay_ms", "10"),
                                              set_kernel(ctx, NUMA_BALANCING "scan_period_min_ms", "10"));
