@@ -13,7 +13,7 @@ import zlib
 
 import kernel_files as kf
 import ktstr_test as kt
-from test_kernels import KERNEL, KernelTest
+from kernel_case import KERNEL, KernelTest
 
 MODULAR = kf.config(VIRTIO_PCI="m", VIRTIO_CONSOLE="m")
 MODULES = {"virtio/virtio": kf.module(), "virtio/virtio_ring": kf.module(["virtio"]),
