@@ -38,6 +38,22 @@ static void wait_progress(const struct crew *c)
         }
 }
 
+/* Workers that wait at the gate. */
+static void make(struct crew *c, const struct ktstr_work *work, unsigned n)
+{
+        const struct crew_plan plan = plan_of(work, n);
+
+        ck_assert_int_eq(gate_init(&gate), 0);
+        ck_assert_int_eq(crew_make(c, &plan, &gate, &talk, NULL), 0);
+        ck_assert_uint_eq(c->n, n);
+}
+
+static void release(struct crew *c, uint64_t now_ns)
+{
+        crew_released(c, now_ns);
+        gate_open(&gate);
+}
+
 static void finish(struct crew *c)
 {
         int ms = 0;
@@ -55,18 +71,14 @@ static void finish(struct crew *c)
 START_TEST(nobody_works_before_the_gate_is_open)
 {
         const struct ktstr_work work = ktstr_cpu_spin();
-        const struct crew_plan plan = plan_of(&work, N);
         struct crew c;
 
-        ck_assert_int_eq(gate_init(&gate), 0);
-        ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
-        ck_assert_uint_eq(c.n, N);
+        make(&c, &work, N);
         for (int i = 0; i < 20; i++)
                 nap();
         for (unsigned i = 0; i < N; i++)
                 ck_assert_uint_eq(c.counters[i].started_ns, 0);
-        gate_open(&gate);
-        c.started_ns = worker_now_ns();
+        release(&c, worker_now_ns());
         wait_progress(&c);
         crew_measure(&c, worker_now_ns());
         for (unsigned i = 0; i < N; i++) {
@@ -82,13 +94,10 @@ START_TEST(teams_have_what_they_share)
         const struct ktstr_work works[] = {ktstr_pipe_io(16), ktstr_futex_ping_pong(16)};
 
         for (size_t i = 0; i < KT_ARRAY_SIZE(works); i++) {
-                const struct crew_plan plan = plan_of(&works[i], N);
                 struct crew c;
 
-                ck_assert_int_eq(gate_init(&gate), 0);
-                ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
-                gate_open(&gate);
-                c.started_ns = worker_now_ns();
+                make(&c, &works[i], N);
+                release(&c, worker_now_ns());
                 wait_progress(&c);
                 crew_measure(&c, worker_now_ns());
                 finish(&c);
@@ -104,14 +113,11 @@ static void dies(struct ktstr_worker *w)
 START_TEST(one_that_ends_by_itself_says_why)
 {
         const struct ktstr_work work = ktstr_custom("Dies", dies);
-        const struct crew_plan plan = plan_of(&work, 2);
         siginfo_t info;
         struct crew c;
 
-        ck_assert_int_eq(gate_init(&gate), 0);
-        ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
-        gate_open(&gate);
-        c.started_ns = worker_now_ns();
+        make(&c, &work, 2);
+        release(&c, worker_now_ns());
         for (unsigned i = 0; i < 2; i++)
                 waitid(P_PID, (id_t)c.workers[i].pid, &info, WEXITED | WNOWAIT);
         /* It is no longer there to stand still. */
@@ -130,14 +136,11 @@ END_TEST
 START_TEST(what_ends_when_the_measuring_is_over_did_not_end_by_itself)
 {
         const struct ktstr_work work = ktstr_cpu_spin();
-        const struct crew_plan plan = plan_of(&work, 2);
         siginfo_t info;
         struct crew c;
 
-        ck_assert_int_eq(gate_init(&gate), 0);
-        ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
-        gate_open(&gate);
-        c.started_ns = worker_now_ns();
+        make(&c, &work, 2);
+        release(&c, worker_now_ns());
         wait_progress(&c);
         kill(c.workers[0].pid, SIGSEGV);
         waitid(P_PID, (id_t)c.workers[0].pid, &info, WEXITED | WNOWAIT);
@@ -176,14 +179,11 @@ START_TEST(who_wants_a_cpu_and_makes_no_progress_stands_still)
         const struct ktstr_work works[] = {ktstr_custom("Sleeps", sleeps), ktstr_custom("Hogs", hogs)};
 
         for (int runs = 0; runs < 2; runs++) {
-                const struct crew_plan plan = plan_of(&works[runs], 1);
                 uint64_t gap;
                 struct crew c;
 
-                ck_assert_int_eq(gate_init(&gate), 0);
-                ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
-                gate_open(&gate);
-                c.started_ns = worker_now_ns();
+                make(&c, &works[runs], 1);
+                release(&c, worker_now_ns());
                 wait_progress(&c);
                 for (int i = 0; i < 50; i++)
                         nap();
@@ -212,14 +212,11 @@ static void progresses(struct ktstr_worker *w)
 START_TEST(a_pause_is_no_gap)
 {
         const struct ktstr_work work = ktstr_custom("Progresses", progresses);
-        const struct crew_plan plan = plan_of(&work, 1);
         uint64_t end, begin;
         struct crew c;
 
-        ck_assert_int_eq(gate_init(&gate), 0);
-        ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
-        gate_open(&gate);
-        c.started_ns = worker_now_ns();
+        make(&c, &work, 1);
+        release(&c, worker_now_ns());
         wait_progress(&c);
         /* As the freezer does. */
         begin = worker_now_ns();
@@ -246,13 +243,10 @@ START_TEST(to_be_run_late_at_first_is_a_gap)
         const struct ktstr_work works[] = {ktstr_custom("Sleeps", sleeps), ktstr_custom("Hogs", hogs)};
 
         for (int i = 0; i < 2; i++) {
-                const struct crew_plan plan = plan_of(&works[i], 1);
                 struct crew c;
 
-                ck_assert_int_eq(gate_init(&gate), 0);
-                ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
-                crew_released(&c, worker_now_ns() - 700000000ULL);
-                gate_open(&gate);
+                make(&c, &works[i], 1);
+                release(&c, worker_now_ns() - 700000000ULL);
                 wait_progress(&c);
                 ck_assert_uint_eq(c.counters[0].started_ns, c.started_ns);
                 ck_assert_uint_ge(c.counters[0].max_gap_ns, 700000000);
@@ -265,14 +259,11 @@ END_TEST
 START_TEST(a_pause_excuses_no_standstill_after_it)
 {
         const struct ktstr_work work = ktstr_custom("Hogs", hogs);
-        const struct crew_plan plan = plan_of(&work, 1);
         uint64_t last, now;
         struct crew c;
 
-        ck_assert_int_eq(gate_init(&gate), 0);
-        ck_assert_int_eq(crew_make(&c, &plan, &gate, &talk, NULL), 0);
-        crew_released(&c, worker_now_ns());
-        gate_open(&gate);
+        make(&c, &work, 1);
+        release(&c, worker_now_ns());
         wait_progress(&c);
         /* As if it had been frozen for three seconds, let go, and not run for one since. */
         last = c.counters[0].last_ns;

@@ -2,7 +2,11 @@
 #include "../../guest/leash.h"
 #include "unit.h"
 
-#define MS 1000000ULL
+/* Times in ms. */
+static enum leash_step look(struct leash *l, uint64_t now, uint64_t used)
+{
+        return leash_decide(l, now * 1000000, used * 1000000);
+}
 
 START_TEST(one_that_sleeps_most_of_the_time_stays_free)
 {
@@ -11,7 +15,7 @@ START_TEST(one_that_sleeps_most_of_the_time_stays_free)
 
         for (uint64_t now = 0; now < 10000; now += 10) {
                 used += 2;
-                ck_assert_int_eq(leash_decide(&l, now * MS, used * MS), LEASH_NOTHING);
+                ck_assert_int_eq(look(&l, now, used), LEASH_NOTHING);
         }
 }
 END_TEST
@@ -20,9 +24,9 @@ START_TEST(a_burst_is_cut_off_at_the_budget)
 {
         struct leash l = {};
 
-        ck_assert_int_eq(leash_decide(&l, 500 * MS, 100 * MS), LEASH_NOTHING);
-        ck_assert_int_eq(leash_decide(&l, 650 * MS, 250 * MS), LEASH_NOTHING);
-        ck_assert_int_eq(leash_decide(&l, 660 * MS, 260 * MS), LEASH_HOLD);
+        ck_assert_int_eq(look(&l, 500, 100), LEASH_NOTHING);
+        ck_assert_int_eq(look(&l, 650, 250), LEASH_NOTHING);
+        ck_assert_int_eq(look(&l, 660, 260), LEASH_HOLD);
         ck_assert(l.held);
 }
 END_TEST
@@ -31,10 +35,10 @@ START_TEST(the_budget_is_one_of_each_window)
 {
         struct leash l = {};
 
-        ck_assert_int_eq(leash_decide(&l, 990 * MS, 200 * MS), LEASH_NOTHING);
-        ck_assert_int_eq(leash_decide(&l, 1000 * MS, 210 * MS), LEASH_NOTHING);
-        ck_assert_int_eq(leash_decide(&l, 1300 * MS, 450 * MS), LEASH_NOTHING);
-        ck_assert_int_eq(leash_decide(&l, 1320 * MS, 470 * MS), LEASH_HOLD);
+        ck_assert_int_eq(look(&l, 990, 200), LEASH_NOTHING);
+        ck_assert_int_eq(look(&l, 1000, 210), LEASH_NOTHING);
+        ck_assert_int_eq(look(&l, 1300, 450), LEASH_NOTHING);
+        ck_assert_int_eq(look(&l, 1320, 470), LEASH_HOLD);
 }
 END_TEST
 
@@ -42,13 +46,13 @@ START_TEST(it_is_released_when_it_was_calm_for_a_window)
 {
         struct leash l = {};
 
-        ck_assert_int_eq(leash_decide(&l, 300 * MS, 300 * MS), LEASH_HOLD);
-        ck_assert_int_eq(leash_decide(&l, 1200 * MS, 300 * MS), LEASH_NOTHING);
-        ck_assert_int_eq(leash_decide(&l, 1300 * MS, 600 * MS), LEASH_NOTHING);
-        ck_assert_int_eq(leash_decide(&l, 2200 * MS, 640 * MS), LEASH_NOTHING);
-        ck_assert_int_eq(leash_decide(&l, 2300 * MS, 640 * MS), LEASH_RELEASE);
+        ck_assert_int_eq(look(&l, 300, 300), LEASH_HOLD);
+        ck_assert_int_eq(look(&l, 1200, 300), LEASH_NOTHING);
+        ck_assert_int_eq(look(&l, 1300, 600), LEASH_NOTHING);
+        ck_assert_int_eq(look(&l, 2200, 640), LEASH_NOTHING);
+        ck_assert_int_eq(look(&l, 2300, 640), LEASH_RELEASE);
         ck_assert(!l.held);
-        ck_assert_int_eq(leash_decide(&l, 2600 * MS, 891 * MS), LEASH_HOLD);
+        ck_assert_int_eq(look(&l, 2600, 891), LEASH_HOLD);
 }
 END_TEST
 
@@ -57,9 +61,9 @@ START_TEST(when_nobody_looked_for_long_it_is_the_share_that_counts)
         struct leash l = {};
 
         /* 2.5 % of ten seconds, and then a third of ten. */
-        ck_assert_int_eq(leash_decide(&l, 10000 * MS, 260 * MS), LEASH_NOTHING);
-        ck_assert_int_eq(leash_decide(&l, 20000 * MS, 3600 * MS), LEASH_HOLD);
-        ck_assert_int_eq(leash_decide(&l, 30000 * MS, 4000 * MS), LEASH_RELEASE);
+        ck_assert_int_eq(look(&l, 10000, 260), LEASH_NOTHING);
+        ck_assert_int_eq(look(&l, 20000, 3600), LEASH_HOLD);
+        ck_assert_int_eq(look(&l, 30000, 4000), LEASH_RELEASE);
 }
 END_TEST
 
