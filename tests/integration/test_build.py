@@ -274,9 +274,7 @@ class Two(Case):
     def test_the_same_twice_is_built_once(self):
         self.script("hold here\n" + WHOLE)
         with self.daemon() as daemon:
-            first = Stream(daemon, BUILD, version="6.14.2", force=True)
-            first.next()
-            self.held("here")
+            first = self.held_build(daemon, force=True)
             second = Stream(daemon, BUILD, version="6.14.2", force=True)
             said = second.until(lambda e: "message" in e)
             self.assertEqual(said["kind"], "queued")
@@ -290,9 +288,7 @@ class Two(Case):
     def test_places_are_told(self):
         self.script("hold here\n" + WHOLE)
         with self.daemon() as daemon:
-            first = Stream(daemon, BUILD, version="6.14.2")
-            first.next()
-            self.held("here")
+            first = self.held_build(daemon)
             others = [Stream(daemon, BUILD, version=f"6.14.{n}") for n in (3, 4)]
             self.assertEqual([o.next()["position"] for o in others], [1, 2])
             jobs = {j["job"]: j for j in daemon.jobs()}
@@ -309,9 +305,7 @@ class Two(Case):
             image = daemon.dir / "vmlinux"
             image.write_bytes(kernel_files.elf(config=kernel_files.CONFIG))
             self.assertEqual(daemon.ctl("kernel", "import", image).status, 0)
-            stream = Stream(daemon, BUILD, version="6.14.2")
-            stream.next()
-            self.held("here")
+            stream = self.held_build(daemon)
             self.assertEqual(daemon.ctl("submit").status, 0)
             self.release("here")
             self.assertEqual(stream.verdict()["verdict"], "pass")
@@ -319,9 +313,7 @@ class Two(Case):
     def test_two_daemons_with_one_cache_build_it_once(self):
         self.script("plan\nhold here\nresult")
         with self.daemon() as one, self.daemon("--cache-dir", one.kernels) as two:
-            first = Stream(one, BUILD, version="6.14.2")
-            first.next()
-            self.held("here")
+            first = self.held_build(one)
             second = Stream(two, BUILD, version="6.14.2")
             said = second.until(lambda e: e["kind"] == "note" and "another daemon" in e["message"])
             self.assertRegex(said["message"], r"^another daemon builds 6\.14\.2-tarball-x86_64-kc\w{8}; waiting for it$")
@@ -336,9 +328,7 @@ class Two(Case):
     def test_one_that_waits_for_another_daemon_is_cancelled(self):
         self.script("plan\nhold here\nresult")
         with self.daemon() as one, self.daemon("--cache-dir", one.kernels) as two:
-            first = Stream(one, BUILD, version="6.14.2")
-            first.next()
-            self.held("here")
+            first = self.held_build(one)
             second = Stream(two, BUILD, version="6.14.2")
             second.until(lambda e: e["kind"] == "note" and "another daemon" in e["message"])
             two.call("io.ktstrd.Job.Cancel", job=second.job)
@@ -350,9 +340,7 @@ class Two(Case):
         self.script("plan\nhold here\nresult")
         one = self.daemon()
         with one, self.daemon("--cache-dir", one.kernels) as two:
-            first = Stream(one, BUILD, version="6.14.2")
-            first.next()
-            self.held("here")
+            first = self.held_build(one)
             second = Stream(two, BUILD, version="6.14.2")
             second.until(lambda e: e["kind"] == "note" and "another daemon" in e["message"])
             one.kill()
@@ -367,9 +355,7 @@ class Two(Case):
     def test_a_daemon_leaves_the_builds_of_a_living_one_alone(self):
         self.script("hold here\n" + WHOLE)
         with self.daemon() as one:
-            first = Stream(one, BUILD, version="6.14.2")
-            first.next()
-            self.held("here")
+            first = self.held_build(one)
             with self.daemon("--cache-dir", one.kernels) as two:
                 self.assertEqual(two.jobs(), [])
             self.release("here")
@@ -379,9 +365,7 @@ class Two(Case):
         self.script("hold here\n" + WHOLE)
         one = self.daemon()
         with one:
-            first = Stream(one, BUILD, version="6.14.2")
-            first.next()
-            self.held("here")
+            first = self.held_build(one)
             with self.daemon("--cache-dir", one.kernels) as two:
                 self.assertEqual(two.jobs(), [])
                 one.kill()

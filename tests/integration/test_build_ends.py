@@ -78,8 +78,7 @@ hold done
     def test_one_that_does_not_listen_is_killed_with_its_children(self):
         self.script("deaf\nchild\nstage compile\nhold here")
         with self.daemon() as daemon:
-            stream = Stream(daemon, BUILD)
-            stream.next()
+            stream = self.held_build(daemon)
             pid = self.held("here")
             child = int((self.run_dirs()[0] / "child").read_text())
             daemon.call("io.ktstrd.Job.Cancel", job=stream.job)
@@ -194,8 +193,7 @@ hold done
         self.script("child\nstage compile\nhold here")
         daemon = self.daemon()
         with daemon:
-            stream = Stream(daemon, BUILD, version="6.14.2")
-            stream.next()
+            stream = self.held_build(daemon)
             pid = self.held("here")
             child = int((self.run_dirs()[0] / "child").read_text())
             daemon.kill()
@@ -216,9 +214,7 @@ hold done
         self.script("hold here\n" + WHOLE)
         daemon = self.daemon()
         with daemon:
-            stream = Stream(daemon, BUILD, version="6.14.2")
-            stream.next()
-            self.held("here")
+            stream = self.held_build(daemon)
             later = daemon.call(BUILD, version="6.14.3", detach=True)["parameters"]["job"]
             daemon.kill()
             self.script(WHOLE)
@@ -237,9 +233,7 @@ hold done
         self.script("hold here\n" + WHOLE)
         daemon = self.daemon()
         with daemon:
-            stream = Stream(daemon, BUILD, version="6.14.2")
-            stream.next()
-            self.held("here")
+            stream = self.held_build(daemon)
             daemon.kill()
             with self.locked(daemon.kernels, stream.job):
                 daemon.start()
@@ -254,9 +248,7 @@ hold done
         self.script("hold here\n" + WHOLE)
         daemon = self.daemon()
         with daemon:
-            first = Stream(daemon, BUILD, version="6.14.2")
-            first.next()
-            self.held("here")
+            first = self.held_build(daemon)
             others = [daemon.call(BUILD, version=f"6.14.{n}", detach=True)["parameters"]["job"] for n in (3, 4, 5)]
             daemon.kill()
             self.script(WHOLE)
@@ -271,9 +263,7 @@ hold done
         self.script("hold here\n" + WHOLE)
         daemon = self.daemon()
         with daemon, open(os.devnull, "rb") as null:
-            first = Stream(daemon, BUILD, version="6.14.2")
-            first.next()
-            self.held("here")
+            first = self.held_build(daemon)
             in_tree, damaged, ours = (daemon.call(BUILD, detach=True, **p)["parameters"]["job"]
                                       for p in ({"tree": str(tree)}, {"version": "6.14.3"}, {"version": "6.14.4"}))
             fd = Stream(daemon, BUILD, fds=[null.fileno()], tarball={"name": "mine.tar", "file_fd": 0})

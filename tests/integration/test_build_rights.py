@@ -105,9 +105,7 @@ class Rights(Case):
     def test_another_user_may_not_cancel(self):
         self.script("hold here\n" + WHOLE)
         with self.daemon_for_all() as daemon:
-            stream = Stream(daemon, BUILD, version="6.14.2")
-            stream.next()
-            self.held("here")
+            stream = self.held_build(daemon)
             reply = self.as_nobody(daemon, "io.ktstrd.Job.Cancel", job=stream.job)[-1]
             self.assertEqual(reply.get("error"), "org.varlink.service.PermissionDenied", reply)
             self.release("here")
@@ -210,8 +208,7 @@ printf '%s\\n' "$@" > "$FAKE_CTL_TO"
     def test_a_cancel_reaches_through_the_scope(self):
         self.script("stage compile\nhold here")
         with self.scope_daemon() as daemon:
-            stream = Stream(daemon, BUILD)
-            stream.next()
+            stream = self.held_build(daemon)
             pid = self.held("here")
             daemon.call("io.ktstrd.Job.Cancel", job=stream.job)
             self.assertEqual(stream.verdict()["verdict"], "cancelled")

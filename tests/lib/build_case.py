@@ -120,6 +120,13 @@ class Case(unittest.TestCase):
     def release(self, name):
         (self.plays / f"release-{name}").touch()
 
+    def held_build(self, daemon, version="6.14.2", **parameters):
+        """The stream of a build that has begun, and come to where its script says "hold here"."""
+        stream = Stream(daemon, BUILD, version=version, **parameters)
+        stream.next()
+        self.held("here")
+        return stream
+
     def held(self, name):
         """Wait until the helper holds there; its pid."""
         path = self.plays / f"held-{name}"
