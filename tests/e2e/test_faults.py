@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Each way in which a scheduler or a guest can go wrong, and the words for it."""
 
-import os
-import stat
 import unittest
 
 import ktstr_test as kt

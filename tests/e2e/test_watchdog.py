@@ -17,7 +17,7 @@ def instead(timeout_ms, own_ms):
 class Watchdog(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.daemon = kt.Daemon(kernels=kt.data("kernels"), env={"KTSTR_SCHEDULER_BIN_SCX_KTSTR": str(kt.SCX_KTSTR)})
+        cls.daemon = kt.GuestDaemon(env={"KTSTR_SCHEDULER_BIN_SCX_KTSTR": str(kt.SCX_KTSTR)})
         cls.enterClassContext(cls.daemon)
 
     def stalled(self, verdict, timeout_s):

@@ -3,9 +3,6 @@
 
 import json
 import shutil
-import signal
-import subprocess
-import tempfile
 import pathlib
 import time
 import unittest
