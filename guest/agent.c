@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "../proto/frame.h"
-#include "leash.h"
+#include "rt_budget.h"
 
 #define LAST_READS 32
 
@@ -95,8 +95,8 @@ void agent_poll(struct agent *a, int timeout_ms)
         const uint64_t now = agent_now_ns();
         nfds_t n = 0;
 
-        if (a->leash)
-                leash_look(a->leash);
+        if (a->rt_budget)
+                rt_budget_look(a->rt_budget);
         /* A negative descriptor is skipped by poll. */
         for (int i = 0; i < AGENT_STREAMS_MAX; i++) {
                 int pause_ms = stream_pause_ms(&a->streams[i], now);

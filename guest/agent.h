@@ -3,8 +3,8 @@
 
 /*
  * The agent: one process, one thread, one poll loop. Everything that must go on while something else is
- * waited for – output to forward, the kernel's log, a CANCEL from the host, the body's leash – happens in
- * agent_poll(), which every wait calls.
+ * waited for – output to forward, the kernel's log, a CANCEL from the host, the body's real-time budget –
+ * happens in agent_poll(), which every wait calls.
  *
  * It runs as SCHED_FIFO 99: under a BPF scheduler that stalls, every SCHED_OTHER task starves, and a test's
  * workers may be real-time themselves; the one that is to report it must not starve. It sleeps nearly
@@ -30,7 +30,7 @@
 #define AGENT_SCHEDULERS (1U << KT_OUTPUT_SCHED_STDOUT | 1U << KT_OUTPUT_SCHED_STDERR)
 #define AGENT_TESTS (1U << KT_OUTPUT_STDOUT | 1U << KT_OUTPUT_STDERR)
 
-struct leash;
+struct rt_budget;
 
 struct agent {
         struct port port;
@@ -39,8 +39,9 @@ struct agent {
         /* What also wakes agent_poll() when there is something to read (a pidfd: its end); -1: none. Set
          * only by who takes what is there then: else nobody would sleep any more. Their owners'. */
         int wake_fds[AGENT_WAKES_MAX];
-        struct leash *leash; /* of who must not keep the others from running; borrowed, NULL: nobody */
-        bool cancelled;      /* the host said CANCEL, or is gone */
+        struct rt_budget
+                *rt_budget; /* of who must not keep the others from running; borrowed, NULL: nobody */
+        bool cancelled;     /* the host said CANCEL, or is gone */
         /* When the guest was let run for its job, by agent_now_ns(): 0 for one that booted, which is when
          * that clock begins. */
         uint64_t begin_ns;

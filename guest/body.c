@@ -81,7 +81,7 @@ int body_start(struct body *b, struct agent *a, const struct body_spec *spec, st
         }
         b->fd = fds[0];
         if (b->realtime)
-                leash_init(&b->leash, b->pid);
+                rt_budget_init(&b->rt_budget, b->pid);
         b->end_fd = (int)syscall(SYS_pidfd_open, b->pid, 0);
         return 0;
 }
@@ -208,7 +208,7 @@ bool body_has_ended(struct body *b)
 {
         if (!b->ended && waitpid(b->pid, &b->wait_status, WNOHANG) == b->pid) {
                 b->ended = true;
-                b->leash.pid = 0;
+                b->rt_budget.pid = 0;
                 kt_closep(&b->end_fd);
                 b->end_fd = -1;
         }

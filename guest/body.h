@@ -13,7 +13,7 @@
 
 #include "../common/error.h"
 #include "agent.h"
-#include "leash.h"
+#include "rt_budget.h"
 
 /* Of each of its streams so much is sent on as it comes, and of the rest only the end: a test that prints
  * without end fills no disk, and waits for nobody. */
@@ -34,7 +34,7 @@ struct body {
         int end_fd; /* its pidfd; -1 once it has ended */
         bool realtime, ended;
         int wait_status; /* when ended */
-        struct leash leash;
+        struct rt_budget rt_budget;
 
         char *buf; /* what it said and was not taken */
         size_t len, size, searched, taken;

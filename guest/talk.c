@@ -277,9 +277,9 @@ enum talk_end talk_run(struct talk *t, struct json_object *begin, struct kt_erro
         (void)body_say(t->body, begin);
         /* Also while the scheduler is waited for that the body asked for: one that computes meanwhile would
          * keep it from its CPU. */
-        a->leash = &t->body->leash;
+        a->rt_budget = &t->body->rt_budget;
         end = converse(t, deadline, reterr);
-        a->leash = NULL;
+        a->rt_budget = NULL;
         return end;
 }
 

@@ -99,11 +99,12 @@ static int make_tools(struct ktstr_body *b, struct kt_error *reterr)
                 return r;
         for (unsigned node = 0; node < b->topo.n_nodes; node++)
                 ktstr_cpus_add(&b->all_nodes, node);
-        b->scribe = scribe_new(&b->talk);
-        if (!b->scribe || gate_init(&b->gate) < 0)
+        b->sysfs_writer = sysfs_writer_new(&b->talk);
+        if (!b->sysfs_writer || gate_init(&b->gate) < 0)
                 return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
-        scribe_set_patience(b->scribe,
-                            scribe_patience_ms(b->ctx.scheduler ? b->watchdog_ms : 0, b->emulated));
+        sysfs_writer_set_patience(
+                b->sysfs_writer,
+                sysfs_writer_patience_ms(b->ctx.scheduler ? b->watchdog_ms : 0, b->emulated));
         return 0;
 }
 
@@ -129,7 +130,7 @@ static int prepare(struct ktstr_body *b, int fd, const struct ktstr_test *test, 
 static void release(struct ktstr_body *b)
 {
         kt_workload_done(&b->workload);
-        scribe_free(b->scribe);
+        sysfs_writer_free(b->sysfs_writer);
         gate_done(&b->gate);
         topo_done(&b->topo);
         json_object_put(b->messages);

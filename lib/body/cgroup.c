@@ -31,9 +31,9 @@ static const char *why(int r)
         return r == -ETIMEDOUT ? "the kernel does not come to it" : strerror(-r);
 }
 
-int cgroup_make(struct scribe *s, const char *dir, struct kt_error *reterr)
+int cgroup_make(struct sysfs_writer *s, const char *dir, struct kt_error *reterr)
 {
-        int r = scribe_mkdir(s, dir, WRITE_MS);
+        int r = sysfs_writer_mkdir(s, dir, WRITE_MS);
 
         if (r < 0)
                 return kt_error_set(reterr, r, NULL, "cannot make cgroup %s: %s", cgroup_name(dir),
@@ -41,11 +41,11 @@ int cgroup_make(struct scribe *s, const char *dir, struct kt_error *reterr)
         return 0;
 }
 
-static int write_file(struct scribe *s, const char *dir, const char *file, const char *text)
+static int write_file(struct sysfs_writer *s, const char *dir, const char *file, const char *text)
 {
         _cleanup_free_ char *path = kt_path_join(dir, file);
 
-        return path ? scribe_write(s, path, text, WRITE_MS) : -ENOMEM;
+        return path ? sysfs_writer_write(s, path, text, WRITE_MS) : -ENOMEM;
 }
 
 static char *read_file(const char *dir, const char *file)
@@ -57,7 +57,7 @@ static char *read_file(const char *dir, const char *file)
         return path && kt_read_file(AT_FDCWD, path, FILE_MAX_BYTES, &text, &size) >= 0 ? text : NULL;
 }
 
-int cgroup_write(struct scribe *s, const char *dir, const char *file, const char *text,
+int cgroup_write(struct sysfs_writer *s, const char *dir, const char *file, const char *text,
                  struct kt_error *reterr)
 {
         int r = write_file(s, dir, file, text);
@@ -89,7 +89,8 @@ bool cgroup_has_controller(const char *dir, const char *controller)
 }
 
 /* In what is in dir. */
-static int enable_below(struct scribe *s, const char *dir, const char *controller, struct kt_error *reterr)
+static int enable_below(struct sysfs_writer *s, const char *dir, const char *controller,
+                        struct kt_error *reterr)
 {
         _cleanup_free_ char *text = kt_format("+%s", controller);
         int r;
@@ -112,7 +113,7 @@ static int enable_below(struct scribe *s, const char *dir, const char *controlle
         return 0;
 }
 
-int cgroup_enable(struct scribe *s, const char *dir, const char *controller, struct kt_error *reterr)
+int cgroup_enable(struct sysfs_writer *s, const char *dir, const char *controller, struct kt_error *reterr)
 {
         _cleanup_free_ char *above = strdup(dir);
         int r = above ? 0 : kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
@@ -136,7 +137,7 @@ bool cgroup_cpus(const char *dir, struct ktstr_cpus *ret)
 }
 
 /* A worker that is busy in a system call of another cgroup's may be moved a moment later. */
-static int write_patiently(struct scribe *s, const char *dir, const char *file, const char *text)
+static int write_patiently(struct sysfs_writer *s, const char *dir, const char *file, const char *text)
 {
         int r = write_file(s, dir, file, text);
 
@@ -147,7 +148,7 @@ static int write_patiently(struct scribe *s, const char *dir, const char *file, 
         return r;
 }
 
-int cgroup_move(struct scribe *s, const char *dir, pid_t pid, struct kt_error *reterr)
+int cgroup_move(struct sysfs_writer *s, const char *dir, pid_t pid, struct kt_error *reterr)
 {
         char text[16];
         int r;
@@ -172,7 +173,7 @@ int cgroup_move(struct scribe *s, const char *dir, pid_t pid, struct kt_error *r
                             why(r));
 }
 
-int cgroup_move_all(struct scribe *s, const char *from, const char *to, unsigned *ret_n,
+int cgroup_move_all(struct sysfs_writer *s, const char *from, const char *to, unsigned *ret_n,
                     struct kt_error *reterr)
 {
         unsigned n = 0;
@@ -191,7 +192,7 @@ int cgroup_move_all(struct scribe *s, const char *from, const char *to, unsigned
         return r;
 }
 
-void cgroup_kill(struct scribe *s, const char *dir)
+void cgroup_kill(struct sysfs_writer *s, const char *dir)
 {
         (void)write_file(s, dir, "cgroup.kill", "1");
 }
@@ -203,11 +204,11 @@ bool cgroup_event(const char *dir, const char *what)
         return text && wanted && strstr(text, wanted);
 }
 
-static int remove_tree(struct scribe *s, const char *dir, unsigned depth)
+static int remove_tree(struct sysfs_writer *s, const char *dir, unsigned depth)
 {
         _cleanup_closedir_ DIR *d = NULL;
         struct dirent *de;
-        int r = scribe_rmdir(s, dir, WRITE_MS);
+        int r = sysfs_writer_rmdir(s, dir, WRITE_MS);
 
         if (r >= 0 || r == -ENOENT)
                 return 0;
@@ -224,11 +225,11 @@ static int remove_tree(struct scribe *s, const char *dir, unsigned depth)
                 if (below)
                         (void)remove_tree(s, below, depth - 1);
         }
-        r = scribe_rmdir(s, dir, WRITE_MS);
+        r = sysfs_writer_rmdir(s, dir, WRITE_MS);
         return r == -ENOENT ? 0 : r;
 }
 
-int cgroup_remove(struct scribe *s, const char *dir, struct kt_error *reterr)
+int cgroup_remove(struct sysfs_writer *s, const char *dir, struct kt_error *reterr)
 {
         int r = remove_tree(s, dir, DEPTH_MAX);
 

@@ -99,23 +99,24 @@ static void hear_agent(struct conversation *c)
 
 void conversation_poll(struct conversation *c, int timeout_ms)
 {
-        struct pollfd p[1 + CONVERSATION_EARS_MAX] = {{.fd = c->fd, .events = POLLIN}};
+        struct pollfd p[1 + CONVERSATION_WATCHES_MAX] = {{.fd = c->fd, .events = POLLIN}};
         nfds_t n = 1, i = 1;
 
-        kt_list_for_each (it, &c->ears)
+        kt_list_for_each (it, &c->watches)
                 if (n < KT_ARRAY_SIZE(p))
-                        p[n++] = (struct pollfd){.fd = kt_list_entry(it, struct conversation_ear, link)->fd,
-                                                 .events = POLLIN};
+                        p[n++] =
+                                (struct pollfd){.fd = kt_list_entry(it, struct conversation_watch, link)->fd,
+                                                .events = POLLIN};
         if (poll(p, n, timeout_ms) <= 0)
                 return;
         if (p[0].revents)
                 hear_agent(c);
         /* One that hears may take itself off the list, and nobody else. */
-        kt_list_for_each_safe (it, &c->ears) {
-                struct conversation_ear *ear = kt_list_entry(it, struct conversation_ear, link);
+        kt_list_for_each_safe (it, &c->watches) {
+                struct conversation_watch *watch = kt_list_entry(it, struct conversation_watch, link);
 
                 if (i < n && p[i++].revents)
-                        ear->hear(ear);
+                        watch->hear(watch);
         }
 }
 
@@ -127,7 +128,7 @@ int conversation_begin(struct conversation *c, int fd, struct json_object **ret_
         ssize_t n;
 
         *c = (struct conversation){.fd = fd};
-        kt_list_init(&c->ears);
+        kt_list_init(&c->watches);
         fcntl(fd, F_SETFD, FD_CLOEXEC);
         while (!(*ret_first = next_line(c, &bad))) {
                 if (bad)

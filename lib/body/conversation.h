@@ -15,32 +15,33 @@
 #include "../../common/error.h"
 #include "../../common/list.h"
 
-/* What else is heard by whoever waits; the owner's. */
-struct conversation_ear {
+/* What else is looked at by whoever waits; the owner's. */
+struct conversation_watch {
         struct kt_list link; /* among the conversation's; kt_list_remove() ends it */
         int fd;
-        void (*hear)(struct conversation_ear *ear); /* fd is readable, or at its end */
+        void (*hear)(struct conversation_watch *watch); /* fd is readable, or at its end */
 };
 
 struct conversation {
         int fd; /* owned */
         char *buf;
         size_t len, allocated;
-        const char *stop; /* static: why the agent said stop ("cancelled", "time"); NULL: go on */
-        bool sched_gone;  /* the scheduler ended by itself */
+        const char *stop;           /* static: why the agent said stop ("cancelled", "time"); NULL: go on */
+        bool sched_gone;            /* the scheduler ended by itself */
         struct json_object *answer; /* owned; to what was asked, until it is taken */
-        struct kt_list ears;        /* struct conversation_ear; more than CONVERSATION_EARS_MAX are deaf */
+        struct kt_list watches;     /* struct conversation_watch; more than CONVERSATION_WATCHES_MAX are not
+                                       looked at */
 };
 
-#define CONVERSATION_EARS_MAX 63
+#define CONVERSATION_WATCHES_MAX 63
 
 /* Take fd over, and wait for the agent's first line. -ENODATA when it says nothing and goes. */
 int conversation_begin(struct conversation *c, int fd, struct json_object **ret_first,
                        struct kt_error *reterr);
 void conversation_done(struct conversation *c);
 
-/* Hear what the agent says, and all ears; waits at most timeout_ms for it (0: not at all). An agent that is
- * gone has said stop. */
+/* Hear what the agent says, and all watches; waits at most timeout_ms for it (0: not at all). An agent that
+ * is gone has said stop. */
 void conversation_poll(struct conversation *c, int timeout_ms);
 
 /* Nothing more is to be begun: the agent said stop, or the scheduler is gone. */

@@ -59,7 +59,7 @@ static int name_group(struct run *r, const struct ktstr_cgroup *def, struct grou
 /* What the kernel did not come to in time it may do later: that is to be removed too. */
 static int make_dir(struct run *r, struct group *g, struct kt_error *reterr)
 {
-        int e = cgroup_make(r->b->scribe, g->dir, reterr);
+        int e = cgroup_make(r->b->sysfs_writer, g->dir, reterr);
 
         g->made = e >= 0 || e == -ETIMEDOUT;
         return e;
@@ -146,9 +146,9 @@ int define_cpus(struct run *r, struct group *g, const struct ktstr_cpus *cpus, s
         int e = check_above(r, g, cpus, reterr);
 
         if (e >= 0)
-                e = cgroup_enable(r->b->scribe, g->dir, "cpuset", reterr);
+                e = cgroup_enable(r->b->sysfs_writer, g->dir, "cpuset", reterr);
         if (e >= 0)
-                e = cgroup_write(r->b->scribe, g->dir, "cpuset.cpus",
+                e = cgroup_write(r->b->sysfs_writer, g->dir, "cpuset.cpus",
                                  ktstr_cpus_format(cpus, text, sizeof(text)), reterr);
         if (e < 0)
                 return e;
@@ -166,7 +166,7 @@ int define_cpus(struct run *r, struct group *g, const struct ktstr_cpus *cpus, s
 
 static int clear_cpuset(struct run *r, struct group *g, struct kt_error *reterr)
 {
-        int e = g->has_cpus ? cgroup_write(r->b->scribe, g->dir, "cpuset.cpus", "\n", reterr) : 0;
+        int e = g->has_cpus ? cgroup_write(r->b->sysfs_writer, g->dir, "cpuset.cpus", "\n", reterr) : 0;
 
         if (e < 0)
                 return e;
@@ -198,9 +198,9 @@ static int set_mems(struct run *r, struct group *g, const char *mems, struct kt_
         if (e < 0)
                 return e;
         ids = topo_to_kernel(&r->b->topo, &g->nodes);
-        e = cgroup_enable(r->b->scribe, g->dir, "cpuset", reterr);
+        e = cgroup_enable(r->b->sysfs_writer, g->dir, "cpuset", reterr);
         if (e >= 0)
-                e = cgroup_write(r->b->scribe, g->dir, "cpuset.mems",
+                e = cgroup_write(r->b->sysfs_writer, g->dir, "cpuset.mems",
                                  ktstr_cpus_format(&ids, text, sizeof(text)), reterr);
         g->has_mems = g->has_nodes = e >= 0;
         return e;
@@ -218,11 +218,11 @@ static int make_group(struct run *r, struct group *g, const struct ktstr_cgroup 
         /* Nobody has asked for it: where it cannot be had there is a scheduler that does not see this one.
          */
         if (is_for_schedulers(r, g))
-                (void)cgroup_enable(r->b->scribe, g->dir, "cpu", NULL);
+                (void)cgroup_enable(r->b->sysfs_writer, g->dir, "cpu", NULL);
         e = set_mems(r, g, def->cpuset_mems, reterr);
         if (e >= 0 && def->cpuset.kind != KTSTR_CPUSET_UNSET)
                 e = define_cpuset(r, g, &def->cpuset, reterr);
-        return e < 0 ? e : limits_apply(r->b->scribe, g->dir, def, reterr);
+        return e < 0 ? e : limits_apply(r->b->sysfs_writer, g->dir, def, reterr);
 }
 
 static int count(struct run *r, struct group *g, const struct ktstr_work_group *wg, struct kt_error *reterr)

@@ -46,7 +46,7 @@ static int set_online(struct run *r, unsigned cpu, bool online, struct kt_error 
         /* The kernel may still do what it does not come to in time: one that may be away is put back. */
         if (!online)
                 ktstr_cpus_add(&r->offline, cpu);
-        e = scribe_write(r->b->scribe, path, online ? "1" : "0", HOTPLUG_MS);
+        e = sysfs_writer_write(r->b->sysfs_writer, path, online ? "1" : "0", HOTPLUG_MS);
         if (e < 0 && e != -ETIMEDOUT && !online)
                 cpus_remove(&r->offline, cpu);
         if (e == -ENOENT)

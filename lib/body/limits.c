@@ -71,15 +71,16 @@ int limits_check(const struct ktstr_cgroup *def, struct kt_error *reterr)
         return check_cpu_max(def, reterr);
 }
 
-static int put(struct scribe *s, const char *dir, const char *controller, const char *file, const char *text,
-               struct kt_error *reterr)
+static int put(struct sysfs_writer *s, const char *dir, const char *controller, const char *file,
+               const char *text, struct kt_error *reterr)
 {
         int r = cgroup_enable(s, dir, controller, reterr);
 
         return r < 0 ? r : cgroup_write(s, dir, file, text, reterr);
 }
 
-int limits_apply(struct scribe *s, const char *dir, const struct ktstr_cgroup *def, struct kt_error *reterr)
+int limits_apply(struct sysfs_writer *s, const char *dir, const struct ktstr_cgroup *def,
+                 struct kt_error *reterr)
 {
         struct limit limits[LIMITS_MAX];
         size_t n = limits_of(def, limits);

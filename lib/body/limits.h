@@ -13,4 +13,5 @@ int limits_check(const struct ktstr_cgroup *def, struct kt_error *reterr);
 /* Write those that are set, of a cgroup that is there (its folder), and have passed limits_check(); the
  * controllers that they need become enabled. Errors as of cgroup_enable() and cgroup_write(): those before
  * it are written then. */
-int limits_apply(struct scribe *s, const char *dir, const struct ktstr_cgroup *def, struct kt_error *reterr);
+int limits_apply(struct sysfs_writer *s, const char *dir, const struct ktstr_cgroup *def,
+                 struct kt_error *reterr);

@@ -129,8 +129,8 @@ struct map_writes {
         struct ktstr_body *b;
         const struct ktstr_map_write *list; /* of the test */
         size_t n;
-        bool *done;                  /* owned */
-        struct conversation_ear ear; /* hears the timer; fd -1: there is none */
+        bool *done;                      /* owned */
+        struct conversation_watch watch; /* hears the timer; fd -1: there is none */
         uint64_t started_ns;
         struct kt_error failure; /* of one whose time had come */
 };
@@ -175,7 +175,7 @@ bool map_writes_begin(struct ktstr_body *b)
                 return true;
         m = b->map_writes = calloc(1, sizeof(*m));
         if (m) {
-                *m = (struct map_writes){.b = b, .list = list, .ear.fd = -1};
+                *m = (struct map_writes){.b = b, .list = list, .watch.fd = -1};
                 while (list[m->n].field)
                         m->n++;
                 m->done = calloc(m->n, sizeof(*m->done));
@@ -202,11 +202,11 @@ static const struct ktstr_map_write *next_of(const struct map_writes *m)
 
 static void stop_timer(struct map_writes *m)
 {
-        if (m->ear.fd < 0)
+        if (m->watch.fd < 0)
                 return;
-        kt_list_remove(&m->ear.link);
-        close(m->ear.fd);
-        m->ear.fd = -1;
+        kt_list_remove(&m->watch.link);
+        close(m->watch.fd);
+        m->watch.fd = -1;
 }
 
 static void set_timer(struct map_writes *m)
@@ -218,13 +218,13 @@ static void set_timer(struct map_writes *m)
 
         if (!next)
                 stop_timer(m);
-        else if (timerfd_settime(m->ear.fd, TFD_TIMER_ABSTIME, &when, NULL) < 0)
+        else if (timerfd_settime(m->watch.fd, TFD_TIMER_ABSTIME, &when, NULL) < 0)
                 kt_error_set(&m->failure, -errno, NULL, "cannot wait for its time: %s", strerror(errno));
 }
 
-static void on_time(struct conversation_ear *ear)
+static void on_time(struct conversation_watch *watch)
 {
-        struct map_writes *m = kt_container_of(ear, struct map_writes, ear);
+        struct map_writes *m = kt_container_of(watch, struct map_writes, watch);
         const struct ktstr_map_write *w = next_of(m);
 
         if (write_declared(m->b, w, &m->failure) >= 0)
@@ -239,13 +239,13 @@ void map_writes_start(struct ktstr_body *b)
         if (!m || !next_of(m))
                 return;
         m->started_ns = worker_now_ns();
-        m->ear = (struct conversation_ear){.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC),
-                                           .hear = on_time};
-        if (m->ear.fd < 0) {
+        m->watch = (struct conversation_watch){.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC),
+                                               .hear = on_time};
+        if (m->watch.fd < 0) {
                 kt_error_set(&m->failure, -errno, NULL, "cannot wait for its time: %s", strerror(errno));
                 return;
         }
-        kt_list_append(&b->talk.ears, &m->ear.link);
+        kt_list_append(&b->talk.watches, &m->watch.link);
         set_timer(m);
 }
 

@@ -21,7 +21,7 @@ int op_freeze_cgroup(struct run *r, const struct ktstr_op *op, struct kt_error *
 
         if (e < 0 || g->frozen)
                 return e;
-        e = cgroup_write(r->b->scribe, g->dir, "cgroup.freeze", "1", reterr);
+        e = cgroup_write(r->b->sysfs_writer, g->dir, "cgroup.freeze", "1", reterr);
         if (e < 0)
                 return e;
         /* From before it: workers stop while the kernel is still at it. */
@@ -42,5 +42,5 @@ int op_thaw_cgroup(struct run *r, const struct ktstr_op *op, struct kt_error *re
         if (e < 0 || !g->frozen)
                 return e;
         workload_thaw(r, g);
-        return cgroup_write(r->b->scribe, g->dir, "cgroup.freeze", "0", reterr);
+        return cgroup_write(r->b->sysfs_writer, g->dir, "cgroup.freeze", "0", reterr);
 }

@@ -92,6 +92,6 @@ int op_move_all_tasks(struct run *r, const struct ktstr_op *op, struct kt_error 
                 return kt_error_set(reterr, -EBUSY, NULL, "cgroup '%s' is frozen",
                                     group_is_frozen(&r->b->groups, from) ? from->name : to->name);
         if (e >= 0)
-                e = cgroup_move_all(r->b->scribe, from->dir, to->dir, &n, reterr);
+                e = cgroup_move_all(r->b->sysfs_writer, from->dir, to->dir, &n, reterr);
         return e < 0 ? e : workload_for_each(r, from, note_move, to, reterr);
 }

@@ -12,9 +12,9 @@
 
 static void end(struct output *o)
 {
-        kt_list_remove(&o->ear.link);
-        kt_closep(&o->ear.fd);
-        o->ear.fd = -1;
+        kt_list_remove(&o->watch.link);
+        kt_closep(&o->watch.fd);
+        o->watch.fd = -1;
 }
 
 /* Twice as much as is to be kept, then half of it goes: so each byte is moved once. */
@@ -43,9 +43,9 @@ static bool take(struct output *o)
 {
         ssize_t n;
 
-        if (o->ear.fd < 0)
+        if (o->watch.fd < 0)
                 return false;
-        n = make_room(o) ? read(o->ear.fd, o->bytes + o->size, o->allocated - o->size) : 0;
+        n = make_room(o) ? read(o->watch.fd, o->bytes + o->size, o->allocated - o->size) : 0;
         if (n > 0)
                 o->size += (size_t)n;
         else if (n == 0 || (errno != EAGAIN && errno != EINTR))
@@ -53,9 +53,9 @@ static bool take(struct output *o)
         return n > 0;
 }
 
-static void hear(struct conversation_ear *ear)
+static void hear(struct conversation_watch *watch)
 {
-        take(kt_container_of(ear, struct output, ear));
+        take(kt_container_of(watch, struct output, watch));
 }
 
 int output_begin(struct output *o, struct conversation *talk, int *ret_write_fd)
@@ -68,8 +68,8 @@ int output_begin(struct output *o, struct conversation *talk, int *ret_write_fd)
         /* For while the test's function does something else. No more than the system allows, else as it is.
          */
         fcntl(fds[0], F_SETPIPE_SZ, 1024 * 1024);
-        *o = (struct output){.ear = {.fd = fds[0], .hear = hear}};
-        kt_list_append(&talk->ears, &o->ear.link);
+        *o = (struct output){.watch = {.fd = fds[0], .hear = hear}};
+        kt_list_append(&talk->watches, &o->watch.link);
         *ret_write_fd = fds[1];
         return 0;
 }

@@ -13,13 +13,13 @@
 #define OUTPUT_KEPT_MIN (4U * 1024 * 1024)
 
 struct output {
-        struct conversation_ear ear;
+        struct conversation_watch watch;
         char *bytes; /* owned, without a NUL; the last `size` bytes, at least OUTPUT_KEPT_MIN of them where
                         there were so many */
         size_t size, allocated;
 };
 
-/* Make a pipe, whose other end is *ret_write_fd, the caller's to close (CLOEXEC). It is among talk's ears
+/* Make a pipe, whose other end is *ret_write_fd, the caller's to close (CLOEXEC). It is among talk's watches
  * from now on, so that o must neither move nor end before output_done(). -errno: there is no pipe, and
  * nothing to be done. */
 int output_begin(struct output *o, struct conversation *talk, int *ret_write_fd);
@@ -27,7 +27,7 @@ int output_begin(struct output *o, struct conversation *talk, int *ret_write_fd)
 /* Take what is there now, without waiting, and no more than a pipe holds. */
 void output_drain(struct output *o);
 
-/* Hear no more, and free what was kept. One that did not begin has ear.fd -1, and its link is initialised.
+/* Hear no more, and free what was kept. One that did not begin has watch.fd -1, and its link is initialised.
  */
 void output_done(struct output *o);
 

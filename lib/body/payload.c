@@ -21,7 +21,7 @@ static void forget(struct ktstr_payload_handle *h)
         output_done(&h->err);
         kt_closep(&h->failed_fd);
         if (h->pen)
-                (void)cgroup_remove(h->b->scribe, h->pen, NULL);
+                (void)cgroup_remove(h->b->sysfs_writer, h->pen, NULL);
         free(h->pen);
         free(h->cgroup);
         free(h);
@@ -36,9 +36,9 @@ static struct ktstr_payload_handle *handle_new(struct ktstr_body *b, const struc
                 return NULL;
         *h = (struct ktstr_payload_handle){
                 .b = b, .p = p, .in_scenario = b->in_scenario, .pid = -1, .failed_fd = -1};
-        h->out.ear.fd = h->err.ear.fd = -1;
-        kt_list_init(&h->out.ear.link);
-        kt_list_init(&h->err.ear.link);
+        h->out.watch.fd = h->err.watch.fd = -1;
+        kt_list_init(&h->out.watch.link);
+        kt_list_init(&h->err.watch.link);
         kt_list_append(&b->payloads, &h->link);
         if (cgroup && !(h->cgroup = strdup(cgroup))) {
                 forget(h);
@@ -54,7 +54,7 @@ static void kill_all_of(struct ktstr_payload_handle *h)
         if (h->pid > 0)
                 kill(-h->pid, SIGKILL);
         if (h->pen)
-                cgroup_kill(h->b->scribe, h->pen);
+                cgroup_kill(h->b->sysfs_writer, h->pen);
 }
 
 /* A cgroup without controllers below the body's own: for the kernel's schedulers it is in that still. One
@@ -71,7 +71,7 @@ static int make_pen(struct ktstr_payload_handle *h, struct kt_error *reterr)
         pen = kt_format("%s/payload-%u", b->own_cgroup, ++b->n_pens);
         if (!pen)
                 return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
-        r = cgroup_make(b->scribe, pen, reterr);
+        r = cgroup_make(b->sysfs_writer, pen, reterr);
         if (r < 0)
                 free(pen);
         else

@@ -135,7 +135,7 @@ static int launch(struct ktstr_payload_handle *h, const char *dir, struct launch
         setpgid(h->pid, h->pid);
         h->failed_fd = TAKE_FD(l->failed[0]);
         /* It is let go by the end of the pipe, once it is in its place. */
-        return dir ? cgroup_move(h->b->scribe, dir, h->pid, reterr) : 0;
+        return dir ? cgroup_move(h->b->sysfs_writer, dir, h->pid, reterr) : 0;
 }
 
 int payload_launch(struct ktstr_payload_handle *h, const char *dir, const char *const *more_args,

@@ -26,13 +26,13 @@ static int remove_group(struct run *r, struct group *g, struct kt_error *reterr)
         int e = 0;
 
         if (g->made) {
-                cgroup_kill(r->b->scribe, g->dir);
+                cgroup_kill(r->b->sysfs_writer, g->dir);
                 e = wait_for_end(r, is_empty, g->dir);
         }
         if (e == -ETIMEDOUT)
                 return do_not_die(r, reterr);
         if (e >= 0 && g->made)
-                e = cgroup_remove(r->b->scribe, g->dir, reterr);
+                e = cgroup_remove(r->b->sysfs_writer, g->dir, reterr);
         if (e >= 0)
                 g->live = g->made = g->going = false;
         return e;

@@ -112,7 +112,7 @@ static int place(struct run *r, struct group *home, struct crew *c, const struct
         for (unsigned i = 0; e >= 0 && i < c->n; i++) {
                 pid_t pid = c->workers[i].pid;
 
-                e = cgroup_move(r->b->scribe, home->dir ?: CGROUP_ROOT, pid, reterr);
+                e = cgroup_move(r->b->sysfs_writer, home->dir ?: CGROUP_ROOT, pid, reterr);
                 if (e >= 0 && wg->affinity.kind != KTSTR_AFFINITY_UNSET)
                         e = affinity_apply(pid, &cpus[i], reterr);
                 if (e >= 0)

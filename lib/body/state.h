@@ -8,7 +8,7 @@
 #include "../telemetry.h"
 #include "gate.h"
 #include "group.h"
-#include "scribe.h"
+#include "sysfs_writer.h"
 
 struct map_writes;
 
@@ -17,7 +17,7 @@ struct ktstr_body {
         struct ktstr_topo topo;
         struct ktstr_cpus all_nodes; /* of memory */
         struct conversation talk;
-        struct scribe *scribe;
+        struct sysfs_writer *sysfs_writer;
         struct gate gate;
         char *scheduler;      /* owned; its name or NULL */
         char *cgroup_parent;  /* owned: the folder in which the test's cgroups are made */

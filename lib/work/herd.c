@@ -29,7 +29,7 @@ static size_t shared_size(const struct ktstr_work *work)
         return sizeof(struct herd);
 }
 
-static void scare(struct ktstr_worker *w, struct herd *herd, uint64_t period_ns)
+static void wake_herd(struct ktstr_worker *w, struct herd *herd, uint64_t period_ns)
 {
         uint64_t now = worker_now_ns(), tick = now;
 
@@ -49,7 +49,7 @@ static void thundering_herd(struct ktstr_worker *w)
         uint32_t seen = 0;
 
         if (w->team_index == 0)
-                scare(w, herd, w->work->p[2] * 1000);
+                wake_herd(w, herd, w->work->p[2] * 1000);
         for (;;) {
                 round_await(w, &herd->round, &seen);
                 lock_take(&herd->lock);

@@ -18,21 +18,21 @@ struct fixture {
         char *fifo;
 };
 
-/* The scribe hangs at a pipe that nobody reads, as in a kernel that waits for a lock. */
+/* The writer hangs at a pipe that nobody reads, as in a kernel that waits for a lock. */
 static void set_up(struct fixture *f)
 {
         *f = (struct fixture){.dir = unit_dir_new(), .b = {.talk = {.fd = -1}}};
         f->r = (struct run){.b = &f->b, .scenario = &empty};
-        kt_list_init(&f->b.talk.ears);
+        kt_list_init(&f->b.talk.watches);
         kt_list_init(&f->b.groups);
         kt_list_init(&f->b.payloads);
         ck_assert_int_eq(judge_begin(&f->b, &empty, NULL), 0);
         f->b.cgroup_parent = strdup(f->dir.path);
-        f->b.scribe = scribe_new(&f->b.talk);
-        ck_assert_ptr_nonnull(f->b.scribe);
+        f->b.sysfs_writer = sysfs_writer_new(&f->b.talk);
+        ck_assert_ptr_nonnull(f->b.sysfs_writer);
         f->fifo = kt_path_join(f->dir.path, "fifo");
         ck_assert_int_eq(mkfifo(f->fifo, 0600), 0);
-        ck_assert_int_eq(scribe_write(f->b.scribe, f->fifo, "x", 1), -ETIMEDOUT);
+        ck_assert_int_eq(sysfs_writer_write(f->b.sysfs_writer, f->fifo, "x", 1), -ETIMEDOUT);
 }
 
 static void tear_down(struct fixture *f)
@@ -40,7 +40,7 @@ static void tear_down(struct fixture *f)
         kt_list_for_each_safe (it, &f->b.groups)
                 group_free(kt_list_entry(it, struct group, link));
         kt_workload_done(&f->b.workload);
-        scribe_free(f->b.scribe);
+        sysfs_writer_free(f->b.sysfs_writer);
         free(f->b.cgroup_parent);
         free(f->fifo);
         unit_dir_done(&f->dir);

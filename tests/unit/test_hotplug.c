@@ -18,8 +18,8 @@ static void set_up(void)
 {
         ktstr_cpus_add(&b.topo.all, CPU);
         kt_list_init(&b.groups);
-        b.scribe = scribe_new(&b.talk);
-        ck_assert_ptr_nonnull(b.scribe);
+        b.sysfs_writer = sysfs_writer_new(&b.talk);
+        ck_assert_ptr_nonnull(b.sysfs_writer);
 }
 
 START_TEST(what_the_kernel_refuses_is_not_away)
@@ -28,7 +28,7 @@ START_TEST(what_the_kernel_refuses_is_not_away)
         ck_assert_int_eq(hotplug_offline(&r, CPU, NULL), -ENOENT);
         ck_assert_uint_eq(ktstr_cpus_count(&r.offline), 0);
         ck_assert_int_eq(hotplug_restore(&r, NULL), 0);
-        scribe_free(b.scribe);
+        sysfs_writer_free(b.sysfs_writer);
 }
 END_TEST
 
@@ -42,7 +42,7 @@ START_TEST(what_the_kernel_does_not_come_to_is_put_back)
         path = kt_format("%s/fifo", dir);
         ck_assert_int_eq(mkfifo(path, 0600), 0);
         /* Nobody reads: it hangs, as in a kernel that waits for a CPU. */
-        ck_assert_int_eq(scribe_write(b.scribe, path, "x", 1), -ETIMEDOUT);
+        ck_assert_int_eq(sysfs_writer_write(b.sysfs_writer, path, "x", 1), -ETIMEDOUT);
         ck_assert_int_eq(hotplug_offline(&r, CPU, NULL), -ETIMEDOUT);
         ck_assert(ktstr_cpus_has(&r.offline, CPU));
         fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -53,7 +53,7 @@ START_TEST(what_the_kernel_does_not_come_to_is_put_back)
         unlink(path);
         rmdir(dir);
         free(path);
-        scribe_free(b.scribe);
+        sysfs_writer_free(b.sysfs_writer);
 }
 END_TEST
 

@@ -458,11 +458,11 @@ static int asks(int fd)
 static int on_slow_request(void *userdata, enum talk_request what, const char *name,
                            struct json_object *argv, pid_t *ret_pid, struct kt_error *reterr)
 {
-        struct leash *l = &f.body.leash;
+        struct rt_budget *l = &f.body.rt_budget;
 
         /* Where this machine lets nobody be real-time it is on none. */
-        leash_init(l, f.body.pid);
-        l->used_ns -= LEASH_BUDGET_NS + 1;
+        rt_budget_init(l, f.body.pid);
+        l->used_ns -= RT_BUDGET_NS + 1;
         agent_poll(&f.agent, 0);
         snprintf(f.requests, sizeof(f.requests), "%s", l->held ? "held" : "free");
         *ret_pid = 77;
@@ -487,8 +487,8 @@ START_TEST(the_leash_holds_while_the_scheduler_is_waited_for)
         ck_assert_int_eq(run_with(&slow, asks_once, NULL, 60000), TALK_DONE);
         ck_assert_str_eq(f.requests, "held");
         /* Of one that is gone nobody looks any more. */
-        ck_assert_ptr_null(f.agent.leash);
-        ck_assert_int_eq(f.body.leash.pid, 0);
+        ck_assert_ptr_null(f.agent.rt_budget);
+        ck_assert_int_eq(f.body.rt_budget.pid, 0);
         clean();
 }
 END_TEST

@@ -16,27 +16,27 @@
 #include <time.h>
 
 /* So much CPU time in so much time, or in proportion when nobody looked for longer; times in ns. */
-#define LEASH_BUDGET_NS 250000000ULL
-#define LEASH_WINDOW_NS 1000000000ULL
+#define RT_BUDGET_NS 250000000ULL
+#define RT_BUDGET_WINDOW_NS 1000000000ULL
 /* Less than that in a whole window is calm. */
-#define LEASH_CALM_NS 50000000ULL
+#define RT_BUDGET_CALM_NS 50000000ULL
 
-struct leash {
-        pid_t pid;                   /* 0: it is not on it, or has ended */
+struct rt_budget {
+        pid_t pid;                   /* 0: none, or it has ended */
         clockid_t clock;             /* its CPU time */
         uint64_t window_ns, used_ns; /* when the window began, and what it had used by then */
         bool held;                   /* it is an ordinary process now */
 };
 
 /* For a process that is real-time as spawn_copy() makes it, and not collected yet. */
-void leash_init(struct leash *l, pid_t pid);
+void rt_budget_init(struct rt_budget *b, pid_t pid);
 
 /* Look, a few times in a window; cheap. agent_poll() does, at that of the agent. */
-void leash_look(struct leash *l);
+void rt_budget_look(struct rt_budget *b);
 
 /* What is to be done at `now` to one that has used so much CPU time in all. For tests. */
-enum leash_step {
-        LEASH_NOTHING,
-        LEASH_HOLD,
-        LEASH_RELEASE,
-} leash_decide(struct leash *l, uint64_t now_ns, uint64_t used_ns);
+enum rt_budget_step {
+        RT_BUDGET_NOTHING,
+        RT_BUDGET_HOLD,
+        RT_BUDGET_RELEASE,
+} rt_budget_decide(struct rt_budget *b, uint64_t now_ns, uint64_t used_ns);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "scribe.h"
+#include "sysfs_writer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +28,7 @@
 
 enum deed { DEED_WRITE, DEED_MKDIR, DEED_RMDIR };
 
-struct scribe {
+struct sysfs_writer {
         struct conversation *talk;
         uint64_t patience_ms;
         pthread_t thread;
@@ -67,7 +67,7 @@ static int act(enum deed deed, const char *path, const char *text)
 
 static void *work(void *data)
 {
-        struct scribe *s = data;
+        struct sysfs_writer *s = data;
 
         pthread_mutex_lock(&s->lock);
         for (;;) {
@@ -90,7 +90,7 @@ static void *work(void *data)
 }
 
 /* As important as the body itself, whatever the body's children are. */
-static int start_thread(struct scribe *s)
+static int start_thread(struct sysfs_writer *s)
 {
         struct sched_param param;
         pthread_attr_t attr;
@@ -107,9 +107,9 @@ static int start_thread(struct scribe *s)
         return -r;
 }
 
-struct scribe *scribe_new(struct conversation *talk)
+struct sysfs_writer *sysfs_writer_new(struct conversation *talk)
 {
-        struct scribe *s = calloc(1, sizeof(*s));
+        struct sysfs_writer *s = calloc(1, sizeof(*s));
 
         if (!s)
                 return NULL;
@@ -124,7 +124,7 @@ struct scribe *scribe_new(struct conversation *talk)
         return NULL;
 }
 
-void scribe_free(struct scribe *s)
+void sysfs_writer_free(struct sysfs_writer *s)
 {
         bool busy;
 
@@ -147,17 +147,17 @@ void scribe_free(struct scribe *s)
         free(s);
 }
 
-void scribe_set_patience(struct scribe *s, uint64_t patience_ms)
+void sysfs_writer_set_patience(struct sysfs_writer *s, uint64_t patience_ms)
 {
         s->patience_ms = patience_ms;
 }
 
-uint64_t scribe_patience_ms(uint64_t watchdog_ms, bool emulated)
+uint64_t sysfs_writer_patience_ms(uint64_t watchdog_ms, bool emulated)
 {
         return emulated && watchdog_ms < EMULATED_PATIENCE_MS ? EMULATED_PATIENCE_MS : watchdog_ms;
 }
 
-static bool is_busy(struct scribe *s)
+static bool is_busy(struct sysfs_writer *s)
 {
         bool busy;
 
@@ -168,7 +168,7 @@ static bool is_busy(struct scribe *s)
 }
 
 /* Until it is done with what it does. */
-static int wait_done(struct scribe *s, uint64_t limit_ms)
+static int wait_done(struct sysfs_writer *s, uint64_t limit_ms)
 {
         const uint64_t begin = worker_now_ns(), limit = begin + limit_ms * NS_PER_MS,
                        last = limit + s->patience_ms * NS_PER_MS;
@@ -188,7 +188,8 @@ static int wait_done(struct scribe *s, uint64_t limit_ms)
         return 0;
 }
 
-static int have_done(struct scribe *s, enum deed deed, const char *path, const char *text, uint64_t limit_ms)
+static int have_done(struct sysfs_writer *s, enum deed deed, const char *path, const char *text,
+                     uint64_t limit_ms)
 {
         /* It may still be at what nobody waited for any more. */
         int r = wait_done(s, limit_ms);
@@ -210,17 +211,17 @@ static int have_done(struct scribe *s, enum deed deed, const char *path, const c
         return r < 0 ? r : s->result;
 }
 
-int scribe_write(struct scribe *s, const char *path, const char *text, uint64_t limit_ms)
+int sysfs_writer_write(struct sysfs_writer *s, const char *path, const char *text, uint64_t limit_ms)
 {
         return have_done(s, DEED_WRITE, path, text, limit_ms);
 }
 
-int scribe_mkdir(struct scribe *s, const char *path, uint64_t limit_ms)
+int sysfs_writer_mkdir(struct sysfs_writer *s, const char *path, uint64_t limit_ms)
 {
         return have_done(s, DEED_MKDIR, path, "", limit_ms);
 }
 
-int scribe_rmdir(struct scribe *s, const char *path, uint64_t limit_ms)
+int sysfs_writer_rmdir(struct sysfs_writer *s, const char *path, uint64_t limit_ms)
 {
         return have_done(s, DEED_RMDIR, path, "", limit_ms);
 }

@@ -6,16 +6,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../lib/body/scribe.h"
+#include "../../lib/body/sysfs_writer.h"
 #include "unit.h"
 
 START_TEST(emulated_cpus_are_given_more_time)
 {
-        ck_assert_uint_eq(scribe_patience_ms(0, false), 0);
-        ck_assert_uint_eq(scribe_patience_ms(40000, false), 40000);
-        ck_assert_uint_eq(scribe_patience_ms(0, true), 20000);
-        ck_assert_uint_eq(scribe_patience_ms(3000, true), 20000);
-        ck_assert_uint_eq(scribe_patience_ms(40000, true), 40000);
+        ck_assert_uint_eq(sysfs_writer_patience_ms(0, false), 0);
+        ck_assert_uint_eq(sysfs_writer_patience_ms(40000, false), 40000);
+        ck_assert_uint_eq(sysfs_writer_patience_ms(0, true), 20000);
+        ck_assert_uint_eq(sysfs_writer_patience_ms(3000, true), 20000);
+        ck_assert_uint_eq(sysfs_writer_patience_ms(40000, true), 40000);
 }
 END_TEST
 
@@ -25,16 +25,16 @@ START_TEST(patience_ends_when_it_is_over)
 {
         _unit_dir_ struct unit_dir dir = unit_dir_new();
         _cleanup_free_ char *fifo = kt_path_join(dir.path, "fifo");
-        struct scribe *s;
+        struct sysfs_writer *s;
 
-        kt_list_init(&talk.ears);
-        s = scribe_new(&talk);
+        kt_list_init(&talk.watches);
+        s = sysfs_writer_new(&talk);
         ck_assert_ptr_nonnull(s);
         ck_assert_int_eq(mkfifo(fifo, 0600), 0);
-        scribe_set_patience(s, 1000000);
+        sysfs_writer_set_patience(s, 1000000);
         talk.stop = "time";
-        ck_assert_int_eq(scribe_write(s, fifo, "x", 1), -ETIMEDOUT);
-        scribe_free(s);
+        ck_assert_int_eq(sysfs_writer_write(s, fifo, "x", 1), -ETIMEDOUT);
+        sysfs_writer_free(s);
 }
 END_TEST
 
@@ -42,28 +42,28 @@ START_TEST(what_comes_within_patience_is_done)
 {
         _unit_dir_ struct unit_dir dir = unit_dir_new();
         _cleanup_free_ char *fifo = kt_path_join(dir.path, "fifo");
-        struct scribe *s;
+        struct sysfs_writer *s;
         char c = 0;
         pid_t pid;
         int status;
 
-        kt_list_init(&talk.ears);
-        s = scribe_new(&talk);
+        kt_list_init(&talk.watches);
+        s = sysfs_writer_new(&talk);
         ck_assert_ptr_nonnull(s);
         ck_assert_int_eq(mkfifo(fifo, 0600), 0);
-        scribe_set_patience(s, 60000);
+        sysfs_writer_set_patience(s, 60000);
         pid = fork();
         if (pid == 0) {
                 int fd = open(fifo, O_RDONLY | O_CLOEXEC);
 
                 _exit(read(fd, &c, 1) == 1 && c == 'x' ? 0 : 1);
         }
-        ck_assert_int_eq(scribe_write(s, fifo, "x", 0), 0);
+        ck_assert_int_eq(sysfs_writer_write(s, fifo, "x", 0), 0);
         ck_assert_int_eq(waitpid(pid, &status, 0), pid);
         ck_assert_int_eq(status, 0);
-        scribe_free(s);
+        sysfs_writer_free(s);
 }
 END_TEST
 
-UNIT_MAIN("scribe", emulated_cpus_are_given_more_time, patience_ends_when_it_is_over,
+UNIT_MAIN("sysfs_writer", emulated_cpus_are_given_more_time, patience_ends_when_it_is_over,
           what_comes_within_patience_is_done)
