@@ -177,9 +177,9 @@ class Steps(unittest.TestCase):
                          ["step 0: cgroup 'cg_0': memory policy bind: its nodes 1 are not covered by the cpuset's nodes 0"])
         for name in ("near", "all", "weighted"):
             pages = cgroups(result, name)[0]["pages"]
-            self.assertGreater(pages["total"], 0)
-            self.assertEqual(pages["slow"], 0)
-            self.assertLessEqual(pages["local"], pages["total"])
+            # Up to 4 MiB for each of two workers, and not what they share with the body, which is on any node.
+            self.assertTrue(0 < pages["total"] < 2 * 1024 + 100, pages)
+            self.assertEqual((pages["local"], pages["slow"]), (pages["total"], 0))
 
     def test_nothing_is_left_when_it_is_told_to_stop(self):
         words = ['{"stop":"time"}', '{"sched_gone":"ejected"}', '{"stop":"cancelled"}']
