@@ -119,8 +119,17 @@ class Run(unittest.TestCase):
         self.scratch.mkdir()
 
     def start(self, *args):
-        return subprocess.Popen([RUN, "--build", kt.BUILD, *map(str, args)], env=dict(os.environ, TMPDIR=str(self.scratch)),
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen([RUN, "--build", kt.BUILD, *map(str, args)], env=dict(os.environ, TMPDIR=str(self.scratch)),
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        # One that a test has given up would keep both CPUs busy from then on.
+        self.addCleanup(self.stop, process)
+        return process
+
+    @staticmethod
+    def stop(process):
+        if process.poll() is None:
+            process.terminate()
+            process.communicate(timeout=kt.PATIENCE_S)
 
     def finish(self, process):
         out, err = process.communicate(timeout=kt.PATIENCE_S)

@@ -62,11 +62,6 @@ def needs_nobody(*command):
     return unittest.skipIf(why, why)
 
 
-if not why_not_nobody() and subprocess.run([*AS_NOBODY, "test", "-x", tempfile.gettempdir()], capture_output=True).returncode != 0:
-    # A TMPDIR of root's own: of the folders that are made there some are for nobody too.
-    tempfile.tempdir = "/tmp"
-
-
 def wait_until(condition, what, timeout_s=PATIENCE_S):
     """Wait for something that has no event of its own: polled, and an error if it does not come."""
     deadline = time.monotonic() + timeout_s
@@ -308,4 +303,7 @@ class Wire:
 
 
 def main():
+    if not why_not_nobody() and subprocess.run([*AS_NOBODY, "test", "-x", tempfile.gettempdir()], capture_output=True).returncode != 0:
+        # A TMPDIR of root's own: of the folders that are made there some are for nobody too.
+        tempfile.tempdir = "/tmp"
     unittest.main(verbosity=2)
