@@ -215,8 +215,9 @@ static enum ktstr_outcome bury(struct ktstr_payload_handle *h)
 
 enum ktstr_outcome payload_end(struct ktstr_payload_handle *h)
 {
-        const bool by_itself = payload_ended(h);
-        enum ktstr_outcome outcome = by_itself ? KTSTR_PASS : bury(h);
+        /* Whoever it has left behind is killed; how it ended itself is told by it alone. */
+        const bool by_itself = collect(h);
+        enum ktstr_outcome outcome = payload_ended(h) ? KTSTR_PASS : bury(h);
         int code = h->collected ? exec_errno(h) : 0;
 
         if (code)
@@ -232,7 +233,8 @@ enum ktstr_outcome payload_finish(struct ktstr_payload_handle *h, uint64_t timeo
 
         if (timeout_ms == 0)
                 timeout_ms = h->b->ctx.duration_ms + TIMEOUT_MS;
-        if (wait_for_its_end(h, timeout_ms, 0) || conversation_over(&h->b->talk))
+        /* Of one that did end in time, and whose leftovers are not dead yet, there is something to judge. */
+        if (wait_for_its_end(h, timeout_ms, 0) || h->collected || conversation_over(&h->b->talk))
                 return payload_end(h);
         outcome = ktstr_fail(&h->b->ctx, "payload %s did not end within %llu ms", h->p->name,
                              (unsigned long long)timeout_ms);

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "../../lib/body/payload.h"
 #include "driven_body.h"
 #include "unit.h"
 
@@ -285,6 +286,56 @@ START_TEST(a_handle_is_good_until_it_is_asked_for)
 }
 END_TEST
 
+#define FIRST_IMPATIENT                                                                                     \
+        "{\"format\":1,\"test\":\"t\",\"duration_ms\":1500,\"workers\":3,\"seed\":7,\"emulated\":false,"    \
+        "\"watchdog_ms\":1}\n"
+
+static char pen_path[64];
+
+static struct ktstr_payload_handle *failed_with_somebody_in_its_pen(struct ktstr_ctx *ctx)
+{
+        struct ktstr_payload_handle *h = NULL;
+        siginfo_t info;
+
+        ktstr_payload_start(ctx, &failing, NULL, NULL, &h);
+        h->pen = strdup(pen_path);
+        waitid(P_PID, (id_t)h->pid, &info, WEXITED | WNOWAIT);
+        return h;
+}
+
+static enum ktstr_outcome kills_what_has_failed(struct ktstr_ctx *ctx)
+{
+        return ktstr_payload_kill(ctx, failed_with_somebody_in_its_pen(ctx), NULL);
+}
+
+static enum ktstr_outcome waits_for_what_has_failed(struct ktstr_ctx *ctx)
+{
+        return ktstr_payload_wait(ctx, failed_with_somebody_in_its_pen(ctx), 1, NULL);
+}
+
+static enum ktstr_outcome (*const ends_of_failed[])(struct ktstr_ctx *) = {kills_what_has_failed,
+                                                                           waits_for_what_has_failed};
+
+/* Whoever it has left behind, and who does not die here, is no excuse for how it ended itself. */
+START_TEST(what_has_failed_is_a_miss_whoever_it_leaves_behind)
+{
+        struct unit_dir dir = unit_dir_new();
+        struct json_object *result;
+        struct driven d;
+
+        snprintf(pen_path, sizeof(pen_path), "%s", dir.path);
+        ck_assert_int_eq(kt_replace_file(dir.fd, "cgroup.events", "populated 1\n", 12, 0644), 0);
+        d = start(ends_of_failed[_i], FIRST_IMPATIENT);
+        result = end(&d);
+        ck_assert_str_eq(kt_json_str(message(result, 0), "text"),
+                         "payload failing was killed 0 s ago and is not dead: nobody lets it run");
+        ck_assert_str_eq(kt_json_str(message(result, 1), "text"),
+                         "payload failing exited with 3 instead of 0: it is broken");
+        ck_assert_uint_eq(json_object_array_length(kt_json_get(result, "messages")), 2);
+        unit_dir_done(&dir);
+}
+END_TEST
+
 int main(void)
 {
         Suite *suite = suite_create("payload");
@@ -298,6 +349,8 @@ int main(void)
         tcase_add_test(tcase, what_is_forgotten_ends_with_the_test);
         tcase_add_test(tcase, operations_run_wait_and_kill);
         tcase_add_test(tcase, a_handle_is_good_until_it_is_asked_for);
+        tcase_add_loop_test(tcase, what_has_failed_is_a_miss_whoever_it_leaves_behind, 0,
+                            KT_ARRAY_SIZE(ends_of_failed));
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);
