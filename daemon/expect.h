@@ -38,7 +38,7 @@ struct expect_search {
 
 #define EXPECT_SEARCH_MS 10000
 
-/* Blocking, for a worker thread; at most some EXPECT_SEARCH_MS. */
+/* Blocking, for a worker thread; at most some EXPECT_SEARCH_MS of CPU time. */
 void expect_search(struct expect_search *s);
 
 /* Does this verdict want a search: is an error expected, and did the scheduler end in one? */

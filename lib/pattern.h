@@ -29,11 +29,11 @@ struct kt_span {
 
 /* Where it is found first, from `from` on; group 0 is the whole, one that took no part has both ends -1. ret
  * may be NULL. 1, 0 (nowhere), -ERANGE (the expression backtracks too much on this text), -ETIMEDOUT (it
- * takes longer than so many ms), -ENOMEM. */
+ * takes more than so many ms of this thread's CPU time), -ENOMEM. */
 int kt_pattern_find_within(const struct kt_pattern *p, const char *text, size_t size, size_t from,
                            unsigned group, unsigned ms, struct kt_span *ret);
 
 /* The last of all that are found one behind another, of which the group took part. All of them within so
- * many ms; *ret is set where 1 is returned. The same else. */
+ * many ms of CPU time; *ret is set where 1 is returned. The same else. */
 int kt_pattern_find_last_within(const struct kt_pattern *p, const char *text, size_t size, unsigned group,
                                 unsigned ms, struct kt_span *ret);

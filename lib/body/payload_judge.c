@@ -10,11 +10,13 @@
 #include "message.h"
 #include "payload.h"
 
-/* For one pattern in one stream of a program, which may have printed megabytes under an emulator. */
+/* Of CPU time, for one pattern in one stream of a program, which may have printed megabytes under an
+ * emulator. */
 #define SEARCH_MS 3000U
 
 struct reading {
         bool there;
+        bool untold; /* nor is it known to be missing: it could not be looked for */
         double value;
         char why_not[256];
 };
@@ -44,17 +46,17 @@ static int find_last(const struct kt_pattern *p, const struct output *o, char *t
         return r;
 }
 
-static void say_why_not(struct reading *ret, const char *pattern, int r)
+static void say_why_untold(struct reading *ret, const char *pattern, int r)
 {
+        ret->untold = true;
         if (r == -ETIMEDOUT)
                 snprintf(ret->why_not, sizeof(ret->why_not),
-                         "to look for '%.100s' in its output takes longer than %u ms: write a simpler "
-                         "pattern, or "
-                         "have it print less",
+                         "to look for '%.100s' in its output takes more than %u ms of CPU time: write a "
+                         "simpler pattern, or have it print less",
                          pattern, SEARCH_MS);
         else if (r == -ERANGE)
-                snprintf(ret->why_not, sizeof(ret->why_not), "'%.100s' backtracks too much on its output",
-                         pattern);
+                snprintf(ret->why_not, sizeof(ret->why_not),
+                         "'%.100s' backtracks too much on its output: write a simpler pattern", pattern);
         else
                 snprintf(ret->why_not, sizeof(ret->why_not), "cannot look for '%.100s': %s", pattern,
                          strerror(-r));
@@ -69,6 +71,7 @@ static void read_pattern(const struct ktstr_payload_handle *h, const struct ktst
         int in_out, in_err;
 
         if (kt_pattern_new(m->pattern, &p, &err) < 0) {
+                ret->untold = true;
                 snprintf(ret->why_not, sizeof(ret->why_not), "%s", kt_error_text(&err));
                 kt_error_done(&err);
                 return;
@@ -78,7 +81,7 @@ static void read_pattern(const struct ktstr_payload_handle *h, const struct ktst
         kt_pattern_free(p);
         ret->value = strtod(text, &end);
         if (in_err < 0)
-                say_why_not(ret, m->pattern, in_err);
+                say_why_untold(ret, m->pattern, in_err);
         else if (!in_out && !in_err)
                 snprintf(ret->why_not, sizeof(ret->why_not), "'%.100s' is nowhere in its output",
                          m->pattern);
@@ -142,6 +145,9 @@ static enum ktstr_outcome check_value(const struct ktstr_payload_handle *h,
         const char *payload = h->p->name, *space = m->unit && *m->unit ? " " : "", *unit = m->unit ?: "";
         struct ktstr_ctx *ctx = &h->b->ctx;
 
+        if (reading->untold)
+                return ktstr_error(ctx, "payload %s: its metric %s cannot be told: %s", payload, m->name,
+                                   reading->why_not);
         if (!reading->there)
                 return ktstr_fail(ctx, "payload %s has no metric %s: %s", payload, m->name,
                                   reading->why_not);

@@ -30,7 +30,8 @@ enum ktstr_polarity {
 };
 
 /* A number of its output: by JSON pointer (RFC 6901), or by a Perl-compatible expression's first group, the
- * last match in stdout and stderr. */
+ * last match in stdout and stderr. One that a check wants and whose pattern is too expensive to look for is
+ * an error. */
 struct ktstr_metric_def {
         const char *name;
         const char *json, *pattern;
