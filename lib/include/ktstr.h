@@ -314,7 +314,8 @@ enum ktstr_outcome ktstr_worse(enum ktstr_outcome a, enum ktstr_outcome b);
  *     return outcome || after > before ? outcome : ktstr_fail(ctx, "it dispatched nothing");
  *
  * One that is constant (.rodata) can be read too. An outcome other than PASS: ERROR, and it was said why;
- * FAIL: the scheduler is gone, which the verdict has. *ret is as it was then.
+ * FAIL: the scheduler is gone, which the verdict has; INCONCLUSIVE: the test is over, its time is up or it
+ * was cancelled, which the verdict has too. *ret is as it was then.
  */
 enum ktstr_outcome ktstr_map_read(struct ktstr_ctx *ctx, const char *field, int64_t *ret);
 enum ktstr_outcome ktstr_map_write(struct ktstr_ctx *ctx, const char *field, int64_t value);

@@ -121,7 +121,40 @@ START_TEST(of_a_scheduler_that_is_gone_nothing_is_said)
 }
 END_TEST
 
+static enum ktstr_outcome tells_what_it_read(struct ktstr_ctx *ctx)
+{
+        ktstr_metric(ctx, "outcome", reads(ctx), "");
+        return KTSTR_PASS;
+}
+
+/* It is not the test's fault, and the verdict says whose it is. */
+START_TEST(of_one_that_is_over_nothing_is_read)
+{
+        static const struct {
+                const char *word;
+                enum ktstr_outcome outcome;
+        } words[] = {{"{\"sched_gone\":\"exited\"}\n", KTSTR_FAIL},
+                     {"{\"stop\":\"time\"}\n", KTSTR_INCONCLUSIVE},
+                     {"{\"stop\":\"cancelled\"}\n", KTSTR_INCONCLUSIVE}};
+        const pid_t pid = start_other();
+
+        end_other(pid);
+        for (unsigned i = 0; i < KT_ARRAY_SIZE(words); i++) {
+                struct json_object *result;
+                struct driven d = start(tells_what_it_read, first_of(pid));
+
+                tell(&d, words[i].word);
+                result = end(&d);
+                ck_assert_uint_eq(json_object_array_length(kt_json_get(result, "messages")), 0);
+                ck_assert_double_eq(
+                        kt_json_double(json_object_array_get_idx(kt_json_get(result, "metrics"), 0), "value",
+                                       -1),
+                        words[i].outcome);
+        }
+}
+END_TEST
+
 UNIT_MAIN("map_write", eevdf_has_no_globals, a_scheduler_without_a_process_has_none,
           a_process_without_maps_is_the_tests_error,
           what_is_declared_and_cannot_be_is_said_without_the_function,
-          of_a_scheduler_that_is_gone_nothing_is_said)
+          of_a_scheduler_that_is_gone_nothing_is_said, of_one_that_is_over_nothing_is_read)
