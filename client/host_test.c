@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "../common/fsutil.h"
+#include "../common/seed.h"
 #include "../proto/codec.h"
 #include "../proto/errors.h"
 #include "host_body.h"
@@ -46,15 +46,6 @@ static void on_event(void *userdata, struct json_object *event)
         reply(*(const int *)userdata, event, true);
 }
 
-/* As the daemon does it. */
-static int64_t random_seed(void)
-{
-        uint32_t seed = 0;
-
-        (void)!getrandom(&seed, sizeof(seed), 0);
-        return seed;
-}
-
 static void run(const struct test_cell *c, const struct host_test_limits *limits, int fd)
 {
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
@@ -68,7 +59,7 @@ static void run(const struct test_cell *c, const struct host_test_limits *limits
                                        .duration_ms = limits->duration_ms,
                                        .timeout_ms = limits->timeout_ms,
                                        .workers = workers > 0 ? (unsigned)workers : 0,
-                                       .seed = limits->seed >= 0 ? limits->seed : random_seed(),
+                                       .seed = limits->seed >= 0 ? limits->seed : kt_random_seed(),
                                        .on_event = on_event,
                                        .userdata = &fd,
                                        .cancel_fd = fd};

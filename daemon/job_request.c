@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "../common/distance.h"
+#include "../common/seed.h"
 #include "../proto/codec.h"
 #include "../proto/errors.h"
 #include "../proto/limits.h"
@@ -161,15 +161,6 @@ static int take_label(struct call *call, struct job_spec *spec, struct kt_error 
         return take_str(call, "label", &spec->label, reterr);
 }
 
-/* Short enough for a person to type, and for what has doubles alone for numbers. */
-static int64_t random_seed(void)
-{
-        uint32_t seed = 0;
-
-        (void)!getrandom(&seed, sizeof(seed), 0);
-        return seed;
-}
-
 /* How long, how much. */
 static int take_numbers(struct call *call, struct job_spec *spec, struct kt_error *reterr)
 {
@@ -180,7 +171,7 @@ static int take_numbers(struct call *call, struct job_spec *spec, struct kt_erro
         if (r >= 0)
                 r = take_number(call, "workers", DEFAULT_WORKERS, 1, KT_WORKERS_MAX, &workers, reterr);
         if (r >= 0)
-                r = take_number(call, "seed", random_seed(), 0, INT64_MAX, &spec->seed, reterr);
+                r = take_number(call, "seed", kt_random_seed(), 0, INT64_MAX, &spec->seed, reterr);
         if (r >= 0 && kt_json_get(call->parameters, "cleanup_budget_ms"))
                 r = take_number(call, "cleanup_budget_ms", 0, 1, KT_DURATION_MAX_MS, &budget, reterr);
         spec->duration_ms = (uint64_t)duration;
