@@ -59,7 +59,8 @@ static void kill_all_of(struct ktstr_payload_handle *h)
 
 /* A cgroup without controllers below the body's own: for the kernel's schedulers it is in that still. One
  * that runs in a cgroup of the scenario has none, so that all of it can be moved from there like the others;
- * what it leaves there goes with the cgroup. */
+ * what it leaves there goes with the cgroup. What the kernel did not come to in time it may do later: that
+ * is to be removed too. */
 static int make_pen(struct ktstr_payload_handle *h, struct kt_error *reterr)
 {
         struct ktstr_body *b = h->b;
@@ -72,7 +73,7 @@ static int make_pen(struct ktstr_payload_handle *h, struct kt_error *reterr)
         if (!pen)
                 return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
         r = cgroup_make(b->sysfs_writer, pen, reterr);
-        if (r < 0)
+        if (r < 0 && r != -ETIMEDOUT)
                 free(pen);
         else
                 h->pen = pen;

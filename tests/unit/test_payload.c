@@ -3,11 +3,27 @@
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "../../lib/body/payload.h"
 #include "driven_body.h"
 #include "unit.h"
+
+/* Whatever makes a folder here asks here: it is made, and the word of it comes too late. */
+static bool mkdir_is_late;
+
+int mkdir(const char *path, mode_t mode)
+{
+        int r = (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+
+        if (r == 0 && mkdir_is_late) {
+                errno = ETIMEDOUT;
+                return -1;
+        }
+        return r;
+}
 
 #define SHELL(name_, script_, ...)                                                                          \
         static const struct ktstr_payload name_ = {                                                         \
@@ -337,6 +353,37 @@ START_TEST(what_has_failed_is_a_miss_whoever_it_leaves_behind)
 }
 END_TEST
 
+static enum ktstr_outcome has_no_pen_in_time(struct ktstr_ctx *ctx)
+{
+        struct ktstr_payload_handle *h = NULL;
+        enum ktstr_outcome outcome;
+
+        body_of(ctx)->own_cgroup = strdup(pen_path);
+        mkdir_is_late = true;
+        outcome = ktstr_payload_start(ctx, &quiet, NULL, NULL, &h);
+        return h ? ktstr_fail(ctx, "it was started") : outcome;
+}
+
+/* In the end nothing is left of what the kernel makes after it was waited for. */
+START_TEST(a_pen_that_comes_too_late_goes_too)
+{
+        struct unit_dir dir = unit_dir_new();
+        _cleanup_free_ char *text =
+                kt_format("cannot make cgroup %s/payload-1: the kernel does not come to it", dir.path);
+        struct json_object *result;
+        struct driven d;
+
+        snprintf(pen_path, sizeof(pen_path), "%s", dir.path);
+        d = start(has_no_pen_in_time, FIRST);
+        result = end(&d);
+        ck_assert_str_eq(kt_json_str(result, "outcome"), "error");
+        ck_assert_str_eq(kt_json_str(message(result, 0), "text"), text);
+        ck_assert_int_eq(faccessat(dir.fd, "payload-1", F_OK, 0), -1);
+        ck_assert_int_eq(errno, ENOENT);
+        unit_dir_done(&dir);
+}
+END_TEST
+
 int main(void)
 {
         Suite *suite = suite_create("payload");
@@ -352,6 +399,7 @@ int main(void)
         tcase_add_test(tcase, a_handle_is_good_until_it_is_asked_for);
         tcase_add_loop_test(tcase, what_has_failed_is_a_miss_whoever_it_leaves_behind, 0,
                             KT_ARRAY_SIZE(ends_of_failed));
+        tcase_add_test(tcase, a_pen_that_comes_too_late_goes_too);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);
