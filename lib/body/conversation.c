@@ -97,27 +97,59 @@ static void hear_agent(struct conversation *c)
         }
 }
 
-void conversation_poll(struct conversation *c, int timeout_ms)
+/* As many as there are watches, and the agent; it grows only. */
+static bool make_room(struct conversation *c, size_t n)
 {
-        struct pollfd p[1 + CONVERSATION_WATCHES_MAX] = {{.fd = c->fd, .events = POLLIN}};
-        nfds_t n = 1, i = 1;
+        const size_t allocated = n > 2 * c->polled_allocated ? n : 2 * c->polled_allocated;
+        struct pollfd *grown;
+
+        if (n <= c->polled_allocated)
+                return true;
+        grown = reallocarray(c->polled, allocated, sizeof(*grown));
+        if (!grown)
+                return false;
+        c->polled = grown;
+        c->polled_allocated = allocated;
+        return true;
+}
+
+static size_t count_watches(const struct conversation *c)
+{
+        size_t n = 0;
 
         kt_list_for_each (it, &c->watches)
-                if (n < KT_ARRAY_SIZE(p))
-                        p[n++] =
-                                (struct pollfd){.fd = kt_list_entry(it, struct conversation_watch, link)->fd,
-                                                .events = POLLIN};
-        if (poll(p, n, timeout_ms) <= 0)
-                return;
-        if (p[0].revents)
-                hear_agent(c);
-        /* One that hears may take itself off the list, and nobody else. */
-        kt_list_for_each_safe (it, &c->watches) {
-                struct conversation_watch *watch = kt_list_entry(it, struct conversation_watch, link);
+                n++;
+        return n;
+}
 
-                if (i < n && p[i++].revents)
-                        watch->hear(watch);
+static struct conversation_watch *watch_of(struct kt_list *link)
+{
+        return kt_list_entry(link, struct conversation_watch, link);
+}
+
+void conversation_poll(struct conversation *c, int timeout_ms)
+{
+        const size_t n = 1 + count_watches(c);
+        size_t i = 1;
+
+        if (!make_room(c, n)) {
+                /* As where there is no room for what the agent says: a wait that hears half of it is none.
+                 */
+                c->stop = "cancelled";
+                return;
         }
+        c->polled[0] = (struct pollfd){.fd = c->fd, .events = POLLIN};
+        kt_list_for_each (it, &c->watches)
+                c->polled[i++] = (struct pollfd){.fd = watch_of(it)->fd, .events = POLLIN};
+        if (poll(c->polled, n, timeout_ms) <= 0)
+                return;
+        if (c->polled[0].revents)
+                hear_agent(c);
+        i = 1;
+        /* One that hears may take itself off the list, and nobody else. */
+        kt_list_for_each_safe (it, &c->watches)
+                if (c->polled[i++].revents)
+                        watch_of(it)->hear(watch_of(it));
 }
 
 int conversation_begin(struct conversation *c, int fd, struct json_object **ret_first,
@@ -155,6 +187,9 @@ void conversation_done(struct conversation *c)
         c->answer = NULL;
         free(c->buf);
         c->buf = NULL;
+        free(c->polled);
+        c->polled = NULL;
+        c->polled_allocated = 0;
 }
 
 int conversation_say(struct conversation *c, struct json_object *line)

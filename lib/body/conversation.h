@@ -29,11 +29,10 @@ struct conversation {
         const char *stop;           /* static: why the agent said stop ("cancelled", "time"); NULL: go on */
         bool sched_gone;            /* the scheduler ended by itself */
         struct json_object *answer; /* owned; to what was asked, until it is taken */
-        struct kt_list watches;     /* struct conversation_watch; more than CONVERSATION_WATCHES_MAX are not
-                                       looked at */
+        struct kt_list watches;     /* struct conversation_watch; as many as there are */
+        struct pollfd *polled;      /* owned; conversation_poll()'s, kept from one to the next */
+        size_t polled_allocated;
 };
-
-#define CONVERSATION_WATCHES_MAX 63
 
 /* Take fd over, and wait for the agent's first line. -ENODATA when it says nothing and goes. */
 int conversation_begin(struct conversation *c, int fd, struct json_object **ret_first,
