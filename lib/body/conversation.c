@@ -127,6 +127,12 @@ static struct conversation_watch *watch_of(struct kt_list *link)
         return kt_list_entry(link, struct conversation_watch, link);
 }
 
+/* poll() passes over one that is below 0. */
+static int fd_of(const struct conversation *c, const struct conversation_watch *watch)
+{
+        return c->asking && watch->rests_in_ask ? -1 : watch->fd;
+}
+
 void conversation_poll(struct conversation *c, int timeout_ms)
 {
         const size_t n = 1 + count_watches(c);
@@ -140,7 +146,7 @@ void conversation_poll(struct conversation *c, int timeout_ms)
         }
         c->polled[0] = (struct pollfd){.fd = c->fd, .events = POLLIN};
         kt_list_for_each (it, &c->watches)
-                c->polled[i++] = (struct pollfd){.fd = watch_of(it)->fd, .events = POLLIN};
+                c->polled[i++] = (struct pollfd){.fd = fd_of(c, watch_of(it)), .events = POLLIN};
         if (poll(c->polled, n, timeout_ms) <= 0)
                 return;
         if (c->polled[0].revents)
@@ -229,8 +235,10 @@ int conversation_ask(struct conversation *c, struct json_object *question, struc
         r = conversation_say(c, question);
         if (r < 0)
                 return kt_error_set(reterr, r, NULL, "cannot ask the agent: %s", strerror(-r));
+        c->asking = true;
         while (!c->answer && !conversation_over(c))
                 conversation_poll(c, WAIT_MS);
+        c->asking = false;
         answer = TAKE_PTR(c->answer);
         if (!answer)
                 return kt_error_set(reterr, -ECANCELED, NULL, "it was over before the agent answered");

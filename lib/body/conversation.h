@@ -19,6 +19,7 @@
 struct conversation_watch {
         struct kt_list link; /* among the conversation's; kt_list_remove() ends it */
         int fd;
+        bool rests_in_ask; /* what the agent is asked for changes what it looks at: it is heard afterwards */
         void (*hear)(struct conversation_watch *watch); /* fd is readable, or at its end */
 };
 
@@ -28,6 +29,7 @@ struct conversation {
         size_t len, allocated;
         const char *stop;           /* static: why the agent said stop ("cancelled", "time"); NULL: go on */
         bool sched_gone;            /* the scheduler ended by itself */
+        bool asking;                /* conversation_ask() waits */
         struct json_object *answer; /* owned; to what was asked, until it is taken */
         struct kt_list watches;     /* struct conversation_watch; as many as there are */
         struct pollfd *polled;      /* owned; conversation_poll()'s, kept from one to the next */
@@ -52,7 +54,8 @@ static inline bool conversation_over(const struct conversation *c)
 /* Say something (taken over, also on failure; NULL is -ENOMEM). Waits until the agent has taken it. */
 int conversation_say(struct conversation *c, struct json_object *line);
 
-/* Ask, and wait for the answer: {"answer": "ok", …}. -ECANCELED when it is over before; where it failed,
- * the agent's words, and -EPROTO when it was the scheduler's fault, else -EIO. *ret may be NULL. */
+/* Ask, and wait for the answer, {"answer": "ok", …}, while all watches are heard but those that rest.
+ * -ECANCELED when it is over before; where it failed, the agent's words, and -EPROTO when it was the
+ * scheduler's fault, else -EIO. *ret may be NULL. */
 int conversation_ask(struct conversation *c, struct json_object *question, struct json_object **ret,
                      struct kt_error *reterr);

@@ -222,13 +222,18 @@ static void set_timer(struct map_writes *m)
                 kt_error_set(&m->failure, -errno, NULL, "cannot wait for its time: %s", strerror(errno));
 }
 
+/* All whose time has come: they may have had to wait for another scheduler. */
 static void on_time(struct conversation_watch *watch)
 {
         struct map_writes *m = kt_container_of(watch, struct map_writes, watch);
-        const struct ktstr_map_write *w = next_of(m);
+        const uint64_t now = worker_now_ns();
+        const struct ktstr_map_write *w;
+        int e = 0;
 
-        if (write_declared(m->b, w, &m->failure) >= 0)
-                m->done[w - m->list] = true;
+        while (e >= 0 && (w = next_of(m)) && m->started_ns + w->at_ms * NS_PER_MS <= now) {
+                e = write_declared(m->b, w, &m->failure);
+                m->done[w - m->list] = e >= 0;
+        }
         set_timer(m);
 }
 
@@ -240,6 +245,8 @@ void map_writes_start(struct ktstr_body *b)
                 return;
         m->started_ns = worker_now_ns();
         m->watch = (struct conversation_watch){.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC),
+                                               /* While the agent starts another scheduler there is none. */
+                                               .rests_in_ask = true,
                                                .hear = on_time};
         if (m->watch.fd < 0) {
                 kt_error_set(&m->failure, -errno, NULL, "cannot wait for its time: %s", strerror(errno));

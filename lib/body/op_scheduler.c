@@ -16,31 +16,38 @@ int op_scheduler_check(const struct run *r, const struct ktstr_op *op, struct kt
         return kt_error_set(reterr, -EINVAL, NULL, "the test has no scheduler: it runs under EEVDF");
 }
 
-static int ask(struct run *r, struct json_object *question, const char *name, struct kt_error *reterr)
+/* scheduler: whose name it is then; NULL: the same. */
+static int ask(struct run *r, struct json_object *question, const char *name, const char *scheduler,
+               struct kt_error *reterr)
 {
         _cleanup_json_ struct json_object *owned = question, *answer = NULL;
+        struct ktstr_ctx *ctx = &r->b->ctx;
         int e;
 
         kt_json_add_str(question, "ask", name);
         e = conversation_ask(&r->b->talk, json_object_get(question), &answer, reterr);
-        if (e >= 0)
-                r->b->ctx.sched_pid = (pid_t)kt_json_int(answer, "pid", 0);
-        return e;
+        if (e < 0)
+                return e;
+        ctx->sched_pid = (pid_t)kt_json_int(answer, "pid", 0);
+        ctx->scheduler = scheduler ?: ctx->scheduler;
+        /* What was to be written to it meanwhile; nothing of the test may wait any more. */
+        conversation_poll(&r->b->talk, 0);
+        return 0;
 }
 
 int op_detach_scheduler(struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
 {
-        return ask(r, json_object_new_object(), "sched_stop", reterr);
+        return ask(r, json_object_new_object(), "sched_stop", NULL, reterr);
 }
 
 int op_attach_scheduler(struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
 {
-        return ask(r, json_object_new_object(), "sched_start", reterr);
+        return ask(r, json_object_new_object(), "sched_start", NULL, reterr);
 }
 
 int op_restart_scheduler(struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
 {
-        return ask(r, json_object_new_object(), "sched_restart", reterr);
+        return ask(r, json_object_new_object(), "sched_restart", NULL, reterr);
 }
 
 static void add_arg(struct json_object *argv, const char *arg)
@@ -120,12 +127,8 @@ int op_replace_scheduler_check(const struct run *r, const struct ktstr_op *op, s
 int op_replace_scheduler(struct run *r, const struct ktstr_op *op, struct kt_error *reterr)
 {
         struct json_object *question = json_object_new_object();
-        int e;
 
         kt_json_add_str(question, "name", op->scheduler->name);
         kt_json_add(question, "argv", argv_of(r, op->scheduler));
-        e = ask(r, question, "sched_replace", reterr);
-        if (e >= 0)
-                r->b->ctx.scheduler = op->scheduler->name;
-        return e;
+        return ask(r, question, "sched_replace", op->scheduler->name, reterr);
 }

@@ -48,6 +48,12 @@ class Globals(unittest.TestCase):
         verdicts, result = self.verdicts("crashes_in_a_child", "crashes_midway", "crashes_when_restarted", "writes_nothing_else")
         self.assertEqual({label: v["verdict"] for label, v in verdicts.items()}, {label: "pass" for label in verdicts}, result)
 
+    def test_a_restart_at_its_time_does_not_hinder_it(self):
+        verdicts, result = self.verdicts("writes_while_it_is_restarted")
+        verdict = verdicts["writes_while_it_is_restarted"]
+        self.assertEqual(verdict["verdict"], "pass", result)
+        self.assertEqual(verdict["scheduler"]["outcome"], "stopped", verdict)
+
     def test_a_stall_begins_with_its_step(self):
         verdicts, result = self.verdicts("stalls_in_its_second_step")
         verdict = verdicts["stalls_in_its_second_step"]

@@ -39,6 +39,27 @@ KTSTR_TEST(crashes_when_restarted, .scheduler = &faulty, CRASHES)
                 KTSTR_STEP_OPS(KTSTR_HOLD_FRAC(0.5), KTSTR_OPS(ktstr_op_map_write("crash", 1)), {}));
 }
 
+/* The restart takes longer than from one write to the next: some have their time in it. */
+#define AT(ms)                                                                                              \
+        {                                                                                                   \
+                .field = "slow_cnt", .value = (ms), .at_ms = (ms)                                           \
+        }
+
+KTSTR_TEST(writes_while_it_is_restarted, .scheduler = &faulty, UNCHECKED,
+           .bpf_map_write = KTSTR_MAP_WRITES(AT(210), AT(250), AT(300), AT(400), AT(600), AT(1000),
+                                             AT(2000)))
+{
+        enum ktstr_outcome outcome;
+        int64_t last = -1;
+
+        outcome = ktstr_run(
+                ctx, KTSTR_STEP(KTSTR_HOLD_FIXED_MS(200), {}),
+                KTSTR_STEP_OPS(KTSTR_HOLD_FIXED_MS(2000), KTSTR_OPS(ktstr_op_restart_scheduler()), {}));
+        outcome = ktstr_worse(outcome, ktstr_map_read(ctx, "slow_cnt", &last));
+        return last == 2000 ? outcome
+                            : ktstr_fail(ctx, "the last that was written is %lld", (long long)last);
+}
+
 KTSTR_TEST(stalls_in_its_second_step, .scheduler = &faulty, .duration_s = 10)
 {
         return ktstr_run(ctx, KTSTR_STEP(KTSTR_HOLD_FIXED_MS(300), {}),

@@ -76,4 +76,47 @@ START_TEST(the_last_of_many_is_heard)
 }
 END_TEST
 
-UNIT_MAIN("conversation", the_last_of_many_is_heard)
+/* What is heard while the answer is awaited, and is the agent that gives it. */
+struct answering {
+        struct watched watched;
+        int agent;
+};
+
+static void hear_and_answer(struct conversation_watch *watch)
+{
+        static const char answer[] = "{\"answer\":\"ok\",\"pid\":7}\n";
+        struct answering *a = kt_container_of(watch, struct answering, watched.watch);
+
+        hear(watch);
+        ck_assert_int_eq(write(a->agent, answer, sizeof(answer) - 1), sizeof(answer) - 1);
+}
+
+START_TEST(what_rests_is_heard_behind_the_answer)
+{
+        _cleanup_json_ struct json_object *answer = NULL;
+        struct answering other;
+        struct watched resting;
+        struct conversation c;
+        const int agent = begin(&c);
+
+        watch(&c, &resting);
+        resting.watch.rests_in_ask = true;
+        watch(&c, &other.watched);
+        other.watched.watch.hear = hear_and_answer;
+        other.agent = agent;
+        ck_assert_int_eq(write(resting.write_fd, "x", 1), 1);
+        ck_assert_int_eq(write(other.watched.write_fd, "x", 1), 1);
+        ck_assert_int_eq(conversation_ask(&c, json_object_new_object(), &answer, NULL), 0);
+        ck_assert_int_eq(kt_json_int(answer, "pid", 0), 7);
+        ck_assert_uint_eq(other.watched.heard, 1);
+        ck_assert_uint_eq(resting.heard, 0);
+        conversation_poll(&c, 0);
+        ck_assert_uint_eq(resting.heard, 1);
+        unwatch(&resting);
+        unwatch(&other.watched);
+        close(agent);
+        conversation_done(&c);
+}
+END_TEST
+
+UNIT_MAIN("conversation", the_last_of_many_is_heard, what_rests_is_heard_behind_the_answer)
