@@ -28,11 +28,17 @@ int command_become(void *command)
         return 127;
 }
 
+struct overridden {
+        const struct timeout_override *override;
+        const char *command;
+};
+
 /* As the same, with the filter for its timeout. */
-static int become_overridden(void *command)
+static int become_overridden(void *data)
 {
-        timeout_override_join();
-        return command_become(command);
+        const struct overridden *o = data;
+
+        return timeout_override_join(o->override) < 0 ? 127 : command_become((void *)o->command);
 }
 
 static pid_t start(struct agent *a, const char *command, struct stream_line *line,
@@ -43,6 +49,7 @@ static pid_t start(struct agent *a, const char *command, struct stream_line *lin
                               .line = line,
                               .child = command_become,
                               .data = (void *)command};
+        struct overridden overridden = {o, command};
         int r = o ? timeout_override_begin(o, reterr) : 0;
         pid_t pid;
 
@@ -51,6 +58,7 @@ static pid_t start(struct agent *a, const char *command, struct stream_line *lin
         if (o && o->fd > 0) {
                 spawn.keep_fd = o->fd;
                 spawn.child = become_overridden;
+                spawn.data = &overridden;
         }
         pid = spawn_copy(a, &spawn, NULL);
         if (o)

@@ -127,7 +127,8 @@ static bool clear_away(struct run *r, uint64_t timeout_ms)
 static bool is_well(void *userdata)
 {
         struct run *r = userdata;
-        const pid_t own[] = {r->body.pid, r->subject.sched.pid};
+        const pid_t own[] = {r->body.pid, r->subject.sched.pid,
+                             timeout_override_collect(&r->subject.timeout)};
 
         /* Those of a test count as its processes until then. */
         orphans_collect(own, KT_ARRAY_SIZE(own));

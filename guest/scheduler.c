@@ -29,7 +29,7 @@ static uint64_t ms_since(uint64_t ns)
 
 struct program {
         char **argv;
-        bool overridden; /* its timeout is */
+        const struct timeout_override *override; /* of its timeout; NULL: none */
 };
 
 /* In the child. What cannot be executed says so in its own output. */
@@ -39,8 +39,8 @@ static int run_program(void *data)
         char *const *argv = p->argv;
         char *const env[] = {(char *)path_env, (char *)library_env, (char *)"HOME=/root", NULL};
 
-        if (p->overridden)
-                timeout_override_join();
+        if (p->override && timeout_override_join(p->override) < 0)
+                return 127;
         execve(argv[0], argv, env);
         dprintf(STDERR_FILENO, "ktstr-guest: cannot run %s: %s\n", argv[0], strerror(errno));
         return 127;
@@ -55,7 +55,7 @@ static pid_t start_program(struct agent *a, struct json_object *argv_json, const
                 return argv ? -EINVAL : -ENOMEM;
         for (size_t i = 0; i < n; i++)
                 argv[i] = (char *)json_object_get_string(json_object_array_get_idx(argv_json, i));
-        struct program program = {.argv = argv, .overridden = o->fd > 0};
+        struct program program = {.argv = argv, .override = o->fd > 0 ? o : NULL};
         const struct spawn s = {.out_id = KT_OUTPUT_SCHED_STDOUT,
                                 .err_id = KT_OUTPUT_SCHED_STDERR,
                                 .keep_fd = o->fd,

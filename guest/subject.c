@@ -47,14 +47,38 @@ static int end(struct subject *s, const char *outcome)
         return -ECHILD;
 }
 
-/* What was declared cannot be had, and this is the word for who declared it. Takes the failure. */
-static int refuse(struct subject *s, struct kt_error *failure, struct kt_error *reterr)
+/* It has ended, and this is why: another's doing. Takes the failure. */
+static int fail(struct subject *s, const char *outcome, struct kt_error *failure, struct kt_error *reterr)
 {
         kt_error_set(reterr, -ECHILD, NULL, "%s", kt_error_text(failure));
         kt_error_done(&s->failure);
         s->failure = *failure;
         *failure = (struct kt_error)KT_ERROR_INIT;
-        return end(s, "declaration_failed");
+        return end(s, outcome);
+}
+
+/* What was declared cannot be had, and this is the word for who declared it. Takes the failure. */
+static int refuse(struct subject *s, struct kt_error *failure, struct kt_error *reterr)
+{
+        return fail(s, "declaration_failed", failure, reterr);
+}
+
+/* Without what watches over its timeout the kernel refuses it calls: what it does then says nothing of it.
+ */
+static bool has_lost_supervisor(struct subject *s, struct kt_error *ret)
+{
+        if (!timeout_override_is_lost(&s->timeout, ret))
+                return false;
+        kt_error_prefix(ret, "%s", subject_name(s));
+        return true;
+}
+
+/* It went by itself, or never came; unless it could not do otherwise. */
+static int end_by_itself(struct subject *s, const char *outcome, struct kt_error *reterr)
+{
+        _cleanup_(kt_error_done) struct kt_error why = KT_ERROR_INIT;
+
+        return has_lost_supervisor(s, &why) ? fail(s, "setup_failed", &why, reterr) : end(s, outcome);
 }
 
 /* --- its timeout --- */
@@ -103,6 +127,10 @@ static int judge_timeout(struct subject *s, struct kt_error *reterr)
         uint32_t own_ms = 0;
         int r;
 
+        if (has_lost_supervisor(s, &why)) {
+                (void)subject_stop(s, NULL);
+                return fail(s, "setup_failed", &why, reterr);
+        }
         if (!s->sched.attached) {
                 if (o->timeout_ms > 0 && !o->at_most)
                         tell(s, "%s attached nothing to sched_ext, whose watchdog timeout would be %u ms",
@@ -128,11 +156,13 @@ static int run_commands(struct subject *s, const char *which, struct timeout_ove
 
         for (size_t i = 0; i < n; i++) {
                 const char *command = json_object_get_string(json_object_array_get_idx(list, i));
-                _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+                _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT, lost = KT_ERROR_INIT;
                 int r = command_run(s->agent, command, COMMAND_TIMEOUT_MS, o, &err);
 
                 if (r >= 0)
                         continue;
+                if (o && has_lost_supervisor(s, &lost))
+                        return fail(s, "setup_failed", &lost, reterr);
                 kt_error_prefix(&err, "cannot %s %s", which, subject_name(s));
                 if (r == -EIO || r == -ETIMEDOUT)
                         return refuse(s, &err, reterr);
@@ -183,7 +213,7 @@ static int not_attached(struct subject *s, struct kt_error *reterr)
         else
                 scheduler_stop(p, s->agent);
         kt_error_set(reterr, -ECHILD, NULL, "%s did not attach", subject_name(s));
-        return end(s, "not_attached");
+        return end_by_itself(s, "not_attached", reterr);
 }
 
 static int start_program(struct subject *s, struct kt_error *reterr)
@@ -270,7 +300,10 @@ void subject_settle(struct subject *s)
                 scheduler_settle(&s->sched, s->agent);
         else
                 scheduler_take_words(&s->sched, &s->agent->kmsg.sched);
-        end(s, s->sched.ejected ? "sched_ejected" : "sched_exited");
+        if (s->sched.ejected)
+                end(s, "sched_ejected");
+        else
+                end_by_itself(s, "sched_exited", NULL);
 }
 
 int subject_stop(struct subject *s, struct kt_error *reterr)

@@ -41,10 +41,11 @@ struct subject {
         uint32_t told_own_ms; /* what was said of it last: what it was instead of; 0: nothing */
         bool told_why_not;
         /* Of ENDED, static: "not_attached", "sched_exited", "sched_ejected"; "declaration_failed": a command
-         * that enables or disables it failed, or its timeout could not be set; or "done": it was told to
+         * that enables or disables it failed, or its timeout could not be set; "setup_failed": what watches
+         * over its timeout ended before it; or "done": it was told to
          * stop, and what its process or the kernel shows is to be judged. */
         const char *outcome;
-        struct kt_error failure; /* of "declaration_failed" */
+        struct kt_error failure; /* of "declaration_failed" and "setup_failed" */
 };
 
 /* spec is borrowed from the JOB (NULL: EEVDF). */

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../common/cleanup.h"
@@ -39,6 +40,7 @@ enum timeout_state {
         TIMEOUT_NO_FILTER,
         TIMEOUT_NO_LAYOUT,
         TIMEOUT_NO_ACCESS,
+        TIMEOUT_NO_SUPERVISOR,
 };
 
 /* Shared with the supervisors, which write it before the scheduler goes on. */
@@ -69,6 +71,9 @@ void timeout_override_done(struct timeout_override *o)
 
 void timeout_override_forget(struct timeout_override *o)
 {
+        /* One that lives on, with what has outlived its start, is an orphan. */
+        (void)timeout_override_collect(o);
+        o->supervisor = 0;
         if (o->found)
                 *o->found = (struct timeout_found){};
 }
@@ -90,9 +95,9 @@ struct supervisor {
         int listener;
 };
 
-static void note(const struct supervisor *s, enum timeout_state state, int error, uint32_t own_ms)
+static void note(const struct timeout_override *o, enum timeout_state state, int error, uint32_t own_ms)
 {
-        struct timeout_found *f = s->override->found;
+        struct timeout_found *f = o->found;
 
         if (state <= f->state)
                 return;
@@ -124,11 +129,11 @@ static void replace(const struct supervisor *s, int memory, off_t at)
                 return;
         becomes_ms = timeout_override_decide(s->override, own_ms);
         if (becomes_ms == own_ms)
-                note(s, TIMEOUT_KEPT, 0, own_ms);
+                note(s->override, TIMEOUT_KEPT, 0, own_ms);
         else if (pwrite(memory, &becomes_ms, sizeof(becomes_ms), at) != sizeof(becomes_ms))
-                note(s, TIMEOUT_NO_ACCESS, errno, own_ms);
+                note(s->override, TIMEOUT_NO_ACCESS, errno, own_ms);
         else
-                note(s, TIMEOUT_REPLACED, 0, own_ms > 0 ? own_ms : KT_SCX_TIMEOUT_MAX_MS);
+                note(s->override, TIMEOUT_REPLACED, 0, own_ms > 0 ? own_ms : KT_SCX_TIMEOUT_MAX_MS);
 }
 
 /* The call waits for us; what it hands over is in its memory. Through /proc, which needs no
@@ -150,7 +155,7 @@ static void look(const struct supervisor *s, const struct seccomp_notif *n)
         if (ioctl(s->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &n->id) < 0)
                 return;
         if (memory < 0)
-                note(s, TIMEOUT_NO_ACCESS, error, 0);
+                note(s->override, TIMEOUT_NO_ACCESS, error, 0);
         if (memory < 0 || pread(memory, &attr, size, (off_t)n->data.args[1]) != (ssize_t)size)
                 return;
         const uint32_t type = value_type_of((pid_t)n->pid, (int)attr.map_fd);
@@ -158,7 +163,7 @@ static void look(const struct supervisor *s, const struct seccomp_notif *n)
                 return;
         int r = ops_layout_kernel(&layouts);
         if (r < 0) {
-                note(s, TIMEOUT_NO_LAYOUT, -r, 0);
+                note(s->override, TIMEOUT_NO_LAYOUT, -r, 0);
                 return;
         }
         for (size_t i = 0; i < OPS_LAYOUTS; i++)
@@ -192,27 +197,29 @@ static int receive_listener(const struct supervisor *s, int fd)
         if (recvmsg(fd, &msg, MSG_CMSG_CLOEXEC) != sizeof(error))
                 return -1;
         if (!CMSG_FIRSTHDR(&msg)) {
-                note(s, TIMEOUT_NO_FILTER, error, 0);
+                note(s->override, TIMEOUT_NO_FILTER, error, 0);
                 return -1;
         }
         memcpy(&listener, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(listener));
         return listener;
 }
 
-static void supervise(const struct timeout_override *o, int fd)
+/* Its exit status: 0 when there is nothing more to watch. */
+static int supervise(const struct timeout_override *o, int fd)
 {
         struct supervisor s = {.override = o};
         struct pollfd p = {.events = POLLIN};
 
         /* The ends of pipes, of the host's port: whoever waits for their end must not wait for us. */
         if (dup2(fd, SPAWN_KEPT_FD) < 0)
-                return;
+                return 1;
         close_range(SPAWN_KEPT_FD + 1, ~0U, 0);
         s.listener = p.fd = receive_listener(&s, SPAWN_KEPT_FD);
         close(SPAWN_KEPT_FD);
         /* What comes without POLLIN is POLLHUP: nobody has the filter any more. */
         while (s.listener >= 0 && poll(&p, 1, -1) == 1 && p.revents & POLLIN)
                 answer(&s);
+        return 0;
 }
 
 int timeout_override_begin(struct timeout_override *o, struct kt_error *reterr)
@@ -223,6 +230,7 @@ int timeout_override_begin(struct timeout_override *o, struct kt_error *reterr)
 
         if (o->timeout_ms == 0)
                 return 0;
+        (void)timeout_override_collect(o);
         if (!o->found) {
                 void *page = mmap(NULL, sizeof(*o->found), PROT_READ | PROT_WRITE,
                                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -237,8 +245,7 @@ int timeout_override_begin(struct timeout_override *o, struct kt_error *reterr)
         pid = fork();
         if (pid == 0) {
                 close(fds[0]);
-                supervise(o, fds[1]);
-                _exit(0);
+                _exit(supervise(o, fds[1]));
         }
         close(fds[1]);
         if (pid < 0) {
@@ -250,6 +257,7 @@ int timeout_override_begin(struct timeout_override *o, struct kt_error *reterr)
         /* As spawn_copy() does. */
         sched_setscheduler(pid, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
         o->fd = fds[0];
+        o->supervisor = pid;
         return 0;
 }
 
@@ -258,6 +266,19 @@ void timeout_override_end(struct timeout_override *o)
         if (o->fd > 0)
                 close(o->fd);
         o->fd = 0;
+}
+
+pid_t timeout_override_collect(struct timeout_override *o)
+{
+        int status = 0;
+        pid_t pid = o->supervisor > 0 ? waitpid(o->supervisor, &status, WNOHANG) : -1;
+
+        if (pid == 0)
+                return o->supervisor;
+        o->supervisor = 0;
+        if (pid > 0 && status != 0)
+                note(o, TIMEOUT_NO_SUPERVISOR, ESRCH, 0);
+        return 0;
 }
 
 /* --- what is started --- */
@@ -285,7 +306,7 @@ static int set_filter(void)
         return fd < 0 ? -errno : fd;
 }
 
-void timeout_override_join(void)
+int timeout_override_join(const struct timeout_override *o)
 {
         char space[CMSG_SPACE(sizeof(int))] __attribute__((aligned(sizeof(size_t)))) = {};
         int listener = set_filter(), error = listener < 0 ? -listener : 0;
@@ -300,12 +321,29 @@ void timeout_override_join(void)
                                                         .cmsg_len = CMSG_LEN(sizeof(listener))};
                 memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), &listener, sizeof(listener));
         }
-        (void)sendmsg(SPAWN_KEPT_FD, &msg, MSG_NOSIGNAL);
+        if (sendmsg(SPAWN_KEPT_FD, &msg, MSG_NOSIGNAL) < 0) {
+                error = errno;
+                note(o, TIMEOUT_NO_SUPERVISOR, error, 0);
+                dprintf(STDERR_FILENO, "ktstr-guest: nobody watches over the timeout: %s\n",
+                        strerror(error));
+        } else {
+                error = 0; /* also of no filter: that is told */
+        }
         kt_closep(&listener);
         close(SPAWN_KEPT_FD);
+        return -error;
 }
 
 /* --- what came of it --- */
+
+bool timeout_override_is_lost(struct timeout_override *o, struct kt_error *reterr)
+{
+        (void)timeout_override_collect(o);
+        if (!o->found || __atomic_load_n(&o->found->state, __ATOMIC_ACQUIRE) != TIMEOUT_NO_SUPERVISOR)
+                return false;
+        timeout_override_result(o, NULL, reterr);
+        return true;
+}
 
 int timeout_override_result(const struct timeout_override *o, uint32_t *ret_own_ms, struct kt_error *reterr)
 {
@@ -335,6 +373,10 @@ int timeout_override_result(const struct timeout_override *o, uint32_t *ret_own_
                 return kt_error_set(reterr, -o->found->error, NULL,
                                     "the scheduler's memory cannot be changed: %s",
                                     strerror(o->found->error));
+        case TIMEOUT_NO_SUPERVISOR:
+                return kt_error_set(reterr, -o->found->error, NULL,
+                                    "what watches over its calls in the guest ended before it did, and the "
+                                    "kernel refuses them since");
         }
         return -EINVAL;
 }

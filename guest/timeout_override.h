@@ -24,6 +24,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <json-c/json.h>
 
@@ -36,6 +37,7 @@ struct timeout_override {
         uint32_t timeout_ms; /* 0: none is wanted */
         bool at_most;        /* a scheduler whose own is shorter keeps it */
         int fd;              /* the supervisor's end, for spawn.keep_fd of what is started; 0: none */
+        pid_t supervisor;    /* the last one's, our child, until it is collected; 0: none */
         struct timeout_found *found;
 };
 
@@ -43,7 +45,7 @@ struct timeout_override {
 void timeout_override_init(struct timeout_override *o, struct json_object *wish);
 void timeout_override_done(struct timeout_override *o);
 
-/* Nothing of the last start counts. */
+/* Nothing of the last start counts, nor how its supervisor ends. */
 void timeout_override_forget(struct timeout_override *o);
 
 /* Before something is started: a supervisor for it. 0, or -errno with a text. */
@@ -52,8 +54,18 @@ int timeout_override_begin(struct timeout_override *o, struct kt_error *reterr);
 void timeout_override_end(struct timeout_override *o);
 
 /* In what is started, before it executes: take on the filter, and hand the supervisor its side of it through
- * SPAWN_KEPT_FD, which is closed. What fails is among what was found. */
-void timeout_override_join(void);
+ * SPAWN_KEPT_FD, which is closed. What fails is among what was found. -errno, said on stderr: the filter is
+ * in force and nobody answers to it, so that the kernel would refuse what it tells of: it must not execute.
+ */
+int timeout_override_join(const struct timeout_override *o);
+
+/* Note how the last supervisor has ended, if it has. Its pid while it is not collected; 0: there is none.
+ * Quick. */
+pid_t timeout_override_collect(struct timeout_override *o);
+
+/* Has the supervisor ended before what it watches? What was started may have failed for that, and the reason
+ * is set then. */
+bool timeout_override_is_lost(struct timeout_override *o, struct kt_error *reterr);
 
 /* After the scheduler attached. 1: its own timeout, *ret_own_ms, was replaced; 0: it is as wished by itself,
  * or none was wished; -errno: it is the scheduler's own, and why. */

@@ -61,9 +61,15 @@ class Watchdog(unittest.TestCase):
         self.stalled(verdicts["bounded"], 5)
         for name in ("sound", "shorter_than_the_bound", "left_alone", "restarted", "by_command", "of_no_watchdog"):
             self.assertEqual(verdicts[name]["verdict"], "pass", verdicts[name])
+        # The kernel refuses it calls since: that is nobody's fault in the test.
+        self.assertEqual((verdicts["without_supervisor"]["verdict"], verdicts["without_supervisor"]["reason"]),
+                         ("error", "the agent in the guest could not do its part: widowed: what watches over its calls in the guest ended before it "
+                                   "did, and the kernel refuses them since"),
+                         verdicts["without_supervisor"])
         # Once, whatever came and went.
         self.assertEqual(told, {"declared": [instead(2000, 30000)], "replaced": [instead(2000, 30000)], "bounded": [instead(5000, 30000)],
                                 "sound": [instead(8000, 30000)], "shorter_than_the_bound": [], "left_alone": [], "restarted": [instead(8000, 30000)],
+                                "without_supervisor": [],
                                 "by_command": [instead(8000, 30000)],
                                 "of_no_watchdog": ["knob attached nothing to sched_ext, whose watchdog timeout would be 8000 ms"]})
 

@@ -19,6 +19,14 @@ KTSTR_SCHEDULER(loaded, .name = "loaded",
 KTSTR_SCHEDULER(knob, .name = "knob", .kernel_builtin_enable = KTSTR_LIST("true"),
                 .kernel_builtin_disable = KTSTR_LIST("true"));
 
+/* What watches over its calls is the agent's other child. */
+#define CHILDREN_OF_AGENT "$(grep -lE '^[0-9]+ [(].*[)] . 1 ' /proc/[0-9]*/stat)"
+KTSTR_SCHEDULER(widowed, .name = "widowed",
+                .kernel_builtin_enable = KTSTR_LIST("for f in " CHILDREN_OF_AGENT
+                                                    "; do pid=${f%/stat}; pid=${pid#/proc/};"
+                                                    "[ $pid = $$ ] || kill -KILL $pid; done; scx_ktstr"),
+                .kernel_builtin_disable = KTSTR_LIST("true"));
+
 KTSTR_TEST(declared, .scheduler = &patient, .watchdog_timeout_s = 2, .duration_s = 2,
            .extra_sched_args = KTSTR_LIST("--stall-after", "0.5"))
 {
@@ -70,6 +78,13 @@ KTSTR_TEST(restarted, .scheduler = &patient, .watchdog_timeout_s = 8)
 
 KTSTR_TEST(by_command, .scheduler = &loaded, .extra_include_files = KTSTR_LIST("../../scheds/scx_ktstr"),
            .watchdog_timeout_s = 8, .duration_s = 0.5)
+{
+        return ktstr_scenario_steady(ctx);
+}
+
+KTSTR_TEST(without_supervisor, .scheduler = &widowed,
+           .extra_include_files = KTSTR_LIST("../../scheds/scx_ktstr"), .watchdog_timeout_s = 8,
+           .duration_s = 0.5)
 {
         return ktstr_scenario_steady(ctx);
 }

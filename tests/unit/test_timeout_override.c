@@ -79,7 +79,8 @@ static void take_on(const struct timeout_override *o)
 {
         if (dup2(o->fd, SPAWN_KEPT_FD) < 0)
                 _exit(9);
-        timeout_override_join();
+        if (timeout_override_join(o) < 0)
+                _exit(127);
 }
 
 static int update_no_map(void)
@@ -173,7 +174,108 @@ START_TEST(a_supervisor_of_nothing_ends)
 }
 END_TEST
 
+static void kill_supervisor(const struct timeout_override *o)
+{
+        siginfo_t info;
+
+        ck_assert_int_eq(kill(o->supervisor, SIGKILL), 0);
+        ck_assert_int_eq(waitid(P_PID, (id_t)o->supervisor, &info, WEXITED | WNOWAIT), 0);
+}
+
+static void is_lost(struct timeout_override *o, bool expected)
+{
+        _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
+
+        ck_assert_int_eq(timeout_override_is_lost(o, &err), expected);
+        if (expected)
+                ck_assert_ptr_nonnull(strstr(kt_error_text(&err), "ended before it did"));
+}
+
+/* Each update of a map would be refused, with an error that says nothing of us. */
+START_TEST(without_its_supervisor_nothing_is_executed)
+{
+        struct timeout_override o = wish("{\"timeout_ms\":5000}");
+        int status;
+        pid_t pid;
+
+        ck_assert_int_eq(timeout_override_begin(&o, NULL), 0);
+        kill_supervisor(&o);
+        pid = fork();
+        if (pid == 0) {
+                prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+                take_on(&o);
+                _exit(0);
+        }
+        timeout_override_end(&o);
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 127);
+        is_lost(&o, true);
+        ck_assert_int_eq(o.supervisor, 0);
+        timeout_override_forget(&o);
+        is_lost(&o, false);
+        timeout_override_done(&o);
+}
+END_TEST
+
+START_TEST(a_supervisor_that_is_killed_is_noted)
+{
+        struct timeout_override o = wish("{\"timeout_ms\":5000}");
+        int ready[2], go[2], status;
+        char byte = 0;
+        pid_t pid;
+
+        ck_assert_int_eq(pipe(ready), 0);
+        ck_assert_int_eq(pipe(go), 0);
+        ck_assert_int_eq(timeout_override_begin(&o, NULL), 0);
+        pid = fork();
+        if (pid == 0) {
+                const int say = dup(ready[1]), hear = dup(go[0]);
+
+                prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+                take_on(&o);
+                /* Only its answer shows that it has the listener. */
+                (void)update_no_map();
+                if (write(say, &byte, 1) != 1 || read(hear, &byte, 1) != 1)
+                        _exit(1);
+                _exit(update_no_map() == ENOSYS ? 0 : 2);
+        }
+        timeout_override_end(&o);
+        ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+        ck_assert_int_eq(timeout_override_collect(&o), o.supervisor);
+        is_lost(&o, false);
+        kill_supervisor(&o);
+        ck_assert_int_eq(write(go[1], &byte, 1), 1);
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert_int_eq(status, 0);
+        is_lost(&o, true);
+        timeout_override_done(&o);
+}
+END_TEST
+
+START_TEST(one_that_ends_with_the_last_is_not_lost)
+{
+        struct timeout_override o = wish("{\"timeout_ms\":5000}");
+        siginfo_t info;
+        pid_t pid;
+
+        ck_assert_int_eq(timeout_override_begin(&o, NULL), 0);
+        pid = fork();
+        if (pid == 0) {
+                prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+                take_on(&o);
+                _exit(0);
+        }
+        timeout_override_end(&o);
+        ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+        ck_assert_int_eq(waitid(P_PID, (id_t)o.supervisor, &info, WEXITED | WNOWAIT), 0);
+        is_lost(&o, false);
+        ck_assert_int_eq(timeout_override_collect(&o), 0);
+        timeout_override_done(&o);
+}
+END_TEST
+
 UNIT_MAIN("timeout_override", what_is_set_goes_both_ways, a_bound_leaves_what_is_shorter,
           what_the_kernel_refuses_is_left_for_it, without_a_wish_nothing_is_done,
           other_calls_go_on_and_it_ends_with_the_last_one, a_filter_that_is_refused_is_said,
-          a_supervisor_of_nothing_ends)
+          a_supervisor_of_nothing_ends, without_its_supervisor_nothing_is_executed,
+          a_supervisor_that_is_killed_is_noted, one_that_ends_with_the_last_is_not_lost)
