@@ -66,8 +66,9 @@ static int64_t tail_size(const struct btf_type *t)
 }
 
 /* Note where each type is: they have numbers, and no fixed size. */
-static int index_types(struct bpf_types *b, uint32_t size)
+static int index_types(struct bpf_types *b)
 {
+        const uint32_t size = b->types_size;
         uint32_t at = 0, room = 0;
 
         b->n = 1;
@@ -107,9 +108,10 @@ int bpf_types_open(const void *data, size_t size, struct bpf_types *ret, struct 
             h->str_len > 0) {
                 b.types = (const char *)data + h->hdr_len + h->type_off;
                 b.strings = (const char *)data + h->hdr_len + h->str_off;
+                b.types_size = h->type_len;
                 b.strings_size = h->str_len;
                 if (b.strings[b.strings_size - 1] == '\0')
-                        r = index_types(&b, h->type_len);
+                        r = index_types(&b);
         }
         if (r < 0) {
                 bpf_types_done(&b);
@@ -210,29 +212,40 @@ struct place {
         bool is_bitfield;
 };
 
-/* Looks into members without a name too. near: the names that there are. */
-static bool find_member(const struct bpf_types *b, const struct btf_type *t, const char *name,
-                        struct place *p, struct kt_nearest *near, int depth)
+/* The look for a member. */
+struct member_search {
+        const char *name;
+        struct kt_nearest near; /* the names that there are */
+        /* No two members of a struct have the same name, and so in a compiler's none is looked at twice, and
+         * there are fewer of them than would fill all bytes. In bytes that were made for it they may double
+         * with each level. */
+        uint32_t looks_left;
+};
+
+/* Looks into members without a name too. */
+static bool find_member(const struct bpf_types *b, const struct btf_type *t, struct member_search *s,
+                        struct place *p, int depth)
 {
         const struct btf_member *m = (const struct btf_member *)(t + 1);
         const bool has_bits = BTF_INFO_KFLAG(t->info);
 
-        for (unsigned i = 0; i < BTF_INFO_VLEN(t->info); i++) {
+        for (unsigned i = 0; i < BTF_INFO_VLEN(t->info) && s->looks_left > 0; i++) {
                 const char *own = name_at(b, m[i].name_off);
                 const uint32_t bit = has_bits ? BTF_MEMBER_BIT_OFFSET(m[i].offset) : m[i].offset;
                 const struct btf_type *inner = *own ? NULL : plain(b, m[i].type);
                 const unsigned kind = kind_of(inner);
 
+                s->looks_left--;
                 if (*own)
-                        kt_nearest_offer(near, own);
-                if (*own && strcmp(own, name) == 0) {
+                        kt_nearest_offer(&s->near, own);
+                if (*own && strcmp(own, s->name) == 0) {
                         p->is_bitfield = (has_bits && BTF_MEMBER_BITFIELD_SIZE(m[i].offset)) || bit % 8;
                         p->type = m[i].type;
                         p->offset += bit / 8;
                         return true;
                 }
                 if (depth < DEPTH_MAX && (kind == BTF_KIND_STRUCT || kind == BTF_KIND_UNION) &&
-                    find_member(b, inner, name, p, near, depth + 1)) {
+                    find_member(b, inner, s, p, depth + 1)) {
                         p->offset += bit / 8;
                         return true;
                 }
@@ -246,17 +259,21 @@ static int go_to_member(const struct bpf_types *b, const char **path, struct pla
         const struct btf_type *t = plain(b, p->type);
         const size_t len = strcspn(*path + 1, ".[");
         _cleanup_free_ char *name = strndup(*path + 1, len);
-        struct kt_nearest near;
+        struct member_search s = {.name = name, .looks_left = b->types_size / sizeof(struct btf_member)};
+        bool found;
 
         if (!name)
                 return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
         if (kind_of(t) != BTF_KIND_STRUCT && kind_of(t) != BTF_KIND_UNION)
                 return kt_error_set(reterr, -EINVAL, NULL, "what should have '%s' is no struct", name);
-        near = kt_nearest_to(name);
-        if (!find_member(b, t, name, p, &near, 0))
+        s.near = kt_nearest_to(name);
+        found = find_member(b, t, &s, p, 0);
+        if (!found && s.looks_left == 0)
+                return kt_error_set(reterr, -EINVAL, NULL, "its types (BTF) are damaged");
+        if (!found)
                 return kt_error_set(reterr, -EINVAL, NULL, "its struct has no '%s'%s%s%s", name,
-                                    near.name ? ", did you mean '" : "", near.name ?: "",
-                                    near.name ? "'?" : "");
+                                    s.near.name ? ", did you mean '" : "", s.near.name ?: "",
+                                    s.near.name ? "'?" : "");
         *path += 1 + len;
         return 0;
 }

@@ -20,7 +20,7 @@
 
 struct bpf_types {
         const char *types, *strings; /* borrowed */
-        uint32_t strings_size;
+        uint32_t types_size, strings_size;
         uint32_t *at; /* owned: where in types each is; of 0, which is void, nothing */
         uint32_t n;
 };

@@ -9,7 +9,7 @@
 
 /* Types as a compiler makes them, one after the other; they are numbered from 1. */
 static struct {
-        uint32_t words[256];
+        uint32_t words[512];
         size_t n_words;
         char strings[512];
         size_t strings_size;
@@ -320,6 +320,41 @@ START_TEST(damaged_it_is_not_read_beyond)
 }
 END_TEST
 
+#define LEVELS 32
+
+/* Each has the next one twice, without a name: for a name that is not there, twice as much is to be looked
+ * into on each level. */
+START_TEST(structs_that_double_are_not_looked_into_for_ever)
+{
+        struct bpf_variable deep = {.size = 8};
+        struct kt_error err = KT_ERROR_INIT;
+        struct bpf_types types;
+        struct bpf_number n;
+        size_t size;
+        void *data;
+
+        memset(&made, 0, sizeof(made));
+        made.strings_size = 1;
+        deep.type = integer("int", 4, BTF_INT_SIGNED, 32);
+        for (unsigned level = 0; level < LEVELS; level++) {
+                const uint32_t inner = deep.type;
+
+                deep.type = type("", BTF_KIND_UNION, 2, 4);
+                member(level ? "" : "low", inner, 0);
+                member(level ? "" : "high", inner, 0);
+        }
+        data = bytes(&size);
+        ck_assert_int_eq(bpf_types_open(data, size, &types, NULL), 0);
+        ck_assert_int_eq(bpf_types_locate(&types, &deep, ".zzzzzz", &n, &err), -EINVAL);
+        ck_assert_str_eq(kt_error_text(&err), "its types (BTF) are damaged");
+        kt_error_done(&err);
+        /* One that is on the way is found all the same. */
+        ck_assert_int_eq(bpf_types_locate(&types, &deep, ".low", &n, NULL), 0);
+        bpf_types_done(&types);
+        free(data);
+}
+END_TEST
+
 static const struct {
         struct bpf_number number;
         int64_t min, max;
@@ -372,6 +407,7 @@ int main(void)
         tcase_add_loop_test(c, what_is_no_number_is_refused_with_the_reason, 0, (int)KT_ARRAY_SIZE(refused));
         tcase_add_test(c, cut_off_it_is_refused);
         tcase_add_test(c, damaged_it_is_not_read_beyond);
+        tcase_add_test(c, structs_that_double_are_not_looked_into_for_ever);
         tcase_add_loop_test(c, what_fits_comes_back_and_leaves_its_neighbours, 0,
                             (int)KT_ARRAY_SIZE(ranges));
         tcase_add_test(c, of_64_bits_each_value_fits);
