@@ -3,12 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/btf.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "../common/btf.h"
 #include "../common/cleanup.h"
 #include "../common/fsutil.h"
 
@@ -22,40 +22,12 @@ struct found {
 };
 
 struct walk {
-        const char *types, *types_end, *strings;
-        size_t strings_size;
+        struct kt_btf btf;
         struct found found[OPS_LAYOUTS];
 };
 
 static const char *const ops_names[OPS_LAYOUTS] = {"sched_ext_ops", "sched_ext_ops_cid"};
 static const char value_prefix[] = "bpf_struct_ops_";
-
-/* The strings' last byte is a NUL. */
-static const char *name_at(const struct walk *w, uint32_t offset)
-{
-        return offset < w->strings_size ? w->strings + offset : "";
-}
-
-/* What follows a type's head, by its kind: bytes, and bytes for each of what it has vlen of. -1: not known,
- * and so where the next one begins is not either. */
-static int64_t size_of_rest(uint32_t kind, uint32_t vlen)
-{
-        static const struct {
-                uint8_t fixed, each;
-        } rests[] = {
-                [BTF_KIND_INT] = {4, 0},        [BTF_KIND_PTR] = {0, 0},      [BTF_KIND_ARRAY] = {12, 0},
-                [BTF_KIND_STRUCT] = {0, 12},    [BTF_KIND_UNION] = {0, 12},   [BTF_KIND_ENUM] = {0, 8},
-                [BTF_KIND_FWD] = {0, 0},        [BTF_KIND_TYPEDEF] = {0, 0},  [BTF_KIND_VOLATILE] = {0, 0},
-                [BTF_KIND_CONST] = {0, 0},      [BTF_KIND_RESTRICT] = {0, 0}, [BTF_KIND_FUNC] = {0, 0},
-                [BTF_KIND_FUNC_PROTO] = {0, 8}, [BTF_KIND_VAR] = {4, 0},      [BTF_KIND_DATASEC] = {0, 12},
-                [BTF_KIND_FLOAT] = {0, 0},      [BTF_KIND_DECL_TAG] = {4, 0}, [BTF_KIND_TYPE_TAG] = {0, 0},
-                [BTF_KIND_ENUM64] = {0, 12},
-        };
-
-        if (kind == BTF_KIND_UNKN || kind >= sizeof(rests) / sizeof(rests[0]))
-                return -1;
-        return (int64_t)rests[kind].fixed + (int64_t)rests[kind].each * vlen;
-}
 
 /* A member's type and its place in bytes; false: there is none of this name. */
 static bool find_member(const struct walk *w, const struct btf_type *t, const char *name, uint32_t *ret_type,
@@ -64,7 +36,7 @@ static bool find_member(const struct walk *w, const struct btf_type *t, const ch
         const struct btf_member *m = (const struct btf_member *)(t + 1);
 
         for (uint32_t i = 0; i < BTF_INFO_VLEN(t->info); i++) {
-                if (strcmp(name_at(w, m[i].name_off), name) != 0)
+                if (strcmp(kt_btf_name(&w->btf, m[i].name_off), name) != 0)
                         continue;
                 *ret_type = m[i].type;
                 *ret_offset =
@@ -77,7 +49,7 @@ static bool find_member(const struct walk *w, const struct btf_type *t, const ch
 static void take_struct(struct walk *w, const struct btf_type *t, uint32_t id)
 {
         const size_t len = sizeof(value_prefix) - 1;
-        const char *name = name_at(w, t->name_off);
+        const char *name = kt_btf_name(&w->btf, t->name_off);
         const bool is_value = strncmp(name, value_prefix, len) == 0;
         uint32_t ignored;
 
@@ -95,49 +67,25 @@ static void take_struct(struct walk *w, const struct btf_type *t, uint32_t id)
 
 static int walk_types(struct walk *w)
 {
+        const struct btf_type *t;
         uint32_t id = 1;
 
-        for (const char *p = w->types; p < w->types_end; id++) {
-                const struct btf_type *t = (const struct btf_type *)p;
-                int64_t rest;
-
-                if ((size_t)(w->types_end - p) < sizeof(*t))
-                        return -EBADMSG;
-                rest = size_of_rest(BTF_INFO_KIND(t->info), BTF_INFO_VLEN(t->info));
-                if (rest < 0 || w->types_end - p < (int64_t)sizeof(*t) + rest)
+        for (uint32_t at = 0; at < w->btf.types_size; id++) {
+                t = kt_btf_next(&w->btf, &at);
+                if (!t)
                         return -EBADMSG;
                 if (BTF_INFO_KIND(t->info) == BTF_KIND_STRUCT)
                         take_struct(w, t, id);
-                p += sizeof(*t) + (size_t)rest;
         }
         return 0;
 }
 
-/* Both parts are within; types are aligned, and the last string ends. */
-static bool open_walk(const void *btf, size_t size, struct walk *ret)
-{
-        const struct btf_header *h = btf;
-        uint64_t types, strings;
-
-        if (size < sizeof(*h) || h->magic != BTF_MAGIC)
-                return false;
-        types = (uint64_t)h->hdr_len + h->type_off;
-        strings = (uint64_t)h->hdr_len + h->str_off;
-        if (types % 4 != 0 || types + h->type_len > size || strings + h->str_len > size || h->str_len == 0)
-                return false;
-        *ret = (struct walk){.types = (const char *)btf + types,
-                             .types_end = (const char *)btf + types + h->type_len,
-                             .strings = (const char *)btf + strings,
-                             .strings_size = h->str_len};
-        return ret->strings[ret->strings_size - 1] == '\0';
-}
-
 int ops_layout_parse(const void *btf, size_t size, struct ops_layout ret[OPS_LAYOUTS])
 {
-        struct walk w;
+        struct walk w = {};
         int r = -ENOENT;
 
-        if (!open_walk(btf, size, &w) || walk_types(&w) < 0)
+        if (kt_btf_open(btf, size, &w.btf) < 0 || walk_types(&w) < 0)
                 return -EBADMSG;
         for (size_t i = 0; i < OPS_LAYOUTS; i++) {
                 const struct found *f = &w.found[i];

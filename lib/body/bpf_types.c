@@ -2,7 +2,6 @@
 #include "bpf_types.h"
 
 #include <errno.h>
-#include <linux/btf.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +13,7 @@
 
 static const struct btf_type *type_at(const struct bpf_types *b, uint32_t id)
 {
-        return id > 0 && id < b->n ? (const struct btf_type *)(b->types + b->at[id]) : NULL;
+        return id > 0 && id < b->n ? (const struct btf_type *)(b->btf.types + b->at[id]) : NULL;
 }
 
 static unsigned kind_of(const struct btf_type *t)
@@ -22,62 +21,16 @@ static unsigned kind_of(const struct btf_type *t)
         return t ? BTF_INFO_KIND(t->info) : BTF_KIND_UNKN;
 }
 
-static const char *name_at(const struct bpf_types *b, uint32_t offset)
-{
-        return offset < b->strings_size ? b->strings + offset : "";
-}
-
-/* What follows a type; of a kind that is not known nothing behind it can be read. */
-static int64_t tail_size(const struct btf_type *t)
-{
-        const uint32_t vlen = BTF_INFO_VLEN(t->info);
-
-        switch (BTF_INFO_KIND(t->info)) {
-        case BTF_KIND_INT:
-        case BTF_KIND_VAR:
-        case BTF_KIND_DECL_TAG:
-                return 4;
-        case BTF_KIND_ARRAY:
-                return sizeof(struct btf_array);
-        case BTF_KIND_STRUCT:
-        case BTF_KIND_UNION:
-                return (int64_t)(vlen * sizeof(struct btf_member));
-        case BTF_KIND_ENUM:
-                return (int64_t)(vlen * sizeof(struct btf_enum));
-        case BTF_KIND_ENUM64:
-                return (int64_t)(vlen * sizeof(struct btf_enum64));
-        case BTF_KIND_FUNC_PROTO:
-                return (int64_t)(vlen * sizeof(struct btf_param));
-        case BTF_KIND_DATASEC:
-                return (int64_t)(vlen * sizeof(struct btf_var_secinfo));
-        case BTF_KIND_PTR:
-        case BTF_KIND_FWD:
-        case BTF_KIND_TYPEDEF:
-        case BTF_KIND_VOLATILE:
-        case BTF_KIND_CONST:
-        case BTF_KIND_RESTRICT:
-        case BTF_KIND_FUNC:
-        case BTF_KIND_FLOAT:
-        case BTF_KIND_TYPE_TAG:
-                return 0;
-        default:
-                return -1;
-        }
-}
-
 /* Note where each type is: they have numbers, and no fixed size. */
 static int index_types(struct bpf_types *b)
 {
-        const uint32_t size = b->types_size;
         uint32_t at = 0, room = 0;
 
         b->n = 1;
-        while (at < size) {
-                int64_t tail = size - at < sizeof(struct btf_type)
-                                       ? -1
-                                       : tail_size((const struct btf_type *)(b->types + at));
+        while (at < b->btf.types_size) {
+                const uint32_t begin = at;
 
-                if (tail < 0 || tail > (int64_t)(size - at - sizeof(struct btf_type)))
+                if (!kt_btf_next(&b->btf, &at))
                         return -EBADMSG;
                 if (b->n >= room) {
                         uint32_t *grown = realloc(b->at, 2 * (room + 256) * sizeof(*grown));
@@ -87,32 +40,18 @@ static int index_types(struct bpf_types *b)
                         b->at = grown;
                         room = 2 * (room + 256);
                 }
-                b->at[b->n++] = at;
-                at += (uint32_t)(sizeof(struct btf_type) + (size_t)tail);
+                b->at[b->n++] = begin;
         }
         return 0;
 }
 
 int bpf_types_open(const void *data, size_t size, struct bpf_types *ret, struct kt_error *reterr)
 {
-        const struct btf_header *h = data;
         struct bpf_types b = {};
-        size_t body;
-        int r = -EBADMSG;
+        int r = kt_btf_open(data, size, &b.btf);
 
-        if (size < sizeof(*h) || h->magic != BTF_MAGIC || h->hdr_len < sizeof(*h) || h->hdr_len > size)
-                return kt_error_set(reterr, r, NULL, "the types of the BPF program (BTF) are damaged");
-        body = size - h->hdr_len;
-        if (h->type_off % 4 == 0 && h->hdr_len % 4 == 0 && h->type_off <= body &&
-            h->type_len <= body - h->type_off && h->str_off <= body && h->str_len <= body - h->str_off &&
-            h->str_len > 0) {
-                b.types = (const char *)data + h->hdr_len + h->type_off;
-                b.strings = (const char *)data + h->hdr_len + h->str_off;
-                b.types_size = h->type_len;
-                b.strings_size = h->str_len;
-                if (b.strings[b.strings_size - 1] == '\0')
-                        r = index_types(&b);
-        }
+        if (r >= 0)
+                r = index_types(&b);
         if (r < 0) {
                 bpf_types_done(&b);
                 return r == -ENOMEM ? kt_error_set(reterr, r, NULL, "%s", strerror(ENOMEM))
@@ -133,7 +72,7 @@ const char *bpf_types_section(const struct bpf_types *b, uint32_t id)
 {
         const struct btf_type *t = type_at(b, id);
 
-        return kind_of(t) == BTF_KIND_DATASEC ? name_at(b, t->name_off) : NULL;
+        return kind_of(t) == BTF_KIND_DATASEC ? kt_btf_name(&b->btf, t->name_off) : NULL;
 }
 
 bool bpf_types_variable(const struct bpf_types *b, uint32_t section, unsigned i, struct bpf_variable *ret)
@@ -146,7 +85,7 @@ bool bpf_types_variable(const struct bpf_types *b, uint32_t section, unsigned i,
         info = (const struct btf_var_secinfo *)(t + 1) + i;
         var = type_at(b, info->type);
         *ret = (struct bpf_variable){
-                .name = kind_of(var) == BTF_KIND_VAR ? name_at(b, var->name_off) : "",
+                .name = kind_of(var) == BTF_KIND_VAR ? kt_btf_name(&b->btf, var->name_off) : "",
                 .type = kind_of(var) == BTF_KIND_VAR ? var->type : 0,
                 .offset = info->offset,
                 .size = info->size,
@@ -230,7 +169,7 @@ static bool find_member(const struct bpf_types *b, const struct btf_type *t, str
         const bool has_bits = BTF_INFO_KFLAG(t->info);
 
         for (unsigned i = 0; i < BTF_INFO_VLEN(t->info) && s->looks_left > 0; i++) {
-                const char *own = name_at(b, m[i].name_off);
+                const char *own = kt_btf_name(&b->btf, m[i].name_off);
                 const uint32_t bit = has_bits ? BTF_MEMBER_BIT_OFFSET(m[i].offset) : m[i].offset;
                 const struct btf_type *inner = *own ? NULL : plain(b, m[i].type);
                 const unsigned kind = kind_of(inner);
@@ -259,7 +198,7 @@ static int go_to_member(const struct bpf_types *b, const char **path, struct pla
         const struct btf_type *t = plain(b, p->type);
         const size_t len = strcspn(*path + 1, ".[");
         _cleanup_free_ char *name = strndup(*path + 1, len);
-        struct member_search s = {.name = name, .looks_left = b->types_size / sizeof(struct btf_member)};
+        struct member_search s = {.name = name, .looks_left = b->btf.types_size / sizeof(struct btf_member)};
         bool found;
 
         if (!name)

@@ -2,11 +2,8 @@
 #pragma once
 
 /*
- * The types of a BPF object as the kernel has them (BTF, linux/btf.h), as far as a number among its global
+ * The types of a BPF object as the kernel has them (BTF, common/btf.h), as far as a number among its global
  * variables wants: sections, variables, and what leads from a variable to a member or an element of it.
- *
- * libbpf knows all of BTF, and is not used: this is linked into each author's program, which would have to
- * be linked with libbpf, libelf and zlib, of the same versions as its own, for these few kinds.
  *
  * Whatever the bytes are, nothing beyond them is read.
  */
@@ -15,13 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../../common/btf.h"
 #include "../../common/error.h"
 #include "bpf_number.h"
 
 struct bpf_types {
-        const char *types, *strings; /* borrowed */
-        uint32_t types_size, strings_size;
-        uint32_t *at; /* owned: where in types each is; of 0, which is void, nothing */
+        struct kt_btf btf;
+        uint32_t *at; /* owned: where in its types each is; of 0, which is void, nothing */
         uint32_t n;
 };
 

@@ -127,6 +127,31 @@ START_TEST(a_kernel_without_them_has_none)
 }
 END_TEST
 
+/* Whose parts would be where they say, if it began with them. */
+START_TEST(a_header_that_is_too_short_is_refused)
+{
+        struct ops_layout found[OPS_LAYOUTS];
+        struct btf *b = btf__new_empty();
+        int u32 = add_all_kinds(b);
+        struct btf_header *h;
+        uint32_t size;
+        const void *data;
+
+        add_value(b, "bpf_struct_ops_sched_ext_ops", u32, add_ops(b, "sched_ext_ops", u32, 8));
+        data = btf__raw_data(b, &size);
+        h = malloc(size);
+        ck_assert_ptr_nonnull(h);
+        memcpy(h, data, size);
+        ck_assert_int_eq(ops_layout_parse(h, size, found), 0);
+        h->type_off += h->hdr_len;
+        h->str_off += h->hdr_len;
+        h->hdr_len = 0;
+        ck_assert_int_eq(ops_layout_parse(h, size, found), -EBADMSG);
+        free(h);
+        btf__free(b);
+}
+END_TEST
+
 /* Each on the heap by itself, so that a byte too much is seen. */
 START_TEST(no_cut_and_no_flipped_byte_leads_astray)
 {
@@ -160,4 +185,4 @@ END_TEST
 
 UNIT_MAIN("ops_layout", both_kinds_of_ops_are_found_in_whatever_order,
           a_kernel_may_have_the_first_kind_alone, a_kernel_without_them_has_none,
-          no_cut_and_no_flipped_byte_leads_astray)
+          a_header_that_is_too_short_is_refused, no_cut_and_no_flipped_byte_leads_astray)
