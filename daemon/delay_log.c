@@ -26,26 +26,71 @@ static bool make_room(struct delay_log *l)
         return true;
 }
 
+/* Of wait_ns, what fits the room in an interval; returns what does not. */
+static uint64_t put(struct delay_log *l, struct delay_thread *t, size_t at, uint64_t room_ns,
+                    uint64_t wait_ns)
+{
+        const uint64_t share = wait_ns < room_ns ? wait_ns : room_ns;
+
+        l->samples[at].waited_ns += share;
+        t->room_at = at;
+        t->room_ns = room_ns - share;
+        return wait_ns - share;
+}
+
+/* The thread waited for wait_ns until the last sample or a little before. Returns the first sample that has
+ * something of it. */
+static size_t spread(struct delay_log *l, struct delay_thread *t, uint64_t wait_ns)
+{
+        const struct delay_thread before = *t;
+        const size_t last = l->n - 1;
+        size_t at = last + 1;
+
+        while (wait_ns > 0 && at > before.waited_until + 1) {
+                at--;
+                wait_ns = put(l, t, at, l->samples[at].host_ns - l->samples[at - 1].host_ns, wait_ns);
+        }
+        if (wait_ns > 0 && before.room_ns > 0) {
+                at = before.room_at;
+                put(l, t, at, before.room_ns, wait_ns);
+        }
+        t->waited_until = last;
+        return at;
+}
+
+static void sum_up(struct delay_log *l, size_t from)
+{
+        for (size_t i = from > 0 ? from : 1; i < l->n; i++) {
+                const struct delay_sample *before = &l->samples[i - 1];
+                struct delay_sample *s = &l->samples[i];
+                const uint64_t lasts_ns = s->host_ns - before->host_ns;
+
+                s->of_one_ns = before->of_one_ns + (s->waited_ns < lasts_ns ? s->waited_ns : lasts_ns);
+                s->of_all_ns = before->of_all_ns + s->waited_ns;
+        }
+}
+
 void delay_log_add(struct delay_log *l, uint64_t host_ns, const uint64_t *delays_ns, unsigned n)
 {
-        uint64_t longest = 0, sum = 0;
-        struct delay_sample before = {};
+        size_t changed = l->n;
 
         if (!make_room(l))
                 return;
-        if (l->n > 0)
-                before = l->samples[l->n - 1];
+        l->samples[l->n++] = (struct delay_sample){.host_ns = host_ns};
         for (unsigned i = 0; i < n; i++) {
-                const uint64_t more =
-                        i < l->n_threads && delays_ns[i] > l->last_ns[i] ? delays_ns[i] - l->last_ns[i] : 0;
+                struct delay_thread *t = &l->threads[i];
 
-                longest = more > longest ? more : longest;
-                sum += more;
-                l->last_ns[i] = delays_ns[i];
+                if (i >= l->n_threads)
+                        *t = (struct delay_thread){.waited_until = l->n - 1};
+                else if (delays_ns[i] > t->delay_ns) {
+                        const size_t first = spread(l, t, delays_ns[i] - t->delay_ns);
+
+                        changed = first < changed ? first : changed;
+                }
+                t->delay_ns = delays_ns[i];
         }
         l->n_threads = n;
-        l->samples[l->n++] =
-                (struct delay_sample){host_ns, before.of_one_ns + longest, before.of_all_ns + sum};
+        sum_up(l, changed);
 }
 
 void delay_log_tie(struct delay_log *l, uint64_t host_ns, uint64_t guest_ns)
@@ -78,8 +123,9 @@ uint64_t delay_log_between(void *log, enum kt_delay of, uint64_t from_ns, uint64
         int64_t from = (int64_t)from_ns + l->offset_ns - (int64_t)DELAY_LOG_INTERVAL_NS;
         int64_t to = (int64_t)to_ns + l->offset_ns + (int64_t)DELAY_LOG_INTERVAL_NS;
         size_t until, before;
+        uint64_t waited;
 
-        if (!l->tied || l->n == 0)
+        if (!l->tied || l->n == 0 || to_ns <= from_ns)
                 return 0;
         /* The last sample at or before the window, the first at or after it; where there is none, the
          * outermost. */
@@ -87,6 +133,8 @@ uint64_t delay_log_between(void *log, enum kt_delay of, uint64_t from_ns, uint64
         before = count_before(l, to, false);
         first = &l->samples[until > 0 ? until - 1 : 0];
         last = &l->samples[before < l->n ? before : l->n - 1];
-        return of == KT_DELAY_OF_ONE ? last->of_one_ns - first->of_one_ns
-                                     : last->of_all_ns - first->of_all_ns;
+        if (of == KT_DELAY_OF_ALL)
+                return last->of_all_ns - first->of_all_ns;
+        waited = last->of_one_ns - first->of_one_ns;
+        return waited < to_ns - from_ns ? waited : to_ns - from_ns;
 }

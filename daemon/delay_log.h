@@ -6,12 +6,16 @@
  * each, asked for windows of guest time. The guest's clock is tied to ours by the arrival of one frame that
  * bears its time, so windows are widened by the sampling interval on both sides.
  *
+ * The kernel tells of a wait when the thread gets a CPU again, of all of it at once. It is counted where it
+ * was: back over the intervals that it took, as far as the thread's waits before left some of them. So no
+ * thread waits longer in an interval than that lasts; what there was no time for is dropped.
+ *
  * Two sums are kept, for the two questions there are (enum kt_delay). What one worker can have waited is not
  * the sum of all threads: on a busy host they wait at the same time, a guest of eight vCPUs eight times as
- * long as its clock says, and that would excuse whatever a worker missed. Nor is it the delay of the vCPU on
- * which the worker went on: it may have been in the queue of another, or behind a lock's holder there, in
- * one interval of this and in the next of that. So it is of each interval the longest delay of one thread.
- * No window has more of that than its own length.
+ * long as its clock says, and that would excuse whatever a worker missed. Nor is it the delay of one vCPU:
+ * the worker may have been in the queue of this and of that, or behind a lock's holder there, also within
+ * one interval. So it is of each interval what all threads waited in it, but no more than it lasts. No
+ * window has more of that than its own length.
  */
 
 #include <stddef.h>
@@ -21,15 +25,25 @@
 #include "topology.h"
 
 struct delay_sample {
-        uint64_t host_ns, of_one_ns, of_all_ns; /* delays since the first sample */
+        uint64_t host_ns;
+        uint64_t waited_ns;            /* by all threads, in the interval that ends here */
+        uint64_t of_one_ns, of_all_ns; /* delays since the first sample */
+};
+
+/* One of the guest's, as it was told last. */
+struct delay_thread {
+        uint64_t delay_ns;
+        size_t waited_until; /* the sample that told of its last wait; its first one when it had none */
+        size_t room_at;      /* until then: the last interval that its waits left some of … */
+        uint64_t room_ns;    /* … so much; 0: of none */
 };
 
 struct delay_log {
         struct delay_sample *samples;
         size_t n, allocated;
-        uint64_t last_ns[TOPOLOGY_CPUS_MAX]; /* of each thread, as it was told last */
-        unsigned n_threads;                  /* those that were */
-        int64_t offset_ns;                   /* host minus guest time */
+        struct delay_thread threads[TOPOLOGY_CPUS_MAX];
+        unsigned n_threads; /* those that were told of */
+        int64_t offset_ns;  /* host minus guest time */
         int tied;
 };
 

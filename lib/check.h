@@ -33,7 +33,7 @@ struct kt_check_result {
 
 /* Whose waiting for the host is asked for. */
 enum kt_delay {
-        KT_DELAY_OF_ONE, /* the longest that one worker can have waited: it waits for one vCPU at a time */
+        KT_DELAY_OF_ONE, /* what one worker can have waited at most: it waits for one vCPU at a time */
         KT_DELAY_OF_ALL, /* of all vCPUs together */
 };
 
