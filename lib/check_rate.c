@@ -60,9 +60,10 @@ static void judge_throughput(struct checker *c, const struct kt_cgroup *g, doubl
                         check_saw(c, cv, limit);
                         continue;
                 }
+                /* A figure of many workers: what kept them apart may have been done to each in turn. */
                 double window = (double)(g->stopped_ns - g->started_ns);
                 check_say(check_missed(c,
-                                       check_blame(c, KT_DELAY_OF_ONE, g->started_ns, g->stopped_ns,
+                                       check_blame(c, KT_DELAY_OF_ALL, g->started_ns, g->stopped_ns,
                                                    window * (cv - limit)),
                                        cv, limit),
                           "throughput CV %.3f exceeds limit %.3f (%.64s%s%.32s, mean=%.0f work/s)", cv,

@@ -345,6 +345,7 @@ START_TEST(throughput_is_compared_within_a_work)
         comes_out("throughput", KT_PASS, "highest throughput CV 0.500 (limit 0.500)");
         workers[1].work_units = 2000;
         comes_out("throughput", KT_FAIL, "throughput CV 0.579 exceeds limit 0.500 (cg_0, mean=950 work/s)");
+        ck_assert_int_eq(asked_of, KT_DELAY_OF_ALL);
         delay_ns = 400 * MS;
         ck_assert_int_eq(result("throughput").outcome, KT_INCONCLUSIVE);
         workers[1].work = (char *)"Bursty";
