@@ -65,7 +65,7 @@ static pid_t start_program(struct agent *a, struct json_object *argv_json, const
 }
 
 int scheduler_start(struct scheduler *s, struct agent *a, struct json_object *spec,
-                    struct timeout_override *o, int watchdog_ms, struct kt_error *reterr)
+                    struct timeout_override *o, struct kt_error *reterr)
 {
         struct json_object *argv = kt_json_get(spec, "argv");
         char state[SCX_NAME_MAX];
@@ -74,7 +74,6 @@ int scheduler_start(struct scheduler *s, struct agent *a, struct json_object *sp
 
         *s = (struct scheduler){.attach_ms = -1, .stop_ms = -1};
         s->attach_timeout_ms = (int)kt_json_int(spec, "attach_timeout_ms", 60000);
-        s->watchdog_ms = watchdog_ms;
         s->stop_timeout_ms = (int)kt_json_int(spec, "stop_timeout_ms", 10000);
         scx_state(state);
         if (strcmp(state, "disabled") != 0)
@@ -173,7 +172,7 @@ void scheduler_take_words(struct scheduler *s, const struct kmsg_sched *k)
         s->ejected = kmsg_ejected(k);
 }
 
-void scheduler_settle(struct scheduler *s, struct agent *a)
+void scheduler_settle(struct scheduler *s, struct agent *a, int watchdog_ms)
 {
         uint64_t start = agent_now_ns();
 
@@ -183,7 +182,7 @@ void scheduler_settle(struct scheduler *s, struct agent *a)
                 agent_poll(a, POLL_MS);
         scheduler_take_words(s, &a->kmsg.sched);
         if (!s->exited)
-                scheduler_stop(s, a);
+                scheduler_stop(s, a, watchdog_ms);
         agent_drain(a, AGENT_SCHEDULERS, 2000);
         scheduler_take_words(s, &a->kmsg.sched);
         scx_state(s->state_after);
@@ -199,12 +198,12 @@ static bool wait_exit(struct scheduler *s, struct agent *a, int timeout_ms)
 }
 
 /* A wrapper may be gone before its child, the scheduler, which has its time too. */
-static void wait_disabled(struct scheduler *s, struct agent *a)
+static void wait_disabled(struct scheduler *s, struct agent *a, int watchdog_ms)
 {
         uint64_t start = agent_now_ns();
         bool killed = false;
 
-        while (!is_disabled() && ms_since(start) < (uint64_t)(s->watchdog_ms + DISABLE_MS)) {
+        while (!is_disabled() && ms_since(start) < (uint64_t)(watchdog_ms + DISABLE_MS)) {
                 if (s->exited && !killed && ms_since(start) >= (uint64_t)s->stop_timeout_ms) {
                         kill(-s->reported_pid, SIGKILL);
                         killed = true;
@@ -213,7 +212,7 @@ static void wait_disabled(struct scheduler *s, struct agent *a)
         }
 }
 
-void scheduler_stop(struct scheduler *s, struct agent *a)
+void scheduler_stop(struct scheduler *s, struct agent *a, int watchdog_ms)
 {
         uint64_t start = agent_now_ns();
 
@@ -229,11 +228,11 @@ void scheduler_stop(struct scheduler *s, struct agent *a)
                         kill(-s->pid, SIGKILL);
                         /* Dying takes a turn on a CPU, which one that stalled gets when the watchdog has
                          * thrown it out. */
-                        wait_exit(s, a, s->watchdog_ms + DISABLE_MS);
+                        wait_exit(s, a, watchdog_ms + DISABLE_MS);
                 }
                 s->stop_ms = (int64_t)ms_since(start);
         }
-        wait_disabled(s, a);
+        wait_disabled(s, a, watchdog_ms);
         /* What has left a child behind is not waited for. */
         if (s->exited)
                 kill(-s->reported_pid, SIGKILL);

@@ -29,14 +29,13 @@ struct scheduler {
         int64_t attach_ms, stop_ms;
         int stop_signal;
         uint64_t started_ns, gone_ns; /* gone by itself, as far as we saw; 0: not */
-        int attach_timeout_ms, stop_timeout_ms, watchdog_ms;
+        int attach_timeout_ms, stop_timeout_ms;
 };
 
-/* spec: the `sched` object of the JOB; o: its timeout; watchdog_ms: how long the kernel's own watchdog may
- * take to throw out a scheduler that stalls. -errno when it cannot even be forked or sched_ext is taken
- * already. */
+/* spec: the `sched` object of the JOB; o: its timeout. -errno when it cannot even be forked or sched_ext is
+ * taken already. */
 int scheduler_start(struct scheduler *s, struct agent *a, struct json_object *spec,
-                    struct timeout_override *o, int watchdog_ms, struct kt_error *reterr);
+                    struct timeout_override *o, struct kt_error *reterr);
 
 /* Until it is attached, has exited, its time is over, or the job was cancelled. True: attached. */
 bool scheduler_wait_attached(struct scheduler *s, struct agent *a);
@@ -48,11 +47,12 @@ bool scheduler_look(struct scheduler *s, struct agent *a);
 void scheduler_note_gone(struct scheduler *s);
 
 /* It ended by itself: give the kernel and the process time to say their last words, then see that it is
- * gone. */
-void scheduler_settle(struct scheduler *s, struct agent *a);
+ * gone. watchdog_ms: as of scheduler_stop(). */
+void scheduler_settle(struct scheduler *s, struct agent *a, int watchdog_ms);
 
 /* Take over what the kernel said of its end, if it has. */
 void scheduler_take_words(struct scheduler *s, const struct kmsg_sched *k);
 
-/* SIGINT, its time, SIGKILL; until sched_ext is disabled, bounded. */
-void scheduler_stop(struct scheduler *s, struct agent *a);
+/* SIGINT, its time, SIGKILL; until sched_ext is disabled, bounded: the kernel's own watchdog may take
+ * watchdog_ms to throw out a scheduler that stalls. */
+void scheduler_stop(struct scheduler *s, struct agent *a, int watchdog_ms);

@@ -209,16 +209,16 @@ static int not_attached(struct subject *s, struct kt_error *reterr)
         struct scheduler *p = &s->sched;
 
         if (p->exited || s->agent->kmsg.sched.disabled)
-                scheduler_settle(p, s->agent);
+                scheduler_settle(p, s->agent, s->watchdog_ms);
         else
-                scheduler_stop(p, s->agent);
+                scheduler_stop(p, s->agent, s->watchdog_ms);
         kt_error_set(reterr, -ECHILD, NULL, "%s did not attach", subject_name(s));
         return end_by_itself(s, "not_attached", reterr);
 }
 
 static int start_program(struct subject *s, struct kt_error *reterr)
 {
-        int r = scheduler_start(&s->sched, s->agent, s->spec, &s->timeout, s->watchdog_ms, reterr);
+        int r = scheduler_start(&s->sched, s->agent, s->spec, &s->timeout, reterr);
 
         if (r < 0)
                 return r;
@@ -238,7 +238,7 @@ static int judge_stop(struct subject *s, struct kt_error *reterr)
         /* It may have been thrown out in the very moment of its end. */
         agent_poll(s->agent, 0);
         if (kmsg_ejected(&s->agent->kmsg.sched)) {
-                scheduler_settle(&s->sched, s->agent);
+                scheduler_settle(&s->sched, s->agent, s->watchdog_ms);
                 kt_error_set(reterr, -ECHILD, NULL, "the kernel threw %s out while it was being stopped",
                              subject_name(s));
                 return end(s, s->sched.ejected ? "sched_ejected" : "sched_exited");
@@ -259,7 +259,7 @@ static int judge_stop(struct subject *s, struct kt_error *reterr)
 
 static int stop_program(struct subject *s, struct kt_error *reterr)
 {
-        scheduler_stop(&s->sched, s->agent);
+        scheduler_stop(&s->sched, s->agent, s->watchdog_ms);
         return judge_stop(s, reterr);
 }
 
@@ -297,7 +297,7 @@ void subject_settle(struct subject *s)
         if (s->state != SUBJECT_RUNNING)
                 return;
         if (is_program(s))
-                scheduler_settle(&s->sched, s->agent);
+                scheduler_settle(&s->sched, s->agent, s->watchdog_ms);
         else
                 scheduler_take_words(&s->sched, &s->agent->kmsg.sched);
         if (s->sched.ejected)
