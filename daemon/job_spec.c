@@ -53,13 +53,13 @@ const char *job_spec_title(const struct job_spec *spec)
         return spec->test_name ? spec->test_name : spec->scenario ? spec->scenario : "";
 }
 
-/* A task that waits is found when it is looked for next, twice in a timeout; then there is the dump. */
-#define WATCHDOG_MARGIN_MS 10000
+/* It is also how long all else in the guest may take, and where CPUs are software's all is slow. */
+#define EMULATED_WATCHDOG_MIN_MS 40000
 
-uint64_t job_spec_watchdog_ms(const struct job_spec *spec)
+uint64_t job_spec_watchdog_ms(const struct job_spec *spec, bool emulated)
 {
         const uint64_t timeout_ms = spec->watchdog.timeout_ms,
-                       bound_ms = timeout_ms + timeout_ms / 2 + WATCHDOG_MARGIN_MS;
+                       bound_ms = timeout_ms > 0 ? KT_WATCHDOG_MS_OF(timeout_ms) : KT_WATCHDOG_MS;
 
-        return timeout_ms > 0 && bound_ms < KT_WATCHDOG_MS ? bound_ms : KT_WATCHDOG_MS;
+        return emulated && bound_ms < EMULATED_WATCHDOG_MIN_MS ? EMULATED_WATCHDOG_MIN_MS : bound_ms;
 }

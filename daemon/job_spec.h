@@ -83,8 +83,9 @@ void job_spec_done(struct job_spec *spec);
 /* What runs, for people: a test's name or a scenario's. */
 const char *job_spec_title(const struct job_spec *spec);
 
-/* How long sched_ext's watchdog may take to throw out a scheduler that stalls. */
-uint64_t job_spec_watchdog_ms(const struct job_spec *spec);
+/* How long sched_ext's watchdog may take to throw out a scheduler that stalls; emulated: on CPUs that are
+ * software's. */
+uint64_t job_spec_watchdog_ms(const struct job_spec *spec, bool emulated);
 
 /* Free a NULL-terminated list of strings; NULL allowed. */
 void job_strings_free(char **list);

@@ -113,6 +113,11 @@ static void fill_scheduler(struct job *job, struct evidence *e)
         sched_log_done(&log);
 }
 
+static bool is_emulated(const struct job *job)
+{
+        return strcmp(job->guest.accel, "tcg") == 0;
+}
+
 static void fill_checks(struct job *job, struct evidence *e)
 {
         struct verdict *v = &job->verdict;
@@ -150,7 +155,7 @@ static void fill_body(struct job *job, struct evidence *e)
         if (listed < all)
                 verdict_add_detail(v, "of %zu workers, all of which were checked, %zu are listed", all,
                                    listed);
-        if (v->n_checks > 0 && strcmp(job->guest.accel, "tcg") == 0)
+        if (v->n_checks > 0 && is_emulated(job))
                 verdict_add_detail(v,
                                    "software emulation (tcg): by default gap and spread are held to %.0f ms "
                                    "and %.0f %%",
@@ -225,8 +230,9 @@ static void judge_report(struct job *job, struct evidence *e)
  * is only we who did not wait. */
 static bool overdue(const struct job *job, const struct evidence *e)
 {
-        return e->workload_ms > 0 && uv_now(&job->server->loop) - e->workload_ms >=
-                                             job->spec.duration_ms + job_spec_watchdog_ms(&job->spec);
+        return e->workload_ms > 0 &&
+               uv_now(&job->server->loop) - e->workload_ms >=
+                       job->spec.duration_ms + job_spec_watchdog_ms(&job->spec, is_emulated(job));
 }
 
 /* The guest is gone without a word. With a scheduler attached that is the scheduler's doing until shown

@@ -113,9 +113,13 @@
  */
 /* clang-format on */
 
-/* How long sched_ext's watchdog may take to throw out a scheduler that stalls when its timeout is its own:
- * that is at most 30 s, and it is looked at twice in it. */
-#define KT_WATCHDOG_MS 40000
+#include "limits.h"
+
+/* How long sched_ext's watchdog may take to throw out a scheduler that stalls: who has waited for the
+ * timeout is found when it is looked for next, twice in a timeout; then there is the dump. */
+#define KT_WATCHDOG_MS_OF(timeout_ms) ((timeout_ms) + (timeout_ms) / 2 + 10000)
+/* When the timeout is the scheduler's own. */
+#define KT_WATCHDOG_MS KT_WATCHDOG_MS_OF(KT_SCX_TIMEOUT_MAX_MS)
 
 #define KT_GUEST_PORT_NAME "io.ktstrd.agent" /* /dev/virtio-ports/… and /sys/class/virtio-ports/… /name */
 #define KT_GUEST_BIN_DIR "/ktstr/bin"        /* where the scheduler is put */

@@ -10,6 +10,7 @@
 #include "../../common/fsutil.h"
 #include "../../proto/bodymsg.h"
 #include "../../proto/codec.h"
+#include "../../proto/guestmsg.h"
 #include "../thresholds.h"
 #include "cgroup.h"
 #include "map_write.h"
@@ -17,7 +18,6 @@
 #include "result.h"
 #include "topo.h"
 
-#define WATCHDOG_MS 40000
 #define DURATION_MS 5000
 #define WORKERS 2
 
@@ -65,7 +65,7 @@ static int take_first_line(struct ktstr_body *b, struct json_object *first, cons
         b->scheduler = sched ? strdup(kt_json_str(sched, "name") ?: "") : NULL;
         if (!b->cgroup_parent || (own && !b->own_cgroup) || (sched && !b->scheduler))
                 return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
-        b->watchdog_ms = (uint64_t)kt_json_int(first, "watchdog_ms", WATCHDOG_MS);
+        b->watchdog_ms = (uint64_t)kt_json_int(first, "watchdog_ms", KT_WATCHDOG_MS);
         b->ctx = (struct ktstr_ctx){
                 .test = test,
                 .topo = &b->topo,
