@@ -16,8 +16,6 @@
 #include "kernel_choice.h"
 #include "sched_lookup.h"
 
-#define WATCHDOG_DEFAULT_S 5.0
-
 static int oom(struct kt_error *reterr)
 {
         return kt_error_set(reterr, -ENOMEM, KT_E_INTERNAL, "out of memory");
@@ -132,17 +130,18 @@ static void add_positive(struct json_object *params, const char *name, int64_t v
                 kt_json_add_int(params, name, value);
 }
 
-/* A test that says nothing of it has a bound, so that a stall shows within its time; KTSTR_NONE leaves the
- * scheduler's own alone. */
+/* A test that says nothing of it has a bound, so that a stall shows within its time; how long that is the
+ * daemon knows, which has the guest. KTSTR_NONE leaves the scheduler's own alone. */
 static void add_watchdog(struct json_object *params, struct json_object *scheduler, struct json_object *test)
 {
         struct json_object *declared = kt_json_get(test, "watchdog_timeout_s"), *watchdog;
-        const double timeout_s = declared ? json_object_get_double(declared) : WATCHDOG_DEFAULT_S;
+        const double timeout_s = declared ? json_object_get_double(declared) : 0;
 
-        if (!scheduler || timeout_s <= 0)
+        if (!scheduler || (declared && timeout_s <= 0))
                 return;
         watchdog = json_object_new_object();
-        kt_json_add_int(watchdog, "timeout_ms", (int64_t)(timeout_s * 1000 + 0.5));
+        if (declared)
+                kt_json_add_int(watchdog, "timeout_ms", (int64_t)(timeout_s * 1000 + 0.5));
         kt_json_add_bool(watchdog, "at_most", !declared);
         kt_json_add(params, "watchdog", watchdog);
 }

@@ -37,8 +37,9 @@ static struct json_object *strings_json(char *const *list)
         return a;
 }
 
-static struct json_object *sched_json(const struct job_spec *spec)
+static struct json_object *sched_json(const struct job_spec *spec, bool emulated)
 {
+        const uint32_t timeout_ms = job_spec_timeout_ms(spec, emulated);
         struct json_object *o = json_object_new_object(), *argv;
 
         kt_json_add_str(o, "name", spec->sched_name);
@@ -54,10 +55,10 @@ static struct json_object *sched_json(const struct job_spec *spec)
         }
         kt_json_add_int(o, "attach_timeout_ms", ATTACH_TIMEOUT_MS);
         kt_json_add_int(o, "stop_timeout_ms", STOP_TIMEOUT_MS);
-        if (spec->watchdog.timeout_ms > 0) {
+        if (timeout_ms > 0) {
                 struct json_object *watchdog = json_object_new_object();
 
-                kt_json_add_int(watchdog, "timeout_ms", spec->watchdog.timeout_ms);
+                kt_json_add_int(watchdog, "timeout_ms", timeout_ms);
                 kt_json_add_bool(watchdog, "at_most", spec->watchdog.at_most);
                 kt_json_add(o, "watchdog", watchdog);
         }
@@ -113,7 +114,7 @@ static struct json_object *run_json(const struct job_spec *spec, bool emulated)
         kt_json_add_str(run, "cgroup_parent", spec->cgroup_parent);
         kt_json_add_int(run, "watchdog_ms", (int64_t)job_spec_watchdog_ms(spec, emulated));
         if (spec->sched_name)
-                kt_json_add(run, "sched", sched_json(spec));
+                kt_json_add(run, "sched", sched_json(spec, emulated));
         return run;
 }
 

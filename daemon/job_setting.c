@@ -142,18 +142,24 @@ static int take_expect(struct json_object *o, struct job_spec *spec, struct kt_e
 
 static int take_watchdog(struct json_object *o, struct job_spec *spec, struct kt_error *reterr)
 {
+        const bool by_default = o && !kt_json_get(o, "timeout_ms");
         int64_t timeout_ms = o ? kt_json_int(o, "timeout_ms", 0) : 0;
 
         if (!o)
                 return 0;
-        if (timeout_ms < 1 || timeout_ms > KT_SCX_TIMEOUT_MAX_MS)
+        if (by_default && !kt_json_bool(o, "at_most", true))
+                return bad(reterr, "watchdog",
+                           "watchdog.at_most is false, and there is no watchdog.timeout_ms to be set");
+        if (!by_default && (timeout_ms < 1 || timeout_ms > KT_SCX_TIMEOUT_MAX_MS))
                 return bad(reterr, "watchdog",
                            "watchdog.timeout_ms (--watchdog-timeout) must be from 1 to %u, not %lld",
                            KT_SCX_TIMEOUT_MAX_MS, (long long)timeout_ms);
         if (!spec->sched_name)
                 return bad(reterr, "watchdog",
                            "watchdog.timeout_ms (--watchdog-timeout) is of a scheduler, and there is none");
-        spec->watchdog = (struct job_watchdog){(uint32_t)timeout_ms, kt_json_bool(o, "at_most", false)};
+        spec->watchdog = (struct job_watchdog){.timeout_ms = (uint32_t)timeout_ms,
+                                               .at_most = kt_json_bool(o, "at_most", by_default),
+                                               .by_default = by_default};
         return 0;
 }
 

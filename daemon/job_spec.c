@@ -53,12 +53,23 @@ const char *job_spec_title(const struct job_spec *spec)
         return spec->test_name ? spec->test_name : spec->scenario ? spec->scenario : "";
 }
 
+/* Where CPUs are software's all takes longer, also what a sound scheduler does. */
+#define DEFAULT_TIMEOUT_MS 5000
+#define EMULATED_DEFAULT_TIMEOUT_MS 10000
+
+uint32_t job_spec_timeout_ms(const struct job_spec *spec, bool emulated)
+{
+        if (!spec->watchdog.by_default)
+                return spec->watchdog.timeout_ms;
+        return emulated ? EMULATED_DEFAULT_TIMEOUT_MS : DEFAULT_TIMEOUT_MS;
+}
+
 /* It is also how long all else in the guest may take, and where CPUs are software's all is slow. */
 #define EMULATED_WATCHDOG_MIN_MS 40000
 
 uint64_t job_spec_watchdog_ms(const struct job_spec *spec, bool emulated)
 {
-        const uint64_t timeout_ms = spec->watchdog.timeout_ms,
+        const uint64_t timeout_ms = job_spec_timeout_ms(spec, emulated),
                        bound_ms = timeout_ms > 0 ? KT_WATCHDOG_MS_OF(timeout_ms) : KT_WATCHDOG_MS;
 
         return emulated && bound_ms < EMULATED_WATCHDOG_MIN_MS ? EMULATED_WATCHDOG_MIN_MS : bound_ms;

@@ -34,8 +34,9 @@ struct job_sysctl {
 
 /* The timeout of sched_ext's watchdog. */
 struct job_watchdog {
-        uint32_t timeout_ms; /* 0: the scheduler's own */
+        uint32_t timeout_ms; /* 0: the scheduler's own, or by_default */
         bool at_most;        /* a scheduler whose own is shorter keeps it */
+        bool by_default;     /* nobody asked for any, and it has a bound that depends on the guest */
 };
 
 /* All strings are owned, lists of them NULL-terminated; NULL where they do not apply. */
@@ -83,8 +84,10 @@ void job_spec_done(struct job_spec *spec);
 /* What runs, for people: a test's name or a scenario's. */
 const char *job_spec_title(const struct job_spec *spec);
 
-/* How long sched_ext's watchdog may take to throw out a scheduler that stalls; emulated: on CPUs that are
- * software's. */
+/* The timeout of sched_ext's watchdog, 0: the scheduler's own; emulated: on CPUs that are software's. */
+uint32_t job_spec_timeout_ms(const struct job_spec *spec, bool emulated);
+
+/* How long sched_ext's watchdog may take to throw out a scheduler that stalls. */
 uint64_t job_spec_watchdog_ms(const struct job_spec *spec, bool emulated);
 
 /* Free a NULL-terminated list of strings; NULL allowed. */

@@ -180,7 +180,8 @@ struct ktstr_test {
         double duration_s;                    /* unset: 5 */
         int workers_per_cgroup;               /* unset: 2 */
         double watchdog_timeout_s; /* of sched_ext's watchdog, up to 30, in place of what the scheduler asks
-                                    * for; unset: 5 where it asks for more; KTSTR_NONE: what it asks for */
+                                    * for; unset: 5, 10 where CPUs are emulated, where it asks for more;
+                                    * KTSTR_NONE: what it asks for */
         double timeout_s;          /* of the test as a whole, its guest's coming and going too; unset: its
                                     * duration and 120 s. One with several scenarios, or steps that take
                                     * longer together, wants more */

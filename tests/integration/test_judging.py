@@ -134,10 +134,12 @@ class Judging(unittest.TestCase):
         emulated guest has at least the time that all else in it may take."""
         for watchdog, handed, waits_ms in ((None, None, 55000), ({"timeout_ms": 2000}, {"timeout_ms": 2000, "at_most": False}, 40000),
                                            ({"timeout_ms": 5000, "at_most": True}, {"timeout_ms": 5000, "at_most": True}, 40000),
+                                           ({"at_most": True}, {"timeout_ms": 10000, "at_most": True}, 40000),
+                                           ({}, {"timeout_ms": 10000, "at_most": True}, 40000),
                                            ({"timeout_ms": 24000}, {"timeout_ms": 24000, "at_most": False}, 46000),
                                            ({"timeout_ms": 30000}, {"timeout_ms": 30000, "at_most": False}, 55000)):
             with self.subTest(watchdog=watchdog):
-                self.submit(scheduler={"name": "ls", "path": "/bin/ls"}, accel="tcg", **({"watchdog": watchdog} if watchdog else {}))
+                self.submit(scheduler={"name": "ls", "path": "/bin/ls"}, accel="tcg", **({"watchdog": watchdog} if watchdog is not None else {}))
                 run = self.handed()[0]
                 self.assertEqual((run["sched"].get("watchdog"), run["watchdog_ms"]), (handed, waits_ms))
 
@@ -196,6 +198,8 @@ class Judging(unittest.TestCase):
                 ("expect", {"scheduler": sched, "expect": {"error": True, "matches": ".*"}}),
                 ("expect", {"scheduler": sched, "expect": {"error": True, "matches": "a("}}),
                 ("watchdog", {"watchdog": {"timeout_ms": 5000}}),
+                ("watchdog", {"watchdog": {"at_most": True}}),
+                ("watchdog", {"scheduler": sched, "watchdog": {"at_most": False}}),
                 ("watchdog", {"scheduler": sched, "watchdog": {"timeout_ms": 0}}),
                 ("watchdog", {"scheduler": sched, "watchdog": {"timeout_ms": 30001}}),
                 ("cleanup_budget_ms", {"cleanup_budget_ms": 0})):

@@ -51,7 +51,7 @@ class Parameters(Tests):
         self.assertEqual((parameters["scheduler"]["name"], parameters["scheduler"]["args"]), ("my_sched", ["-a", "-b", "-c", ""]))
 
     def test_the_watchdog_has_a_bound_unless_the_test_says_otherwise(self):
-        for declared, watchdog in (({}, {"timeout_ms": 5000, "at_most": True}), ({"watchdog_timeout_s": 7.5}, {"timeout_ms": 7500, "at_most": False}),
+        for declared, watchdog in (({}, {"at_most": True}), ({"watchdog_timeout_s": 7.5}, {"timeout_ms": 7500, "at_most": False}),
                                    ({"watchdog_timeout_s": -1}, None)):
             with self.subTest(declared=declared):
                 parameters, _ = self.submitted(declared, self.SCHEDULER)

@@ -34,5 +34,19 @@ START_TEST(an_emulated_guest_has_its_time)
 }
 END_TEST
 
-UNIT_MAIN("job_spec", the_kernels_watchdog_takes_half_as_long_again,
-          a_schedulers_own_timeout_may_be_the_longest, an_emulated_guest_has_its_time)
+/* Who asks for a timeout has it, emulated or not. */
+START_TEST(the_default_is_twice_as_long_where_cpus_are_emulated)
+{
+        const struct job_spec unset = {.watchdog = {.at_most = true, .by_default = true}},
+                              set = {.watchdog = {.timeout_ms = 5000, .at_most = true}};
+
+        ck_assert_uint_eq(job_spec_timeout_ms(&unset, false), 5000);
+        ck_assert_uint_eq(job_spec_timeout_ms(&unset, true), 10000);
+        ck_assert_uint_eq(job_spec_watchdog_ms(&unset, false), 17500);
+        ck_assert_uint_eq(job_spec_timeout_ms(&set, true), 5000);
+}
+END_TEST
+
+UNIT_MAIN("job_spec", the_default_is_twice_as_long_where_cpus_are_emulated,
+          the_kernels_watchdog_takes_half_as_long_again, a_schedulers_own_timeout_may_be_the_longest,
+          an_emulated_guest_has_its_time)
