@@ -29,7 +29,8 @@ struct guest_report {
         struct {
                 bool present, attached;
                 char *ops, *state_after, *disabled_reason, *disabled_message;
-                int64_t attach_ms, exit_code, exit_signal, stop_signal, gone_ns; /* -1: absent */
+                int64_t attach_ms, exit_code, exit_signal, stop_signal, gone_ns,
+                        forced_timeout_ms; /* -1: absent */
         } sched;
         bool has_body;
         struct body_report body;

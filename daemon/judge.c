@@ -8,10 +8,12 @@
 #include "../common/fsutil.h"
 #include "../lib/thresholds.h"
 #include "../proto/errors.h"
+#include "../proto/limits.h"
 #include "body_json.h"
 #include "job.h"
 #include "sched_log.h"
 #include "server.h"
+#include "stall.h"
 
 #define SCHED_TEXT_MAX (16U * 1024U * 1024U)
 #define CLEANUP_TEXT                                                                                        \
@@ -176,6 +178,26 @@ static void judge_exec(struct job *job, struct evidence *e)
                             "the command exited with status %lld", (long long)v->exit_code);
 }
 
+/* Who asks for a timeout says how long a task may wait; where nobody did, that is for us to say, and a sound
+ * scheduler must not be thrown out for it. A stall that is expected is none to excuse. */
+static void excuse_stall(struct job *job, struct evidence *e)
+{
+        struct verdict *v = &job->verdict;
+        const struct sched_result *s = &v->sched;
+        const int64_t timeout_ms = e->report.sched.forced_timeout_ms;
+        _cleanup_free_ char *why = NULL;
+
+        if (v->kind != VERDICT_FAIL || s->outcome != SCHED_EJECTED || !s->exit_kind ||
+            strcmp(s->exit_kind, "error_stall") != 0)
+                return;
+        if (!job->spec.watchdog.by_default || job->spec.expect.error || timeout_ms <= 0 ||
+            timeout_ms > KT_SCX_TIMEOUT_MAX_MS || s->gone_ns == 0 || verdict_own_failure(v))
+                return;
+        why = stall_excuse(&v->body.workload, &e->delays, s->gone_ns, (uint64_t)timeout_ms);
+        if (why)
+                verdict_set(v, VERDICT_INCONCLUSIVE, "%s; %s", v->reason ?: "out of memory", why);
+}
+
 /* A canned scenario is the harness's own. */
 static void judge_body_failed(struct job *job, struct evidence *e)
 {
@@ -223,6 +245,7 @@ static void judge_report(struct job *job, struct evidence *e)
                         verdict_judge(v, job->spec.sched_name, job->spec.test_name != NULL);
                 else if (!v->has_sched || !verdict_judge_scheduler(v, job->spec.sched_name))
                         judge_body_failed(job, e);
+                excuse_stall(job, e);
         }
 }
 

@@ -15,8 +15,9 @@ static void add_exit(struct json_object *o, int status)
                 kt_json_add_int(o, "exit_code", WEXITSTATUS(status));
 }
 
-static struct json_object *sched_json(const struct scheduler *s)
+static struct json_object *sched_json(const struct subject *subject)
 {
+        const struct scheduler *s = &subject->sched;
         struct json_object *o = json_object_new_object();
 
         if (s->reported_pid > 0)
@@ -32,6 +33,8 @@ static struct json_object *sched_json(const struct scheduler *s)
                 kt_json_add_int(o, "stop_signal", s->stop_signal);
         if (s->stop_ms >= 0)
                 kt_json_add_int(o, "stop_ms", s->stop_ms);
+        if (subject->forced_timeout_ms > 0)
+                kt_json_add_int(o, "forced_timeout_ms", subject->forced_timeout_ms);
         if (s->gone_ns)
                 kt_json_add_int(o, "gone_ns", (int64_t)s->gone_ns);
         kt_json_add_str(o, "state_after", s->state_after);
@@ -51,7 +54,7 @@ void report_send(struct agent *a, const struct report *r)
         kt_json_add_str(o, "outcome", r->outcome);
         kt_json_add_str(o, "error", r->error);
         if (r->subject && r->subject->state != SUBJECT_ABSENT)
-                kt_json_add(o, "sched", sched_json(&r->subject->sched));
+                kt_json_add(o, "sched", sched_json(r->subject));
         if (r->body)
                 kt_json_add(o, "body", json_object_get(r->body));
         if (r->exec) {

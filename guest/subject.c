@@ -127,6 +127,7 @@ static int judge_timeout(struct subject *s, struct kt_error *reterr)
         uint32_t own_ms = 0;
         int r;
 
+        s->forced_timeout_ms = 0;
         if (has_lost_supervisor(s, &why)) {
                 (void)subject_stop(s, NULL);
                 return fail(s, "setup_failed", &why, reterr);
@@ -138,6 +139,8 @@ static int judge_timeout(struct subject *s, struct kt_error *reterr)
                 return 0;
         }
         r = timeout_override_result(o, &own_ms, &why);
+        if (r > 0)
+                s->forced_timeout_ms = o->timeout_ms;
         if (r > 0 && own_ms != s->told_own_ms) {
                 tell(s, "watchdog timeout %u ms instead of the scheduler's %u ms", o->timeout_ms, own_ms);
                 s->told_own_ms = own_ms;

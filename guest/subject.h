@@ -38,7 +38,8 @@ struct subject {
         struct scheduler sched;
         int watchdog_ms; /* how long the kernel's own may take to throw out one that stalls */
         struct timeout_override timeout;
-        uint32_t told_own_ms; /* what was said of it last: what it was instead of; 0: nothing */
+        uint32_t forced_timeout_ms; /* what replaced that of its last start; 0: it has its own */
+        uint32_t told_own_ms;       /* what was said of it last: what it was instead of; 0: nothing */
         bool told_why_not;
         /* Of ENDED, static: "not_attached", "sched_exited", "sched_ejected"; "declaration_failed": a command
          * that enables or disables it failed, or its timeout could not be set; "setup_failed": what watches

@@ -306,3 +306,16 @@ int kt_check_all(const struct kt_workload *w, kt_host_delay_cb delay, void *user
         *ret_n = c.n;
         return 0;
 }
+
+uint64_t kt_check_round_ns(const struct kt_workload *w, uint64_t from_ns, uint64_t to_ns)
+{
+        _cleanup_free_ struct ktstr_cpus *allowed =
+                calloc(w->n_cgroups ? w->n_cgroups : 1, sizeof(*allowed));
+        const struct checker c = {.workload = w, .allowed = allowed};
+
+        if (!allowed)
+                return 0;
+        for (size_t i = 0; i < w->n_cgroups; i++)
+                allowed[i] = find_allowed(w, &w->cgroups[i]);
+        return check_longest_round_ns(&c, from_ns, to_ns);
+}

@@ -51,6 +51,10 @@ typedef uint64_t (*kt_host_delay_cb)(void *userdata, enum kt_delay of, uint64_t 
 int kt_check_all(const struct kt_workload *w, kt_host_delay_cb delay, void *userdata,
                  struct kt_check_result **ret, size_t *ret_n);
 
+/* How long it takes at most until each worker that ran between two guest times has had a turn, in time
+ * slices of sched_ext's default, in ns. 0: none ran, or memory is out. */
+uint64_t kt_check_round_ns(const struct kt_workload *w, uint64_t from_ns, uint64_t to_ns);
+
 /* max - min share of time off the CPU over a cgroup's workers, in percent, frozen time apart. Compared are
  * those that do the same work in the same role; of several it is the widest. */
 double kt_cgroup_spread_pct(const struct kt_cgroup *g);

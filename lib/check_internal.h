@@ -74,6 +74,9 @@ size_t check_same_work(const struct kt_worker *const *workers, size_t n);
 /* Per worker without frozen time: its share of time off the CPU in percent; -1: it had no time. */
 double check_off_cpu_pct(const struct kt_worker *k);
 
+/* Of kt_check_round_ns(); of c only workload and allowed need be set. */
+uint64_t check_longest_round_ns(const struct checker *c, uint64_t from_ns, uint64_t to_ns);
+
 /* The CPUs on which the workers of cgroup g ran, and might have run. */
 const struct ktstr_cpus *check_cpus_of(const struct checker *c, const struct kt_cgroup *g);
 const struct ktstr_cpus *check_allowed_of(const struct checker *c, const struct kt_cgroup *g);

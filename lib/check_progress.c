@@ -52,6 +52,28 @@ static uint64_t bound_round_ns(const struct kt_cgroup *g, const struct kt_worker
         return turns_ns(workers, &k->cpus);
 }
 
+uint64_t check_longest_round_ns(const struct checker *c, uint64_t from_ns, uint64_t to_ns)
+{
+        const struct kt_workload *w = c->workload;
+        uint64_t longest = 0;
+
+        for (size_t i = 0; i < w->n_cgroups; i++) {
+                const struct kt_cgroup *g = &w->cgroups[i];
+                uint64_t round;
+
+                if (g->started_ns > to_ns || g->stopped_ns < from_ns)
+                        continue;
+                round = round_ns(c, g);
+                for (size_t k = 0; k < g->n_workers; k++) {
+                        const uint64_t bound = bound_round_ns(g, &g->workers[k]);
+
+                        round = bound > round ? bound : round;
+                }
+                longest = round > longest ? round : longest;
+        }
+        return longest;
+}
+
 /* Whoever waits for a turn among so many is not starved by the scheduler. */
 static void say_crowded(struct kt_check_result *r, const struct kt_cgroup *g, const struct kt_worker *k,
                         uint64_t round, uint64_t limit)

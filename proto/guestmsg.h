@@ -92,6 +92,7 @@
  *     exit_signal     int
  *     stop_signal     int     the last signal that the agent sent it (2 or 9)
  *     stop_ms         int     from the first to the process's end
+ *     forced_timeout_ms int   of the JOB's `watchdog`, in place of the timeout that the scheduler asked for; absent: it has its own
  *     gone_ns         int     t_ns when it was seen to have ended by itself; absent: it did not
  *     state_after     string  /sys/kernel/sched_ext/state at the end; must be "disabled"
  *     disabled_reason string  the kernel's words in `sched_ext: BPF scheduler "x" disabled (REASON)`

@@ -35,6 +35,8 @@ def result(outcome="done", of_body=None, sched=None, **more):
 SOUND = {"attached": True, "ops": "fake_ops", "attach_ms": 1, "exit_code": 0, "stop_signal": 2, "state_after": "disabled"}
 EJECTED = {"attached": True, "ops": "fake_ops", "attach_ms": 1, "exit_code": 1, "state_after": "disabled", "disabled_reason": "scx_bpf_error",
            "disabled_message": CRASH}
+STALLED = {**EJECTED, "gone_ns": 2 * 10**9, "disabled_reason": "runnable task stall", "disabled_message": "ktstr-work[9] failed to run for 10.010s",
+           "forced_timeout_ms": 10000}
 
 
 class Judging(unittest.TestCase):
@@ -306,6 +308,30 @@ class Judging(unittest.TestCase):
         # Beyond the 16 MiB that are kept to find the error in.
         verdict = self.expecting(crashed, "x" * (17 << 20) + "\ndeep in the dump\n", contains="deep in", matches=r"(?m)^deep.*dump$")
         self.assertEqual(verdict["verdict"], "pass", verdict)
+
+    def test_a_stall_under_a_timeout_that_nobody_asked_for_may_be_a_round(self):
+        """500 workers on one CPU: it is 10 s until each has had its slice."""
+        crowd = body()
+        crowd["workload"]["cpus"] = "0"
+        crowd["workload"]["cgroups"][0]["workers"] = [worker(i) for i in range(500)]
+        stalled = result("sched_ejected", of_body=crowd, sched=STALLED)
+        own = result("sched_ejected", of_body=crowd, sched={k: v for k, v in STALLED.items() if k != "forced_timeout_ms"})
+        wrong = result("sched_ejected", of_body=crowd, sched={**STALLED, **{k: EJECTED[k] for k in ("disabled_reason", "disabled_message")}})
+        few = result("sched_ejected", of_body=body(), sched=STALLED)
+        words = "the kernel threw ls out: runnable task stall: ktstr-work[9] failed to run for 10.010s"
+        for reported, watchdog, expected in ((stalled, {"at_most": True}, "inconclusive"), (own, {"at_most": True}, "fail"),
+                                             (wrong, {"at_most": True}, "fail"), (few, {"at_most": True}, "fail"),
+                                             (stalled, {"timeout_ms": 10000}, "fail"), (stalled, {"timeout_ms": 10000, "at_most": True}, "fail")):
+            with self.subTest(watchdog=watchdog, expected=expected):
+                verdict = self.judged(reported, scheduler={"name": "ls", "path": "/bin/ls"}, accel="tcg", watchdog=watchdog)
+                self.assertEqual(verdict["verdict"], expected, verdict["reason"])
+                if expected == "inconclusive":
+                    self.assertEqual(verdict["reason"], words + "; with so many workers a round takes up to 10000 ms; the timeout of 10000 ms is the default, "
+                                                                "and .watchdog_timeout_s sets another")
+                elif reported is not wrong:
+                    self.assertEqual(verdict["reason"], words)
+        verdict = self.judged(stalled, scheduler={"name": "ls", "path": "/bin/ls"}, accel="tcg", watchdog={"at_most": True}, expect={"error": True})
+        self.assertEqual(verdict["verdict"], "pass", verdict["reason"])
 
     def test_another_error_is_a_fail(self):
         verdict = self.expecting(result("sched_ejected", sched=EJECTED), contains="something else")
