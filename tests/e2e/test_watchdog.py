@@ -20,9 +20,12 @@ class Watchdog(unittest.TestCase):
         cls.daemon = kt.GuestDaemon(env={"KTSTR_SCHEDULER_BIN_SCX_KTSTR": str(kt.SCX_KTSTR)})
         cls.enterClassContext(cls.daemon)
 
-    def stalled(self, verdict, timeout_s):
+    def stalled(self, verdict, timeout_s, by_default=False):
         """It waited for about as long as the timeout is, on a busy host more, and not for the 30 s of the scheduler's own."""
-        self.assertEqual((verdict["verdict"], verdict["scheduler"]["outcome"], verdict["scheduler"]["exit_kind"]), ("fail", "ejected", "error_stall"), verdict)
+        self.assertEqual((verdict["scheduler"]["outcome"], verdict["scheduler"]["exit_kind"]), ("ejected", "error_stall"), verdict)
+        # Half of what is only the default is excused where the host took it: whoever runs this may be busy.
+        if not (by_default and "the host may have kept a worker waiting for" in verdict["reason"]):
+            self.assertEqual(verdict["verdict"], "fail", verdict)
         waited_s = float(re.search(r"runnable task stall: .* failed to run for ([0-9.]+)s", verdict["reason"])[1])
         self.assertTrue(timeout_s <= waited_s < 20, verdict)
 
@@ -59,7 +62,7 @@ class Watchdog(unittest.TestCase):
         self.stalled(verdicts["declared"], 2)
         self.stalled(verdicts["replaced"], 2)
         bound_s = 10 if verdicts["bounded"]["guest"]["accel"] == "tcg" else 5
-        self.stalled(verdicts["bounded"], bound_s)
+        self.stalled(verdicts["bounded"], bound_s, by_default=True)
         for name in ("sound", "shorter_than_the_bound", "left_alone", "restarted", "by_command", "of_no_watchdog"):
             self.assertEqual(verdicts[name]["verdict"], "pass", verdicts[name])
         # The kernel refuses it calls since: that is nobody's fault in the test.
