@@ -100,7 +100,10 @@ static int make_tools(struct ktstr_body *b, struct kt_error *reterr)
         for (unsigned node = 0; node < b->topo.n_nodes; node++)
                 ktstr_cpus_add(&b->all_nodes, node);
         b->sysfs_writer = sysfs_writer_new(&b->talk);
-        if (!b->sysfs_writer || gate_init(&b->gate) < 0)
+        if (!b->sysfs_writer)
+                return kt_error_set(reterr, -errno, NULL, "cannot start a thread that writes to cgroups: %s",
+                                    strerror(errno));
+        if (gate_init(&b->gate) < 0)
                 return kt_error_set(reterr, -ENOMEM, NULL, "%s", strerror(ENOMEM));
         sysfs_writer_set_patience(
                 b->sysfs_writer,

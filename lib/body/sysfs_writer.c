@@ -89,14 +89,17 @@ static void *work(void *data)
         return NULL;
 }
 
-/* As important as the body itself, whatever the body's children are. */
+/* As important as the body itself, whatever the body's children are. The body is FIFO or ordinary, and the
+ * agent makes it one or the other at any time: asked for both, policy and priority may be of two moments,
+ * and a thread of such a pair is refused. */
 static int start_thread(struct sysfs_writer *s)
 {
-        struct sched_param param;
+        struct sched_param param = {};
         pthread_attr_t attr;
-        int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK, r;
+        int policy, r;
 
         sched_getparam(0, &param);
+        policy = param.sched_priority > 0 ? SCHED_FIFO : SCHED_OTHER;
         pthread_attr_init(&attr);
         pthread_attr_setstacksize(&attr, STACK_SIZE);
         pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
@@ -110,6 +113,7 @@ static int start_thread(struct sysfs_writer *s)
 struct sysfs_writer *sysfs_writer_new(struct conversation *talk)
 {
         struct sysfs_writer *s = calloc(1, sizeof(*s));
+        int r;
 
         if (!s)
                 return NULL;
@@ -117,10 +121,12 @@ struct sysfs_writer *sysfs_writer_new(struct conversation *talk)
         s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         pthread_mutex_init(&s->lock, NULL);
         pthread_cond_init(&s->wake, NULL);
-        if (s->done_fd >= 0 && start_thread(s) >= 0)
+        r = s->done_fd < 0 ? -errno : start_thread(s);
+        if (r >= 0)
                 return s;
         kt_closep(&s->done_fd);
         free(s);
+        errno = -r;
         return NULL;
 }
 

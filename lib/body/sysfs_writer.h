@@ -17,7 +17,7 @@
 struct sysfs_writer;
 
 /* What takes longer than what each call says is waited for another patience_ms while talk is not over; NULL
- * when it cannot be made. talk is borrowed. */
+ * with errno set when it cannot be made. talk is borrowed. */
 struct sysfs_writer *sysfs_writer_new(struct conversation *talk);
 void sysfs_writer_free(struct sysfs_writer *s); /* NULL is allowed */
 
