@@ -45,7 +45,7 @@ class Endings(unittest.TestCase):
         kt.wait_until(lambda: self.daemon.jobs()[0].get("verdict") == "cancelled", "the verdict")
 
     def test_a_detached_job_outlives_its_client(self):
-        result = self.daemon.ctl("submit", "--detach", "--sched", kt.SCX_KTSTR, "--duration", "1s")
+        result = self.daemon.ctl("submit", "--detach", "--sched", kt.SCX_KTSTR, "--duration", "1s", *kt.UNTIMED)
         self.assertEqual(result.status, 0, result)
         job = result.out.strip()
         self.assertRegex(job, r"^[a-z0-9]+$")
@@ -80,7 +80,7 @@ class Endings(unittest.TestCase):
         client.communicate(timeout=30)
         self.assertEqual(client.returncode, 69)
         self.daemon.start()
-        self.assertEqual(self.daemon.ctl("submit", "--json", "--duration", "1s").status, 0)
+        self.assertEqual(self.daemon.ctl("submit", "--json", "--duration", "1s", *kt.UNTIMED).status, 0)
 
     def test_a_job_has_its_time(self):
         started = time.monotonic()

@@ -81,7 +81,7 @@ class Faults(unittest.TestCase):
         self.failed(result, "released", "let go of sched_ext by itself before the workload ended, and did not exit")
 
     def test_a_wrappers_child_is_stopped_as_well(self):
-        result = self.submit("--sched", kt.SCX_KTSTR, "--duration", "1s", "--", "--wrapped")
+        result = self.submit("--sched", kt.SCX_KTSTR, "--duration", "1s", *kt.UNTIMED, "--", "--wrapped")
         verdict = result.verdict()
         self.assertEqual((result.status, verdict["scheduler"]["outcome"]), (0, "stopped"), result)
         begin = next(e["elapsed_ms"] for e in result.events() if e.get("state") == "stopping")

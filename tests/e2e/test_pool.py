@@ -186,7 +186,7 @@ class Schedulers(Base):
 
     def submit(self, source, scheduler, *args, duration="1s"):
         self.prime("1n1l2c1t")
-        result = getattr(self, source).ctl("submit", "--json", "--sched", scheduler, "--duration", duration, "--", *args)
+        result = getattr(self, source).ctl("submit", "--json", "--sched", scheduler, "--duration", duration, *kt.UNTIMED, "--", *args)
         verdict = result.verdict()
         self.assertEqual(verdict["guest"]["source"], source, result)
         return verdict
@@ -209,7 +209,7 @@ class Schedulers(Base):
                 reply = self.pool.call(POOL + "Prime", kernel=version, idle=1)
                 self.assertTrue(reply.get("parameters", {}).get("shape", "").startswith(version), reply)
                 for daemon, source in ((self.pool, "pool"), (self.clone, "clone")):
-                    result = daemon.ctl("submit", "--json", "--sched", kt.SCX_KTSTR, "--kernel", version, "--duration", "1s")
+                    result = daemon.ctl("submit", "--json", "--sched", kt.SCX_KTSTR, "--kernel", version, "--duration", "1s", *kt.UNTIMED)
                     verdict = result.verdict()
                     self.assertEqual((verdict["verdict"], verdict["guest"]["source"]), ("pass", source), result)
                     self.assertTrue(verdict["guest"]["release"].startswith(version), verdict["guest"])

@@ -18,8 +18,6 @@ LARGER = {
     "custom_cpuset_numa_swap": "2n2l1c1t",
     "custom_stress_cpuset_cross_llc_race": "1n2l1c1t",
 }
-# A host that is too busy to tell may be asked again.
-TRIES = 4
 
 
 def guests_at_a_time(accelerator):
@@ -38,16 +36,9 @@ class Scenarios(unittest.TestCase):
     def run_one(self, name, topology, *options):
         return self.daemon.ctl("submit", "--json", "--scenario", name, "--topology", topology, "--duration", "1s", *options)
 
-    def run_until_told(self, name, options):
-        for _ in range(TRIES):
-            result = self.run_one(name, LARGER.get(name, "1n1l2c1t"), *options)
-            if result.verdict()["verdict"] != "inconclusive":
-                break
-        return result
-
     def check_all(self, names, *options):
         with concurrent.futures.ThreadPoolExecutor(self.at_a_time) as pool:
-            results = list(pool.map(lambda name: self.run_until_told(name, options), names))
+            results = list(pool.map(lambda name: kt.until_told(lambda: self.run_one(name, LARGER.get(name, "1n1l2c1t"), *options)), names))
         for name, result in zip(names, results):
             with self.subTest(scenario=name, options=options):
                 verdict = result.verdict()

@@ -34,7 +34,7 @@ class Watchdog(unittest.TestCase):
         return [e["message"] for e in result.events() if e["kind"] == "note" and "watchdog timeout" in e["message"]]
 
     def submit(self, kernel, *args):
-        return self.daemon.ctl("submit", "--json", "--sched", kt.SCX_KTSTR, "--kernel", kernel, "--duration", "2s", *args)
+        return self.daemon.ctl("submit", "--json", "--sched", kt.SCX_KTSTR, "--kernel", kernel, "--duration", "2s", *kt.UNTIMED, *args)
 
     def test_a_stall_shows_after_the_jobs_timeout(self):
         for kernel in KERNELS:

@@ -4,7 +4,7 @@
 
 #define ASK "--watchdog-timeout-ms", "30000"
 /* In half a second on a CPU that is shared with other guests nobody's share is fair. */
-#define SHORT .checks = {.max_spread_pct = KTSTR_NONE}
+#define SHORT .checks = {.max_gap_ms = KTSTR_NONE, .max_spread_pct = KTSTR_NONE}
 
 KTSTR_SCHEDULER(patient, .name = "patient", SHORT, .binary = "scx_ktstr", .sched_args = KTSTR_LIST(ASK));
 KTSTR_SCHEDULER(stalling, .name = "stalling", SHORT, .binary = "scx_ktstr",
