@@ -16,7 +16,7 @@
 #include "files.h"
 #include "hello.h"
 
-#define FEED_CHUNK (256U * 1024U)
+#define FEED_CHUNK (64U * 1024U)
 
 /* How long a parked agent looks at the mailbox without sleeping, in guest time. The host stops the guest
  * within about a millisecond; a busy host takes longer, and then the job is noticed a millisecond late. */

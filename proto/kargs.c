@@ -28,6 +28,7 @@ static const char *const reserved[] = {
         "no_timer_check",
         "noapic",
         "nolapic",
+        "norandmaps",
         "nosmp",
         "nr_cpus",
         "panic",

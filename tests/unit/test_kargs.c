@@ -26,6 +26,7 @@ static const struct {
         {"memmap=1G$0", "is set by ktstrd itself"},
         {"mem=64M", "is set by ktstrd itself"},
         {"nokaslr", "is set by ktstrd itself"},
+        {"norandmaps", "is set by ktstrd itself"},
         {"8250.nr_uarts=4", "is set by ktstrd itself"},
         {"ktstr.anything", "is set by ktstrd itself"},
         /* The kernel takes '-' and '_' for the same. */
