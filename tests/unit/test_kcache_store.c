@@ -721,7 +721,8 @@ START_TEST(where_not_enough_may_go_nothing_goes)
         ck_assert_str_eq(err.name, KT_E_IO);
         ck_assert_ptr_nonnull(strstr(err.message, "CacheMax="));
         ck_assert_ptr_nonnull(strstr(err.message, "`ktstrctl kernel clean`"));
-        ck_assert_str_eq(listed(t.c), "a b");
+        /* Which of them is listed first depends on the second in which each was stored. */
+        ck_assert(exists(&t, "a") && exists(&t, "b") && !exists(&t, "c"));
         ck_assert_uint_eq(n_temporary(t.c), 0);
         close(lease);
         kt_error_done(&err);
@@ -736,7 +737,7 @@ START_TEST(one_that_is_replaced_makes_room_for_the_new_one)
         store(&t, "b", "bbbb", NULL);
         kcache_set_max(t.c, kcache_entry_bytes(t.c, "a") + kcache_entry_bytes(t.c, "b"));
         store(&t, "a", "AAAA", NULL);
-        ck_assert_str_eq(listed(t.c), "a b");
+        ck_assert(exists(&t, "a") && exists(&t, "b"));
 }
 END_TEST
 
