@@ -78,8 +78,8 @@ static void cache_yield(struct ktstr_worker *w)
 
         for (;;) {
                 walk_on(&walk, n);
-                sched_yield();
                 worker_progress(w, n);
+                sched_yield();
         }
 }
 

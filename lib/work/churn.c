@@ -27,8 +27,8 @@ static void nice_sweep(struct ktstr_worker *w)
                                         continue;
                         }
                         worker_spin(NICE_SPIN);
-                        sched_yield();
                         worker_progress(w, NICE_SPIN);
+                        sched_yield();
                 }
 }
 
@@ -58,8 +58,8 @@ static void affinity_churn(struct ktstr_worker *w)
                 else if (r < 0)
                         worker_die(w, "cannot bind itself to a CPU: %s", strerror(-r));
                 worker_spin(spin);
-                sched_yield();
                 worker_progress(w, spin);
+                sched_yield();
         }
 }
 
@@ -79,8 +79,8 @@ static void policy_churn(struct ktstr_worker *w)
                                 worker_die(w, "cannot have policy %d: %s", policies[i], strerror(errno));
                         }
                         worker_spin(spin);
-                        sched_yield();
                         worker_progress(w, spin);
+                        sched_yield();
                 }
 }
 

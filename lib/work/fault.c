@@ -10,8 +10,9 @@
 #include "limits.h"
 #include "types.h"
 
-/* Between two progress points, whatever a round is. */
-#define TOUCHES_A_CHUNK 256U
+/* Between two progress points, whatever a round is: a fault is half a millisecond where CPUs are emulated on
+ * a busy host. */
+#define TOUCHES_A_CHUNK 16U
 
 static void touch(struct ktstr_worker *w, volatile uint8_t *region, uint64_t pages, size_t page, uint64_t n)
 {

@@ -27,8 +27,8 @@ static void mixed(struct ktstr_worker *w)
 {
         for (;;) {
                 worker_spin(CHUNK);
-                sched_yield();
                 worker_progress(w, CHUNK);
+                sched_yield();
         }
 }
 

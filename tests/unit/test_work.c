@@ -2,6 +2,7 @@
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "../../lib/work/work_type.h"
 #include "unit.h"
@@ -146,6 +147,57 @@ START_TEST(each_type_makes_progress_and_leaves_nothing)
         work_crew_until(&c, all_progressed, "a worker makes no progress, or measures no wake-up");
         check_files(&c);
         check_counters(&c);
+        work_crew_stop(&c);
+}
+END_TEST
+
+/* In place of libc's: a scheduler that never lets a worker run again that has yielded. */
+static bool yields_for_ever;
+
+int sched_yield(void)
+{
+        while (yields_for_ever)
+                pause();
+        return (int)syscall(SYS_sched_yield);
+}
+
+static bool all_have_begun(const struct work_crew *c)
+{
+        for (unsigned i = 0; i < c->n; i++)
+                if (c->counters[i].iterations == 0)
+                        return false;
+        return true;
+}
+
+static const enum ktstr_work_type yielding[] = {KTSTR_WORK_MIXED, KTSTR_WORK_CACHE_YIELD,
+                                                KTSTR_WORK_NICE_SWEEP, KTSTR_WORK_AFFINITY_CHURN,
+                                                KTSTR_WORK_POLICY_CHURN};
+
+/* Else it would have starved, whatever it had done in the time that it was given. */
+START_TEST(what_is_done_counts_before_the_yield)
+{
+        const struct ktstr_work work = {.type = yielding[_i]};
+        struct work_crew c;
+
+        ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+        yields_for_ever = true;
+        work_crew_start(&c, &work, 2, NULL);
+        work_crew_until(&c, all_have_begun, "what a worker did is not counted");
+        work_crew_stop(&c);
+}
+END_TEST
+
+/* Likewise: a round of page faults takes an emulated guest a quarter of a second. */
+START_TEST(a_round_of_page_faults_counts_in_small_parts)
+{
+        const struct ktstr_work work = {.type = KTSTR_WORK_PAGE_FAULT_CHURN};
+        struct work_crew c;
+
+        ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+        work_crew_start(&c, &work, 1, NULL);
+        work_crew_until(&c, all_have_begun, "no page is touched");
+        /* It goes on meanwhile. */
+        ck_assert_uint_le(c.counters[0].work_units, 16 * (c.counters[0].iterations + 1));
         work_crew_stop(&c);
 }
 END_TEST
@@ -482,6 +534,8 @@ int main(void)
         tcase_add_test(table, siblings_are_wanted_once_the_topology_is_known);
         tcase_set_timeout(run, 60);
         tcase_add_loop_test(run, each_type_makes_progress_and_leaves_nothing, 0, KT_ARRAY_SIZE(runs));
+        tcase_add_loop_test(run, what_is_done_counts_before_the_yield, 0, KT_ARRAY_SIZE(yielding));
+        tcase_add_test(run, a_round_of_page_faults_counts_in_small_parts);
         tcase_add_loop_test(run, who_loses_its_partner_waits, 0, KT_ARRAY_SIZE(teams));
         tcase_add_test(run, a_waiting_high_lends_low_its_priority);
         tcase_add_test(run, cgroup_churn_moves_between_two_below_its_own);
