@@ -13,8 +13,10 @@
 
 #define NS_PER_S 1000000000LL
 
-/* A kernel that booted has read the time from the hardware, to half a second. That is the better one when
- * what comes before its own clock begins took longer, which the agent cannot know otherwise. */
+/* A kernel that booted has read the time from the hardware: the second, and takes it to be half over. QEMU
+ * began its clock with the host's second, without what was over of it, so that it is from half a second
+ * early to one and a half late. That is the better one when what comes before the kernel's own clock begins
+ * took longer, which the agent cannot know otherwise. */
 static bool hardware_knows_better(const struct agent *a, int64_t ns)
 {
         struct timespec now;

@@ -124,8 +124,9 @@ class Same(Base):
         sources = {}
         for job in self.of_each_source(topology, TIME):
             with self.subTest(topology=topology, source=job.source):
-                # Its clock is the host's.
-                self.assertLess(abs(job.clock_off_s()), 1)
+                # Its clock is the host's. Where it booted on a busy host it comes of the hardware's, of whose seconds both QEMU and the kernel
+                # know the number only: it is up to 1.5 s late, see guest/job.c.
+                self.assertLess(abs(job.clock_off_s()), 2 if job.source == "cold" else 1)
                 # Each CPU's timer ticks.
                 before, after = ([int(n) for n in line.split()] for line in job.lines("loc"))
                 self.assertEqual((len(before), len(after)), (cpus, cpus))
