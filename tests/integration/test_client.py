@@ -38,6 +38,11 @@ class Client(unittest.TestCase):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ktstr-test-"))
         self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
 
+    def nothing_runs(self):
+        self.assertEqual([job for job in self.daemon.jobs() if job["state"] != "ended"], [])
+        # A guest that was made for the pool meanwhile may be about to end.
+        kt.wait_until(lambda: not self.daemon.children(), "no QEMU to be left")
+
     def refused(self, *args, words=(), status=64, **kwargs):
         """One line on stderr with these words, nothing running afterwards."""
         result = self.daemon.ctl(*args, **kwargs)
@@ -47,9 +52,7 @@ class Client(unittest.TestCase):
         self.assertTrue(lines[0].startswith("ktstrctl: "), result)
         for word in words:
             self.assertIn(word, lines[0])
-        self.assertEqual([job for job in self.daemon.jobs() if job["state"] != "ended"], [])
-        # A guest that was made for the pool meanwhile may be about to end.
-        kt.wait_until(lambda: not self.daemon.children(), "no QEMU to be left")
+        self.nothing_runs()
         return lines[0]
 
     def error_verdict(self, *args, words=(), status=64):
@@ -60,7 +63,7 @@ class Client(unittest.TestCase):
         self.assertEqual(verdict["verdict"], "error")
         for word in words:
             self.assertIn(word, verdict["reason"])
-        self.assertEqual(self.daemon.children(), [])
+        self.nothing_runs()
         return verdict
 
     # --- the scheduler ---
