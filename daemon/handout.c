@@ -10,8 +10,8 @@
 #include "../proto/errors.h"
 #include "../proto/mailbox.h"
 
-/* Payload of a DATA frame: large enough for its header not to matter, and small enough for the memory that the
- * agent takes for one, which an emulated guest is slow to give. */
+/* Payload of a DATA frame: large enough for its header not to matter, and small enough for the memory that
+ * the agent takes for one, which an emulated guest is slow to give. */
 #define DATA_MAX (64U * 1024U)
 #define COPY_SIZE (1U << 20)
 

@@ -43,7 +43,7 @@ def shell(command):
 
 def run(args):
     return JOB + "Submit", {"scheduler": {"name": "scx_ktstr", "path": str(kt.SCX_KTSTR), "args": list(args)}, "topology": TOPOLOGY,
-                            "duration_ms": 1500, "checks": {"max_gap_ms": -1, "max_spread_pct": -1}}
+                            "duration_ms": 1500, "checks": kt.UNTIMED_CHECKS}
 
 
 class Soak(unittest.TestCase):

@@ -77,6 +77,8 @@ END_TEST
  * there any more. */
 static void take_on(const struct timeout_override *o)
 {
+        /* Who is not root may take on a filter only so. */
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
         if (dup2(o->fd, SPAWN_KEPT_FD) < 0)
                 _exit(9);
         if (timeout_override_join(o) < 0)
@@ -114,7 +116,6 @@ START_TEST(other_calls_go_on_and_it_ends_with_the_last_one)
         ck_assert_int_eq(timeout_override_begin(&o, NULL), 0);
         pid = fork();
         if (pid == 0) {
-                prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
                 take_on(&o);
                 for (int i = 0; i < 100; i++)
                         if (update_no_map() != refused)
@@ -143,7 +144,6 @@ START_TEST(a_filter_that_is_refused_is_said)
         if (pid == 0) {
                 const int kept = dup(second.fd);
 
-                prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
                 take_on(&first);
                 second.fd = kept;
                 take_on(&second);
@@ -202,7 +202,6 @@ START_TEST(without_its_supervisor_nothing_is_executed)
         kill_supervisor(&o);
         pid = fork();
         if (pid == 0) {
-                prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
                 take_on(&o);
                 _exit(0);
         }
@@ -231,7 +230,6 @@ START_TEST(a_supervisor_that_is_killed_is_noted)
         if (pid == 0) {
                 const int say = dup(ready[1]), hear = dup(go[0]);
 
-                prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
                 take_on(&o);
                 /* Only its answer shows that it has the listener. */
                 (void)update_no_map();
@@ -261,7 +259,6 @@ START_TEST(one_that_ends_with_the_last_is_not_lost)
         ck_assert_int_eq(timeout_override_begin(&o, NULL), 0);
         pid = fork();
         if (pid == 0) {
-                prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
                 take_on(&o);
                 _exit(0);
         }
