@@ -192,7 +192,8 @@ START_TEST(the_function_is_told_how_it_ended)
 }
 END_TEST
 
-SHELL(writes_pids, "sleep 1000 & echo pids: $$ $! > \"$1\"; wait");
+/* The file is whole from the moment it is there: who waits for it may end the shell at once. */
+SHELL(writes_pids, "sleep 1000 & echo pids: $$ $! > \"$1.new\"; mv \"$1.new\" \"$1\"; wait");
 static char pids_path[64];
 
 static enum ktstr_outcome forgets(struct ktstr_ctx *ctx)
