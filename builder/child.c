@@ -128,11 +128,10 @@ static bool program_ended(pid_t program)
         }
 }
 
-/* Until it ends, or we are told that it shall. Returns whether it had to be killed. */
-static bool wait_for_program(pid_t program, const sigset_t *signals, bool stop)
+/* Until it ends, or we are told that it shall. */
+static void wait_for_program(pid_t program, unsigned grace_ms, const sigset_t *signals, bool stop)
 {
         int64_t deadline = -1;
-        bool killed = false;
 
         for (;;) {
                 int64_t left = 0;
@@ -140,18 +139,16 @@ static bool wait_for_program(pid_t program, const sigset_t *signals, bool stop)
                 int sig;
 
                 if (program_ended(program))
-                        return killed;
+                        return;
                 if (stop && deadline < 0) {
                         kill(-program, SIGTERM);
                         kill(-program, SIGCONT);
-                        deadline = now_ms() + CHILD_GRACE_MS;
+                        deadline = now_ms() + grace_ms;
                 }
                 if (deadline >= 0) {
                         left = deadline - now_ms();
-                        if (left <= 0 && !killed) {
-                                killed = true;
+                        if (left <= 0)
                                 kill(-program, SIGKILL);
-                        }
                         left = left > 0 ? left : 100;
                         ts = (struct timespec){left / 1000, left % 1000 * 1000000};
                 }
@@ -164,10 +161,10 @@ static bool wait_for_program(pid_t program, const sigset_t *signals, bool stop)
 static _Noreturn void watch(const struct child *c, const char **env, pid_t parent, int out, int report_fd)
 {
         struct report report = {true, 0};
-        bool killed, stop;
         sigset_t signals;
         pid_t program, pid;
         int status;
+        bool stop;
 
         sigemptyset(&signals);
         sigaddset(&signals, SIGTERM);
@@ -187,7 +184,7 @@ static _Noreturn void watch(const struct child *c, const char **env, pid_t paren
         }
         setpgid(program, program);
         close(out);
-        killed = wait_for_program(program, &signals, stop);
+        wait_for_program(program, c->grace_ms ?: CHILD_GRACE_MS, &signals, stop);
         kill(-program, SIGKILL);
         for (;;) {
                 kill_children();
@@ -197,10 +194,9 @@ static _Noreturn void watch(const struct child *c, const char **env, pid_t paren
                 if (pid < 0 && errno == ECHILD)
                         break;
         }
-        if (WIFSIGNALED(report.value) && WTERMSIG(report.value) == SIGKILL)
-                killed = true;
+        /* What it died of tells: it may have ended just before it was to be killed. */
         if (c->at_end)
-                c->at_end(c->userdata, killed);
+                c->at_end(c->userdata, WIFSIGNALED(report.value) && WTERMSIG(report.value) == SIGKILL);
         (void)kt_write_all(report_fd, &report, sizeof(report));
         _exit(0);
 }

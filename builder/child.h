@@ -7,7 +7,7 @@
  * Between it and us stands a process of ours that watches: it is told by the kernel when we die, however we
  * die, and then ends the program and all that it has started, wherever that has hidden (it is the reaper of
  * all orphans below it). Were it killed itself, we would do the same. Nothing of what is run here outlives
- * us by more than CHILD_GRACE_MS. Descriptors that are open here stay open in the watcher until then: a lock
+ * us by more than its grace. Descriptors that are open here stay open in the watcher until then: a lock
  * that is held by one of them is free when nothing runs any more.
  */
 
@@ -16,7 +16,7 @@
 #include "../common/error.h"
 
 /* After SIGTERM, before SIGKILL: make removes what is half made. */
-#define CHILD_GRACE_MS 3000
+#define CHILD_GRACE_MS 3000U
 
 /* Once, before all else: the signals that end us end the child first. */
 void child_setup(void);
@@ -24,9 +24,10 @@ void child_setup(void);
 struct child {
         const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
         const char *const
-                *env;    /* "NAME=value", NULL-terminated, or NULL. Of our own environment only what
-                            is  of the session is handed on: PATH, HOME, proxies and the like, no CC */
-        const char *dir; /* where it runs; NULL: where we are */
+                *env;      /* "NAME=value", NULL-terminated, or NULL. Of our own environment only what
+                              is  of the session is handed on: PATH, HOME, proxies and the like, no CC */
+        const char *dir;   /* where it runs; NULL: where we are */
+        unsigned grace_ms; /* 0: CHILD_GRACE_MS */
 
         /* One line of standard output or error, without its end; cut where it is too long for an answer.
          * replaced: it ended with a carriage return, so that the next takes its place. May be NULL. */

@@ -138,7 +138,8 @@ static void note_end(void *userdata, bool killed)
 
 /* Starts a process that runs a script through child_run(). The script opens the FIFO `alive` and writes a
  * byte to it; *ret_alive is at its end once nobody has it open any more. *ret_ends gets a byte at_end(). */
-static pid_t start_runner(const char *dir, const char *script, int *ret_alive, int *ret_ends)
+static pid_t start_runner(const char *dir, const char *script, unsigned grace_ms, int *ret_alive,
+                          int *ret_ends)
 {
         _cleanup_free_ char *fifo = kt_path_join(dir, "alive");
         int ends[2];
@@ -152,6 +153,7 @@ static pid_t start_runner(const char *dir, const char *script, int *ret_alive, i
                 struct child c = {
                         .argv = (const char *[]){"sh", "-c", script, NULL},
                         .dir = dir,
+                        .grace_ms = grace_ms,
                         .at_end = note_end,
                         .userdata = &ends[1],
                 };
@@ -169,20 +171,23 @@ static pid_t start_runner(const char *dir, const char *script, int *ret_alive, i
         return pid;
 }
 
+/* A polite signal is heard at some time, and one that is not heard is waited for in vain. */
+#define LONG_GRACE_MS 60000U
+#define SHORT_GRACE_MS 100U
+
 /* A process in a session of its own, an orphan, and one that no polite signal ends. */
 #define HIDES "exec 5>alive; (setsid sleep 1000 &); trap '' TERM; printf x >&5; sleep 1000; sleep 1000"
 
-static void expect_nothing_left(int sig, const char *script, const char *expected_end, int expected_status)
+static void expect_nothing_left(int sig, const char *script, unsigned grace_ms, const char *expected_end)
 {
         _unit_dir_ struct unit_dir dir = unit_dir_new();
         int alive, ends, status;
         char b[2] = "";
-        pid_t pid = start_runner(dir.path, script, &alive, &ends);
+        pid_t pid = start_runner(dir.path, script, grace_ms, &alive, &ends);
 
         ck_assert_int_eq(kill(pid, sig), 0);
         ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-        ck_assert_int_eq(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status),
-                         expected_status);
+        ck_assert_int_eq(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status), 128 + sig);
         wait_until_all_are_gone(alive);
         ck_assert_int_eq(read(ends, b, 1), 1);
         ck_assert_str_eq(b, expected_end);
@@ -192,19 +197,19 @@ static void expect_nothing_left(int sig, const char *script, const char *expecte
 
 START_TEST(a_polite_end_leaves_nothing)
 {
-        expect_nothing_left(SIGTERM, "exec 5>alive; printf x >&5; sleep 1000", "e", 128 + SIGTERM);
+        expect_nothing_left(SIGTERM, "exec 5>alive; printf x >&5; sleep 1000", LONG_GRACE_MS, "e");
 }
 END_TEST
 
 START_TEST(what_hides_is_found)
 {
-        expect_nothing_left(SIGTERM, HIDES, "k", 128 + SIGTERM);
+        expect_nothing_left(SIGTERM, HIDES, SHORT_GRACE_MS, "k");
 }
 END_TEST
 
 START_TEST(killed_without_warning_we_leave_nothing_either)
 {
-        expect_nothing_left(SIGKILL, HIDES, "k", 128 + SIGKILL);
+        expect_nothing_left(SIGKILL, HIDES, SHORT_GRACE_MS, "k");
 }
 END_TEST
 
@@ -213,7 +218,7 @@ START_TEST(nor_when_the_watcher_is_killed)
         _unit_dir_ struct unit_dir dir = unit_dir_new();
         _cleanup_free_ char *path = NULL, *children = NULL;
         int alive, ends, status;
-        pid_t pid = start_runner(dir.path, HIDES, &alive, &ends), watcher;
+        pid_t pid = start_runner(dir.path, HIDES, SHORT_GRACE_MS, &alive, &ends), watcher;
 
         path = kt_format("/proc/%d/task/%d/children", pid, pid);
         ck_assert_int_eq(kt_read_file(AT_FDCWD, path, 4096, &children, NULL), 0);
