@@ -181,9 +181,12 @@ static int wait_done(struct sysfs_writer *s, uint64_t limit_ms)
         struct pollfd p = {.fd = s->done_fd, .events = POLLIN};
         eventfd_t count;
 
-        while (is_busy(s)) {
+        for (;;) {
+                /* The clock first: what is done when its time is over is done, however late we look. */
                 uint64_t now = worker_now_ns();
 
+                if (!is_busy(s))
+                        return 0;
                 if (now >= (conversation_over(s->talk) ? limit : last))
                         return -ETIMEDOUT;
                 poll(&p, 1, TICK_MS);
@@ -191,7 +194,6 @@ static int wait_done(struct sysfs_writer *s, uint64_t limit_ms)
                 if (now >= limit)
                         conversation_poll(s->talk, 0);
         }
-        return 0;
 }
 
 static int have_done(struct sysfs_writer *s, enum deed deed, const char *path, const char *text,
