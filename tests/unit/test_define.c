@@ -9,6 +9,8 @@
 #include "../../lib/body/judge.h"
 #include "unit.h"
 
+#define PATIENCE_MS 60000
+
 static const struct ktstr_scenario empty;
 
 struct fixture {
@@ -33,6 +35,16 @@ static void set_up(struct fixture *f)
         f->fifo = kt_path_join(f->dir.path, "fifo");
         ck_assert_int_eq(mkfifo(f->fifo, 0600), 0);
         ck_assert_int_eq(sysfs_writer_write(f->b.sysfs_writer, f->fifo, "x", 1), -ETIMEDOUT);
+}
+
+/* It hangs no longer while the descriptor is open, and is waited for however slow it is. */
+static int let_go(struct fixture *f)
+{
+        int fd = open(f->fifo, O_RDONLY | O_CLOEXEC);
+
+        ck_assert_int_ge(fd, 0);
+        sysfs_writer_set_patience(f->b.sysfs_writer, PATIENCE_MS);
+        return fd;
 }
 
 static void tear_down(struct fixture *f)
@@ -64,8 +76,7 @@ START_TEST(what_is_made_too_late_is_removed)
         /* It comes to it now, and goes on with what else is to be done. */
         dir = kt_path_join(f.dir.path, "late");
         ck_assert_int_eq(mkdir(dir, 0755), 0);
-        fd = open(f.fifo, O_RDONLY | O_CLOEXEC);
-        ck_assert_int_ge(fd, 0);
+        fd = let_go(&f);
         g->going = true;
         ck_assert_int_eq(remove_groups(&f.r, NULL), 0);
         ck_assert_int_lt(access(dir, F_OK), 0);
@@ -82,8 +93,7 @@ START_TEST(what_was_never_made_is_none_to_remove)
 
         set_up(&f);
         ck_assert_int_eq(define_cgroups(&f.r, &def, 1, NULL), -ETIMEDOUT);
-        fd = open(f.fifo, O_RDONLY | O_CLOEXEC);
-        ck_assert_int_ge(fd, 0);
+        fd = let_go(&f);
         group_find(&f.b.groups, "never")->going = true;
         ck_assert_int_eq(remove_groups(&f.r, NULL), 0);
         close(fd);
