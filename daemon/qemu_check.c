@@ -122,10 +122,14 @@ static int read_all(int fd, char ret[OUTPUT_MAX])
                 ssize_t n;
 
                 ret[used] = '\0';
-                if (now >= deadline_us)
-                        return -ETIMEDOUT;
-                if (poll(&p, 1, (int)((deadline_us - now) / 1000) + 1) <= 0)
+                /* When the time is over too: what it has said meanwhile counts, however late we look. */
+                if (poll(&p, 1, now < deadline_us ? (int)((deadline_us - now) / 1000) + 1 : 0) <= 0) {
+                        if (now >= deadline_us)
+                                return -ETIMEDOUT;
                         continue;
+                }
+                if (full && now >= deadline_us)
+                        return -ETIMEDOUT;
                 n = read(fd, full ? spill : ret + used, full ? sizeof(spill) : OUTPUT_MAX - 1 - used);
                 if (n < 0 && errno != EINTR)
                         return -errno;

@@ -13,7 +13,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define QEMU_CHECK_TIMEOUT_MS 5000
+/* A QEMU that hangs is rare, a host that is busy is not: one that is taken for hanging leaves no
+ * accelerator. */
+#define QEMU_CHECK_TIMEOUT_MS 20000
 
 struct qemu_check {
         bool runs;    /* it makes x86_64 machines under TCG */

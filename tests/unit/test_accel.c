@@ -255,7 +255,7 @@ int main(void)
         tcase_add_test(pick, auto_with_nothing_usable_is_an_error);
         tcase_add_test(pick, unknown_word_is_an_invalid_parameter);
         suite_add_tcase(suite, pick);
-        tcase_set_timeout(probe, 30);
+        tcase_set_timeout(probe, 120);
         tcase_add_test(probe, probe_fills_every_line_and_chooses_what_is_usable);
         tcase_add_test(probe, without_qemu_nothing_is_usable);
         tcase_add_test(probe, qemu_of_x86_64_runs);
