@@ -229,9 +229,24 @@ void guest_conclude_if_drained(struct guest *g)
                 guest_conclude(g);
 }
 
-static void on_grace_over(uv_timer_t *timer)
+static void on_time_over(uv_timer_t *timer)
 {
-        guest_conclude(timer->data);
+        struct guest *g = timer->data;
+
+        g->time_over(g);
+}
+
+/* A daemon that was not run for a while finds the timer due and what QEMU has said meanwhile unread: one
+ * turn of the loop more, and that is heard first. */
+static void on_timer(uv_timer_t *timer)
+{
+        uv_timer_start(timer, on_time_over, 1, 0);
+}
+
+void guest_start_timer(struct guest *g, void (*time_over)(struct guest *g), unsigned ms)
+{
+        g->time_over = time_over;
+        uv_timer_start(&g->timer, on_timer, ms, 0);
 }
 
 void guest_expect_exit(struct guest *g)
@@ -239,7 +254,7 @@ void guest_expect_exit(struct guest *g)
         if (guest_is_ending(g) || g->leaving)
                 return;
         g->leaving = true;
-        uv_timer_start(&g->timer, on_grace_over, EXIT_GRACE_MS, 0);
+        guest_start_timer(g, guest_conclude, EXIT_GRACE_MS);
 }
 
 /* --- verbs --- */

@@ -116,9 +116,8 @@ static void on_ready(void *userdata, const char *version)
 
 /* --- to BOOTING or WAKING --- */
 
-static void on_boot_timeout(uv_timer_t *timer)
+static void on_boot_timeout(struct guest *g)
 {
-        struct guest *g = timer->data;
         struct kt_error err = KT_ERROR_INIT;
         _cleanup_free_ char *line = console_telling_line(&g->console);
 
@@ -143,7 +142,7 @@ void guest_continue(struct guest *g, enum guest_state to)
         g->cont_ns = uv_hrtime();
         /* One that is on its way out has its time already. */
         if (!g->leaving)
-                uv_timer_start(&g->timer, on_boot_timeout, g->boot_timeout_ms, 0);
+                guest_start_timer(g, on_boot_timeout, g->boot_timeout_ms);
         r = qmp_execute(g->qmp, "cont", NULL, GUEST_COMMAND_TIMEOUT_MS, on_continued, g);
         if (r < 0)
                 guest_expect_exit(g);

@@ -68,6 +68,7 @@ struct guest {
         struct port *port;
         uv_pipe_t console_pipe;
         uv_timer_t timer; /* the boot timeout; the grace once QEMU is on its way out */
+        void (*time_over)(struct guest *g);
 
         struct console console;
         struct guest_memory_file memory_files[TOPOLOGY_NODES_MAX];
@@ -106,6 +107,10 @@ void guest_fail(struct guest *g, enum guest_end end, struct kt_error *err, const
 
 /* QEMU is on its way out, or should be: wait a little for what it still has to say, then end. */
 void guest_expect_exit(struct guest *g);
+
+/* Once that much time is over, and what has come within it has been heard. One at a time; uv_timer_stop()
+ * ends it. */
+void guest_start_timer(struct guest *g, void (*time_over)(struct guest *g), unsigned ms);
 
 /* QEMU has exited and its sockets were read to their ends, or it had time enough: find words for
  * it and end. */

@@ -15,10 +15,8 @@ static void failed(struct guest *g, const char *text)
         guest_control_failed(g, -EIO, text);
 }
 
-static void on_timeout(uv_timer_t *timer)
+static void on_timeout(struct guest *g)
 {
-        struct guest *g = timer->data;
-
         failed(g, g->state == GUEST_SAVING ? "QEMU did not save the guest's state in time"
                                            : "QEMU did not restore the clone's state in time");
 }
@@ -64,7 +62,7 @@ static void migrate(struct guest *g, const char *command, char *uri)
         if (r < 0)
                 guest_control_failed(g, r, "cannot talk to QEMU");
         else if (!g->leaving)
-                uv_timer_start(&g->timer, on_timeout, g->migration_timeout_ms, 0);
+                guest_start_timer(g, on_timeout, g->migration_timeout_ms);
 }
 
 void guest_restore(struct guest *g)
