@@ -62,7 +62,7 @@
  *   early_hello       a clone that says HELLO though it has no job
  *   die_parked        exits once it is parked
  *   die_when_told     parked, it exits when there is a file of FAKE_QEMU_LOG's name with ".die" behind it
- *   half_dead         closes its control socket once it is parked, logs "half dead", and lives on
+ *   half_dead         closes its control socket once it is parked, and lives on
  *   talk_parked       sends a frame though it is parked
  *   refuse_save       QMP refuses to save
  *   fail_save         saving fails later
@@ -1086,7 +1086,6 @@ static void park(bool mailbox)
                 die_when_told();
         if (script_is("half_dead")) {
                 close(fake.qmp_fd);
-                log_line("half dead");
                 hang();
         }
         if (script_is("talk_parked"))

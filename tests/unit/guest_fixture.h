@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "../../common/fsutil.h"
-#include "../../daemon/guest.h"
+#include "../../daemon/guest_internal.h"
 #include "../lib/loop_test.h"
 
 #define MIB (1ULL << 20)
@@ -177,6 +177,12 @@ static inline void run(const char *script)
         start(script);
         uv_run(&f.t.loop, UV_RUN_DEFAULT);
         ck_assert_uint_eq(f.gone, 1);
+}
+
+/* The guest's time for what it is at is over. */
+static inline void let_time_pass(void)
+{
+        guest_start_timer(f.guest, f.guest->time_over, 0);
 }
 
 static inline void expect_end(enum guest_end end, const char *name, const char *part_of_message)

@@ -21,7 +21,8 @@ enum act {
 /* What to do when, and what came. */
 static struct {
         enum act paused, parked, saved;
-        bool stop_at_once; /* guest_stop() right behind that */
+        bool stop_at_once;        /* guest_stop() right behind that */
+        unsigned wake_timeout_ms; /* its boot timeout from PARKED on; 0: what it is */
         const char *state_path;
         int memory_fds[TOPOLOGY_NODES_MAX];
         int state_fd;
@@ -71,6 +72,8 @@ static void on_parked(void *userdata)
         p.parked_boot_us = guest_boot_us(f.guest);
         free(p.mailbox_error);
         p.mailbox_error = why ? strdup(why) : NULL;
+        if (p.wake_timeout_ms)
+                f.guest->boot_timeout_ms = p.wake_timeout_ms;
         act(p.parked);
 }
 
@@ -744,9 +747,15 @@ static const struct failure {
          "the guest died while it ran: Kernel panic - not syncing: sysrq", 1},
 };
 
-static bool never_comes(const char *script)
+/* With what never comes, and with nothing that comes before it. */
+static void be_impatient(const char *script)
 {
-        return strncmp(script, "never_", 6) == 0;
+        unsigned *timeout_ms = strcmp(script, "never_parked") == 0  ? &f.params.boot_timeout_ms
+                               : strcmp(script, "never_wakes") == 0 ? &p.wake_timeout_ms
+                                                                    : &f.params.migration_timeout_ms;
+
+        if (strncmp(script, "never_", 6) == 0)
+                *timeout_ms = 300;
 }
 
 START_TEST(each_failure_has_its_words)
@@ -757,8 +766,7 @@ START_TEST(each_failure_has_its_words)
                 make_template();
         else
                 make_memory();
-        if (never_comes(x->script))
-                f.params.boot_timeout_ms = f.params.migration_timeout_ms = 300;
+        be_impatient(x->script);
         p.paused = x->paused;
         p.parked = x->parked;
         run(x->script);
@@ -797,14 +805,18 @@ static bool log_has(void *line)
         return kt_read_file(AT_FDCWD, f.log_path, 65536, &log, NULL) == 0 && strstr(log, line);
 }
 
+static bool is_half_gone(void *userdata)
+{
+        return p.n_parked > 0 && f.guest->leaving;
+}
+
 START_TEST(one_that_is_half_gone_has_no_time_to_wake)
 {
         p.parked = NOTHING;
         start("half_dead");
-        loop_test_until(&f.t, log_has, "half dead");
-        uv_run(&f.t.loop, UV_RUN_NOWAIT);
-        uv_run(&f.t.loop, UV_RUN_NOWAIT);
+        loop_test_until(&f.t, is_half_gone, NULL);
         act(HAND_OUT);
+        let_time_pass();
         uv_run(&f.t.loop, UV_RUN_DEFAULT);
         expect_end(GUEST_END_BOOT, KT_E_GUEST_BOOT, "QEMU closed its sockets and does not exit");
 }
