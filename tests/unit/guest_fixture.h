@@ -134,7 +134,7 @@ static inline void setup_guest(void (*on_paused)(void *userdata))
                 .exec_helper = KT_TEST_EXEC_HELPER,
                 .run_dir = f.dir,
                 .id = "j1",
-                .boot_timeout_ms = 20000,
+                .boot_timeout_ms = 60000,
                 .console_path = f.console_path,
         };
         f.ops = (struct guest_ops){
