@@ -6,9 +6,9 @@
  * supervisor code (kvmprobe_guest.S) that does what a kernel does while it boots and what hosts that emulate
  * supervisor code were seen to fail on, and then a loop that is timed.
  *
- * Blocking, for less than a second whatever the host's KVM does, ten if it does not let this thread run;
- * thread-safe. Neither the calling thread's signal
- * mask nor any signal's disposition is changed when it returns, and no descriptor or mapping stays behind.
+ * Blocking, for less than a second whatever KVM does, and for ten on a host that does not let this thread
+ * run; thread-safe. Neither the calling thread's signal mask nor any signal's disposition is changed when it
+ * returns, and no descriptor or mapping stays behind.
  */
 
 #include <stdint.h>
