@@ -247,7 +247,8 @@ START_TEST(a_flood_is_held_to_its_rate)
 
         uv_update_time(&f.t.loop);
         ck_assert_int_eq(uv_thread_create(&thread, flood, &large), 0);
-        while (uv_now(&f.t.loop) - started_ms < 500)
+        /* Who floods may be kept from its CPU for as long as it likes. */
+        while (uv_now(&f.t.loop) - started_ms < 500 || f.frames <= 10)
                 uv_run(&f.t.loop, UV_RUN_ONCE);
         took_ms = uv_now(&f.t.loop) - started_ms;
         port_stop(f.port);
@@ -258,7 +259,6 @@ START_TEST(a_flood_is_held_to_its_rate)
         allowed = large ? PORT_BYTES_PER_SECOND : PORT_FRAMES_PER_SECOND;
         allowed = allowed * (took_ms + 60) / 1000 + (large ? 128 << 10 : 4096);
         ck_assert_uint_le(large ? f.bytes : f.frames, allowed);
-        ck_assert_uint_gt(f.frames, 10);
 }
 END_TEST
 
