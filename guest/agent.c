@@ -42,6 +42,13 @@ void agent_add_stream(struct agent *a, int fd, uint8_t id, uint64_t max, struct 
         close(fd);
 }
 
+/* What is there now, and no more: somebody may be printing without end. */
+static void read_the_rest(struct agent *a, struct stream *s)
+{
+        for (int n = 0; n < LAST_READS && s->fd >= 0 && stream_forward(s, &a->port); n++)
+                ;
+}
+
 void agent_end_line(struct agent *a, const struct stream_line *line)
 {
         for (int i = 0; i < AGENT_STREAMS_MAX; i++) {
@@ -49,9 +56,7 @@ void agent_end_line(struct agent *a, const struct stream_line *line)
 
                 if (s->line != line)
                         continue;
-                /* Somebody may be printing without end. */
-                for (int n = 0; n < LAST_READS && s->fd >= 0 && stream_forward(s, &a->port); n++)
-                        ;
+                read_the_rest(a, s);
                 s->line = NULL;
         }
 }
@@ -132,6 +137,10 @@ void agent_drain(struct agent *a, unsigned ids, int timeout_ms)
                 if (open)
                         agent_poll(a, 20);
         }
+        /* Its time may have passed while we had no CPU, or while none was read. */
+        for (int i = 0; i < AGENT_STREAMS_MAX; i++)
+                if (a->streams[i].fd >= 0 && (ids >> a->streams[i].id & 1))
+                        read_the_rest(a, &a->streams[i]);
         forward_kernel_log(a);
 }
 

@@ -15,16 +15,18 @@
 /* Lines that are taken before the agent looks at the rest of the world. */
 #define LINES_AT_ONCE 64
 
-/* Once it was told to stop; to collect what thousands of workers have measured under emulation takes its
- * time, which is there when it is the scheduler that ended. */
-#define STOP_GRACE_MS 2000
-#define GONE_GRACE_MS 10000
-/* From its result, or the end of what it says, to its exit. */
-#define EXIT_GRACE_MS 5000
+/* To collect what thousands of workers have measured under emulation takes its time, which is there when it
+ * is the scheduler that ended. */
+static const struct talk_grace usual_grace = {.stop_ms = 2000, .gone_ms = 10000, .exit_ms = 5000};
 
 /* Of one test; more says nothing to anybody. */
 #define EVENTS_MAX 2000
 #define TEXT_MAX 1000U /* bytes of a note, or of a step's name */
+
+static const struct talk_grace *grace_of(const struct talk *t)
+{
+        return t->grace ?: &usual_grace;
+}
 
 static void tell_to_stop(struct talk *t, const char *key, const char *reason, uint64_t grace_ms)
 {
@@ -142,7 +144,7 @@ static int take_result(struct talk *t, struct json_object *line, struct kt_error
         if (!json_object_is_type(result, json_type_object))
                 return refuse("a result that is none", line, reterr);
         t->result = json_object_get(result);
-        t->patience_ns = agent_now_ns() + EXIT_GRACE_MS * NS_PER_MS;
+        t->patience_ns = agent_now_ns() + grace_of(t)->exit_ms * NS_PER_MS;
         return 0;
 }
 
@@ -193,8 +195,8 @@ static enum talk_end judge_silence(const struct talk *t, struct kt_error *reterr
 
         if (t->result)
                 kt_error_set(reterr, -ETIMEDOUT, NULL,
-                             "test %s did not exit within %d ms of its result and was killed", test,
-                             EXIT_GRACE_MS);
+                             "test %s did not exit within %llu ms of its result and was killed", test,
+                             (unsigned long long)grace_of(t)->exit_ms);
         else if (t->told_to_stop)
                 kt_error_set(reterr, -ETIMEDOUT, NULL,
                              "test %s did not end within %llu ms, nor when it was told to stop, and was "
@@ -233,14 +235,15 @@ static void look_around(struct talk *t, uint64_t deadline_ns)
                 t->sched_gone = true;
                 if (!t->result)
                         tell_to_stop(t, "sched_gone",
-                                     t->ops->was_ejected(t->userdata) ? "ejected" : "exited", GONE_GRACE_MS);
+                                     t->ops->was_ejected(t->userdata) ? "ejected" : "exited",
+                                     grace_of(t)->gone_ms);
         }
         if (t->told_to_stop || t->result)
                 return;
         if (t->body->agent->cancelled)
-                tell_to_stop(t, "stop", "cancelled", STOP_GRACE_MS);
+                tell_to_stop(t, "stop", "cancelled", grace_of(t)->stop_ms);
         else if (agent_now_ns() >= deadline_ns)
-                tell_to_stop(t, "stop", "time", STOP_GRACE_MS);
+                tell_to_stop(t, "stop", "time", grace_of(t)->stop_ms);
 }
 
 static enum talk_end converse(struct talk *t, uint64_t deadline, struct kt_error *reterr)
@@ -261,7 +264,7 @@ static enum talk_end converse(struct talk *t, uint64_t deadline, struct kt_error
                         return judge_end(t, judge_exit(t, reterr), reterr);
                 look_around(t, deadline);
                 if (t->body->fd < 0 && t->patience_ns == 0)
-                        t->patience_ns = agent_now_ns() + EXIT_GRACE_MS * NS_PER_MS;
+                        t->patience_ns = agent_now_ns() + grace_of(t)->exit_ms * NS_PER_MS;
                 if (t->patience_ns > 0 && agent_now_ns() >= t->patience_ns)
                         return judge_end(t, judge_silence(t, reterr), reterr);
                 body_wait(t->body, r > 0 ? 0 : TICK_MS);

@@ -44,11 +44,19 @@ enum talk_end {
         TALK_MEMORY, /* the guest's memory ran out */
 };
 
+/* What a body is left, in ms. */
+struct talk_grace {
+        uint64_t stop_ms; /* once it was told to stop */
+        uint64_t gone_ms; /* where it is the scheduler that ended */
+        uint64_t exit_ms; /* from its result, or the end of what it says, to its exit */
+};
+
 struct talk {
         struct body *body;
         const struct talk_ops *ops;
         void *userdata;
         uint64_t timeout_ms;
+        const struct talk_grace *grace; /* NULL: what every test has */
 
         struct json_object *result; /* owned; NULL: none came */
         bool sched_gone;

@@ -22,6 +22,7 @@ static struct {
         struct talk talk;
         struct kt_error err;
         bool well, ejected;
+        bool impatient; /* as in a guest; else a body that a busy host keeps from its CPU has its time */
         int well_looks; /* so often it is well yet */
         char requests[512];
         int request_result;
@@ -56,6 +57,8 @@ static const struct talk_ops ops = {.is_well = is_well, .was_ejected = was_eject
 
 /* --- the run of one --- */
 
+static const struct talk_grace patience = {.stop_ms = 50000, .gone_ms = 50000, .exit_ms = 50000};
+
 static enum talk_end run_with(const struct talk_ops *with, int (*func)(int fd), const char *program,
                               uint64_t timeout_ms)
 {
@@ -68,13 +71,14 @@ static enum talk_end run_with(const struct talk_ops *with, int (*func)(int fd), 
         f.agent.port.fd = memfd_create("port", 0);
         ck_assert_int_ge(f.agent.port.fd, 0);
         ck_assert_int_eq(body_start(&f.body, &f.agent, &spec, &f.err), 0);
-        f.talk = (struct talk){.body = &f.body, .ops = with, .timeout_ms = timeout_ms};
+        f.talk = (struct talk){.body = &f.body,
+                               .ops = with,
+                               .timeout_ms = timeout_ms,
+                               .grace = f.impatient ? NULL : &patience};
         kt_json_add_int(begin, "format", KT_BODY_FORMAT);
         end = talk_run(&f.talk, begin, &f.err);
-        for (int i = 0; i < 1000 && !body_kill(&f.body); i++)
+        while (!body_kill(&f.body))
                 usleep(5000);
-        ck_assert(body_has_ended(&f.body));
-
         body_done(&f.body);
         return end;
 }
@@ -379,11 +383,11 @@ END_TEST
 
 START_TEST(a_test_has_its_time)
 {
-        f.well = true;
+        f.well = f.impatient = true;
         ck_assert_int_eq(run(silence, NULL, 100), TALK_FAILED);
         assert_error("test mine did not end within 100 ms, nor when it was told to stop, and was killed");
         clean();
-        f.well = true;
+        f.well = f.impatient = true;
         ck_assert_int_eq(run(spin, NULL, 100), TALK_FAILED);
         assert_error("did not end within 100 ms, nor when");
         clean();
@@ -405,6 +409,7 @@ static int stay(int fd)
 
 START_TEST(a_test_that_does_not_exit_is_not_waited_for)
 {
+        f.impatient = true;
         ck_assert_int_eq(run_func(stay), TALK_FAILED);
         assert_error("did not exit within 5000 ms of its result");
         clean();
@@ -462,7 +467,7 @@ static int on_slow_request(void *userdata, enum talk_request what, const char *n
 
         /* Where this machine lets nobody be real-time it is on none. */
         rt_budget_init(l, f.body.pid);
-        l->used_ns -= RT_BUDGET_NS + 1;
+        l->used_ns -= 3600 * RT_BUDGET_NS; /* too much however long ago that was */
         agent_poll(&f.agent, 0);
         snprintf(f.requests, sizeof(f.requests), "%s", l->held ? "held" : "free");
         *ret_pid = 77;
@@ -668,7 +673,7 @@ START_TEST(a_job_that_is_cancelled_ends_at_once)
         agent_init(&f.agent);
         f.agent.port.fd = memfd_create("port", 0);
         ck_assert_int_eq(body_start(&f.body, &f.agent, &spec, &f.err), 0);
-        f.talk = (struct talk){.body = &f.body, .ops = &cancelling, .timeout_ms = 60000};
+        f.talk = (struct talk){.body = &f.body, .ops = &cancelling, .timeout_ms = 60000, .grace = &patience};
         ck_assert_int_eq(talk_run(&f.talk, json_object_new_object(), &f.err), TALK_CANCELLED);
         ck_assert_ptr_nonnull(f.talk.result);
         body_done(&f.body);
