@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -14,8 +16,10 @@
 #define NS_PER_MS 1000000ULL
 #define NS_PER_S 1000000000ULL
 #define TICK_MS 10
-/* The agent looks a hundred times a second whether the scheduler is there. */
+/* The agent looks a hundred times a second whether the scheduler is there. Where it is not, its word comes,
+ * however long the agent has no CPU. */
 #define GONE_MS 1000
+#define DEAD_MS 30000
 
 /* --- one --- */
 
@@ -63,14 +67,24 @@ static int try_once(struct ktstr_body *b, const struct ktstr_map_write *w, struc
         return e < 0 ? kt_error_prefix(reterr, "global '%s' of %s", w->field, b->ctx.scheduler) : 0;
 }
 
+/* Collected or not. */
+static bool has_ended(pid_t pid)
+{
+        _cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+
+        return fd < 0 ? errno == ESRCH : poll(&p, 1, 0) == 1;
+}
+
 /* Of what is not there any more nothing is found: wait for the agent's word, if there is one to come. */
 static bool is_gone(struct ktstr_body *b, int e)
 {
-        const uint64_t last = worker_now_ns() + GONE_MS * NS_PER_MS;
+        const uint64_t from = worker_now_ns(), last = from + GONE_MS * NS_PER_MS,
+                       dead = from + DEAD_MS * NS_PER_MS;
 
         if (e != -ESRCH && e != -ENOENT)
                 return conversation_over(&b->talk);
-        while (!conversation_over(&b->talk) && worker_now_ns() < last)
+        while (!conversation_over(&b->talk) && worker_now_ns() < (has_ended(b->ctx.sched_pid) ? dead : last))
                 conversation_poll(&b->talk, TICK_MS);
         return conversation_over(&b->talk);
 }
