@@ -84,6 +84,7 @@ static bool all_progressed(const struct work_crew *c)
         return true;
 }
 
+/* Of who is dead: between two looks at one that runs it goes on. */
 static void check_counters(const struct work_crew *c)
 {
         const uint64_t now = worker_now_ns();
@@ -146,8 +147,9 @@ START_TEST(each_type_makes_progress_and_leaves_nothing)
         work_crew_start(&c, &run->work, run->workers, NULL);
         work_crew_until(&c, all_progressed, "a worker makes no progress, or measures no wake-up");
         check_files(&c);
+        work_crew_kill(&c);
         check_counters(&c);
-        work_crew_stop(&c);
+        work_crew_free(&c);
 }
 END_TEST
 
@@ -248,22 +250,35 @@ static bool low_and_high_progressed(const struct work_crew *c)
         return c->counters[0].iterations > 0 && c->counters[2].iterations >= 10;
 }
 
-/* Low has a hundredth of the CPU beside middle, at most: that high has the lock that often, and never waits
- * long, is the lent priority. */
-START_TEST(a_waiting_high_lends_low_its_priority)
+static uint64_t longest_wait_of_high(void)
 {
         const struct ktstr_work work = ktstr_priority_inversion(20000, 30000);
         struct work_crew c;
+        uint64_t gap_ns;
+
+        work_crew_start(&c, &work, 3, NULL);
+        work_crew_until(&c, low_and_high_progressed, "high does not get the lock");
+        work_crew_kill(&c);
+        gap_ns = c.counters[2].max_gap_ns;
+        work_crew_free(&c);
+        return gap_ns;
+}
+
+/* Low has a hundredth of the CPU beside middle, at most: that high has the lock that often, and never waits
+ * long, is the lent priority. A host that keeps all of them from the CPU may make it seem otherwise, but
+ * not each time. */
+START_TEST(a_waiting_high_lends_low_its_priority)
+{
+        uint64_t gap_ns = UINT64_MAX;
 
         ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
         if (!real_time_is_allowed()) {
                 printf("PriorityInversion skipped: SCHED_FIFO is refused here\n");
                 return;
         }
-        work_crew_start(&c, &work, 3, NULL);
-        work_crew_until(&c, low_and_high_progressed, "high does not get the lock");
-        ck_assert_uint_lt(c.counters[2].max_gap_ns, 1000000000ULL);
-        work_crew_stop(&c);
+        for (unsigned i = 0; i < 3 && gap_ns >= 1000000000ULL; i++)
+                gap_ns = longest_wait_of_high();
+        ck_assert_uint_lt(gap_ns, 1000000000ULL);
 }
 END_TEST
 

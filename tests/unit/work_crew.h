@@ -130,8 +130,9 @@ static inline void work_crew_until(const struct work_crew *c, bool (*is_so)(cons
         }
 }
 
-/* The caller is a subreaper: what a worker leaves behind becomes its child. */
-static inline void work_crew_stop(struct work_crew *c)
+/* The counters stay, and stand still. The caller is a subreaper: what a worker leaves behind becomes its
+ * child. */
+static inline void work_crew_kill(struct work_crew *c)
 {
         for (unsigned i = 0; i < c->n; i++)
                 ck_assert_int_eq(kill(-c->pids[i], SIGKILL), 0);
@@ -146,5 +147,15 @@ static inline void work_crew_stop(struct work_crew *c)
         while (waitpid(-1, NULL, 0) > 0)
                 ;
         ck_assert_int_eq(errno, ECHILD);
+}
+
+static inline void work_crew_free(struct work_crew *c)
+{
         munmap(c->counters, c->n * sizeof(*c->counters));
+}
+
+static inline void work_crew_stop(struct work_crew *c)
+{
+        work_crew_kill(c);
+        work_crew_free(c);
 }
