@@ -229,13 +229,12 @@ START_TEST(what_is_forgotten_ends_with_the_test)
         ck_assert_int_eq(sscanf(text, "pids: %d %d", &pids[0], &pids[1]), 2);
         ck_assert_int_eq(kill(pids[0], 0), -1);
         /* An orphan that was killed is somebody else's to collect. */
-        for (unsigned i = 0; kill(pids[1], 0) == 0 && i < 10000; i++) {
+        while (kill(pids[1], 0) == 0) {
                 _cleanup_free_ char *path = kt_format("/proc/%d/stat", pids[1]), *stat = NULL;
 
                 if (kt_read_file(AT_FDCWD, path, 4096, &stat, &size) < 0 || strstr(stat, ") Z "))
                         break;
                 nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-                ck_assert_uint_lt(i, 9999);
         }
         unit_dir_done(&dir);
 }

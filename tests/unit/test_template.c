@@ -750,6 +750,7 @@ START_TEST(a_change_after_it_was_opened_is_seen)
         struct template *t = publish();
 
         ck_assert(template_is_intact(t));
+        template_files_age(&f);
         later[_i].change();
         ck_assert_int_eq(template_is_intact(t), later[_i].intact);
         template_free(t);

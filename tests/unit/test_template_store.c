@@ -146,6 +146,7 @@ START_TEST(one_that_was_touched_is_verified_anew)
 
         leave_one(&f.shape);
         t = template_store_get(store, &f.shape);
+        template_files_age(&f);
         fd = template_files_open(&f, "state");
         ck_assert_int_eq(futimens(fd, NULL), 0);
         close(fd);
@@ -166,6 +167,7 @@ START_TEST(one_that_was_changed_is_nobodys_any_more)
 
         leave_one(&f.shape);
         t = template_store_get(store, &f.shape);
+        template_files_age(&f);
         flip("memory-0");
         ck_assert_ptr_null(template_store_get(store, &f.shape));
         ck_assert_uint_eq(template_files_count(&f), 0);
