@@ -66,7 +66,7 @@ void agent_close_streams(struct agent *a, unsigned ids);
  * something was done. */
 void agent_poll(struct agent *a, int timeout_ms);
 
-/* Forward until all streams of these ids have ended, but for at most timeout_ms. */
+/* Forward until all streams of these ids have ended, but for at most timeout_ms, and what is there then. */
 void agent_drain(struct agent *a, unsigned ids, int timeout_ms);
 
 /* Send an EVENT: `{"t_ns": …, "kind": kind, …fields}`; fields is JSON text without braces, or NULL. */

@@ -608,6 +608,27 @@ START_TEST(what_is_printed_in_small_pieces_goes_in_larger_ones)
 }
 END_TEST
 
+/* As where the agent has no CPU until the time is over. */
+START_TEST(last_words_are_heard_however_late)
+{
+        _cleanup_free_ char *text = NULL;
+        int fds[2];
+
+        agent_init(&f.agent);
+        f.agent.port.fd = memfd_create("port", 0);
+        ck_assert_int_ge(f.agent.port.fd, 0);
+        ck_assert_int_eq(pipe(fds), 0);
+        agent_add_stream(&f.agent, fds[0], KT_OUTPUT_STDOUT, BODY_OUTPUT_MAX, NULL);
+        say(fds[1], "last words\n");
+        agent_drain(&f.agent, AGENT_TESTS, 0);
+        text = sent(KT_FRAME_OUTPUT, 1, NULL);
+        ck_assert_str_eq(text, "last words\n");
+        agent_close_streams(&f.agent, AGENT_TESTS);
+        close(fds[1]);
+        clean();
+}
+END_TEST
+
 /* A child that holds the body's end of the conversation open, and a grandchild of no parent. */
 static int leave_children(int fd)
 {
@@ -690,5 +711,5 @@ UNIT_MAIN("talk", a_test_that_goes_well, a_crash_and_an_exit_are_told_apart,
           while_the_scheduler_is_waited_for_the_body_wakes_nobody,
           one_that_does_not_read_its_answers_does_not_stop_the_agent,
           what_is_printed_without_end_is_kept_to_a_bound_and_its_end_is,
-          what_is_printed_in_small_pieces_goes_in_larger_ones,
+          what_is_printed_in_small_pieces_goes_in_larger_ones, last_words_are_heard_however_late,
           what_it_leaves_behind_neither_hides_its_end_nor_stays, a_job_that_is_cancelled_ends_at_once)
