@@ -65,7 +65,7 @@ static void setup(void)
         int pair[2];
 
         memset(&f, 0, sizeof(f));
-        loop_test_begin(&f.t, 30000);
+        loop_test_begin(&f.t, 50000);
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
         f.peer = pair[1];
         ck_assert_int_eq(port_start(&f.t.loop, pair[0], &ops, &f, &f.port, NULL), 0);

@@ -59,7 +59,7 @@ static void watch_fifo(struct scene *s, const struct unit_dir *dir, const char *
         _cleanup_free_ char *path = kt_path_join(dir->path, "fifo");
 
         ck_assert_int_eq(mkfifo(path, 0600), 0);
-        loop_test_begin(&s->t, 20000);
+        loop_test_begin(&s->t, 50000);
         watch(s, path, text);
         ck_assert_ptr_nonnull(s->pressure);
         s->writer = open(path, O_WRONLY | O_CLOEXEC);
@@ -170,7 +170,7 @@ START_TEST(a_socket_is_written_to_and_read_until_it_ends)
         snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", dir.path);
         ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
         ck_assert_int_eq(listen(listener, 1), 0);
-        loop_test_begin(&s.t, 20000);
+        loop_test_begin(&s.t, 50000);
         watch(&s, address.sun_path, "hello");
         ck_assert_ptr_nonnull(s.pressure);
         s.writer = accept(listener, NULL, NULL);
@@ -207,7 +207,7 @@ START_TEST(what_cannot_be_watched_is_said)
         for (size_t i = 0; i < KT_ARRAY_SIZE(cases); i++) {
                 struct scene s = {};
 
-                loop_test_begin(&s.t, 20000);
+                loop_test_begin(&s.t, 50000);
                 watch(&s, cases[i].path, PSI_TRIGGER);
                 ck_assert_msg(s.why && strstr(s.why, cases[i].word), "%s: %s", cases[i].path, s.why);
                 end(&s);
@@ -219,7 +219,7 @@ START_TEST(a_text_that_is_no_base64_is_said)
 {
         struct scene s = {};
 
-        loop_test_begin(&s.t, 20000);
+        loop_test_begin(&s.t, 50000);
         setenv("MEMORY_PRESSURE_WATCH", PSI_PATH, 1);
         setenv("MEMORY_PRESSURE_WRITE", "some 200000 2000000", 1);
         ck_assert_int_eq(pressure_watch(&s.t.loop, on_pressure, &s, &s.pressure, &s.why), 0);
@@ -249,7 +249,7 @@ START_TEST(the_kernel_is_watched_where_it_allows_it)
         for (size_t i = 0; i < KT_ARRAY_SIZE(ways); i++) {
                 struct scene s = {};
 
-                loop_test_begin(&s.t, 20000);
+                loop_test_begin(&s.t, 50000);
                 watch(&s, ways[i].path, ways[i].text);
                 if (refused)
                         ck_assert_msg(s.why && strstr(s.why, PSI_PATH) && strstr(s.why, strerror(refused)),
@@ -266,7 +266,7 @@ START_TEST(the_kernel_has_to_be_told_when_to_report)
 {
         struct scene s = {};
 
-        loop_test_begin(&s.t, 20000);
+        loop_test_begin(&s.t, 50000);
         watch(&s, PSI_PATH, NULL);
         ck_assert_ptr_nonnull(s.why);
         if (kernel_says() == 0)

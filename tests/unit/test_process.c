@@ -29,7 +29,7 @@ static struct fixture f;
 static void setup(void)
 {
         memset(&f, 0, sizeof(f));
-        loop_test_begin(&f.t, 20000);
+        loop_test_begin(&f.t, 50000);
 }
 
 static void teardown(void)

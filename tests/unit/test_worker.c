@@ -34,7 +34,7 @@ START_TEST(work_is_off_the_loop_and_done_is_on_it)
         struct job jobs[20] = {0};
         struct loop_test t;
 
-        loop_test_begin(&t, 20000);
+        loop_test_begin(&t, 50000);
         for (int i = 0; i < 20; i++)
                 ck_assert_int_eq(worker_run(&t.loop, work, done, &jobs[i]), 0);
         uv_run(&t.loop, UV_RUN_DEFAULT);
