@@ -3,7 +3,6 @@
 
 import json
 import os
-import pathlib
 import signal
 import time
 import unittest
@@ -32,7 +31,7 @@ class Endings(unittest.TestCase):
     def test_ctrl_c_cancels(self):
         client = self.running_submit()
         client.send_signal(signal.SIGINT)
-        out, err = client.communicate(timeout=30)
+        out, err = client.communicate(timeout=kt.PATIENCE_S)
         self.assertEqual(client.returncode, 130, err)
         self.assertEqual(json.loads(out.splitlines()[-1])["verdict"]["verdict"], "cancelled")
         self.no_guests()
@@ -66,8 +65,8 @@ class Endings(unittest.TestCase):
         self.assertTrue(guests)
         self.daemon.stop()
         for pid in guests:
-            self.assertFalse(pathlib.Path(f"/proc/{pid}").exists())
-        out, err = client.communicate(timeout=30)
+            self.assertTrue(kt.gone(pid))
+        out, err = client.communicate(timeout=kt.PATIENCE_S)
         self.assertNotEqual(client.returncode, 0)
         self.daemon.start()
 
@@ -76,8 +75,8 @@ class Endings(unittest.TestCase):
         guests = self.daemon.children()
         self.daemon.kill()
         for pid in guests:
-            kt.wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), f"QEMU {pid} to die with its daemon")
-        client.communicate(timeout=30)
+            kt.wait_until(lambda: kt.gone(pid), f"QEMU {pid} to die with its daemon")
+        client.communicate(timeout=kt.PATIENCE_S)
         self.assertEqual(client.returncode, 69)
         self.daemon.start()
         self.assertEqual(self.daemon.ctl("submit", "--json", "--duration", "1s", *kt.UNTIMED).status, 0)
@@ -100,7 +99,7 @@ class Endings(unittest.TestCase):
         client = self.running_submit()
         for pid in self.daemon.children():
             os.kill(pid, signal.SIGKILL)
-        out, err = client.communicate(timeout=60)
+        out, err = client.communicate(timeout=kt.PATIENCE_S)
         verdict = json.loads(out.splitlines()[-1])["verdict"]
         self.assertEqual((client.returncode, verdict["verdict"], verdict["error"]), (3, "error", "io.ktstrd.Job.GuestDied"), out)
         self.assertIn("QEMU was killed", verdict["reason"])

@@ -16,7 +16,7 @@ import termios
 import kernel_files
 import kernel_tree
 import ktstr_test as kt
-from build_case import BUILD, WHOLE, Stream, Case, alive
+from build_case import BUILD, WHOLE, Stream, Case
 
 
 class Client(Case):
@@ -148,7 +148,7 @@ class Client(Case):
             out, err = p.communicate(timeout=kt.PATIENCE_S)
             self.assertEqual(p.returncode, 130, err)
             self.assertIn("CANCELLED", out)
-            self.assertFalse(alive(pid))
+            self.assertFalse(kt.alive(pid))
 
     def test_detach_and_attach(self):
         self.script("hold here\n" + WHOLE)
@@ -276,7 +276,7 @@ class Real(Case):
         """A build whose make comes to a target that is never done; the pid of what hangs."""
         stream = Stream(daemon, BUILD, **parameters)
         stream.until(lambda e: e["kind"] == "log" and "HANG" in e.get("text", ""))
-        pids = [int(p.name) for p in pathlib.Path("/proc").iterdir() if p.name.isdigit() and self.runs_in(p)]
+        pids = [kt.Process(p.name) for p in pathlib.Path("/proc").iterdir() if p.name.isdigit() and self.runs_in(p)]
         self.assertGreater(len(pids), 0)
         return stream, pids
 
@@ -291,7 +291,7 @@ class Real(Case):
             stream, pids = self.hang(daemon, tree=str(self.tree))
             daemon.call("io.ktstrd.Job.Cancel", job=stream.job)
             self.assertEqual(stream.verdict()["verdict"], "cancelled")
-            self.assertEqual([p for p in pids if alive(p)], [])
+            self.assertEqual([p for p in pids if kt.alive(p)], [])
             self.wait_gone(daemon)
 
     def test_kill_9_leaves_nothing_running_and_is_gone_on_with(self):
@@ -304,7 +304,7 @@ class Real(Case):
             daemon.start()
             verdict = Stream(daemon, "io.ktstrd.Job.Attach", job=stream.job).verdict()
             self.assertEqual(verdict["verdict"], "pass", verdict)
-            self.assertEqual([p for p in pids if alive(p)], [])
+            self.assertEqual([p for p in pids if kt.alive(p)], [])
             # What was compiled then is not compiled again.
             log = (daemon.state / "results" / stream.job / "build.log").read_text()
             self.assertEqual(log.count("  CC      init/main.o\n"), 1, log)

@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import ktstr_test as kt
-from build_case import BUILD, WHOLE, Stream, Case, alive
+from build_case import BUILD, WHOLE, Stream, Case
 
 
 class Ends(Case):
@@ -41,7 +41,7 @@ hold done
                 self.assertEqual(daemon.call("io.ktstrd.Job.Cancel", job=stream.job).get("error"), None)
                 verdict = stream.verdict()
                 self.assertEqual((verdict["verdict"], verdict["reason"]), ("cancelled", "cancelled"))
-                self.assertFalse(alive(pid))
+                self.assertFalse(kt.alive(pid))
                 self.wait_gone(daemon)
                 # The key is free, and so is the place.
                 for name in ("planning", "compiling", "done"):
@@ -80,10 +80,10 @@ hold done
         with self.daemon() as daemon:
             stream = self.held_build(daemon)
             pid = self.held("here")
-            child = int((self.run_dirs()[0] / "child").read_text())
+            child = kt.Process((self.run_dirs()[0] / "child").read_text())
             daemon.call("io.ktstrd.Job.Cancel", job=stream.job)
             self.assertEqual(stream.verdict()["verdict"], "cancelled")
-            self.assertFalse(alive(pid))
+            self.assertFalse(kt.alive(pid))
             self.assert_gone(child)
             self.wait_gone(daemon)
 
@@ -127,7 +127,7 @@ hold done
                     self.assertEqual(verdict["reason"], "interrupted: ktstrd stops; the build is taken up again when it starts: ktstrctl "
                                      f"attach {job}")
                     self.assertEqual(daemon.process.wait(kt.PATIENCE_S), 0, daemon.log())
-                    self.assertFalse(alive(pid))
+                    self.assertFalse(kt.alive(pid))
                     self.assertEqual(self.folders(daemon), [job])
                     self.assertFalse((daemon.state / "results" / job / "verdict.json").exists())
 
@@ -195,10 +195,10 @@ hold done
         with daemon:
             stream = self.held_build(daemon)
             pid = self.held("here")
-            child = int((self.run_dirs()[0] / "child").read_text())
+            child = kt.Process((self.run_dirs()[0] / "child").read_text())
             daemon.kill()
             self.assert_gone(pid)
-            self.assertTrue(alive(child))
+            self.assertTrue(kt.alive(child))
             self.script(WHOLE)
             daemon.start()
             attach = Stream(daemon, "io.ktstrd.Job.Attach", job=stream.job)
@@ -338,11 +338,11 @@ class Follow(Case):
         with contextlib.suppress(OSError):
             pid = self.pid()
             os.kill(pid, signal.SIGTERM)
-            kt.wait_until(lambda: not alive(pid), "the private daemon ends")
+            kt.wait_until(lambda: not kt.alive(pid), "the private daemon ends")
 
     def pid(self):
         with kt.Wire(self.socket) as wire:
-            return wire.call("io.ktstrd.Daemon.Status")["parameters"]["pid"]
+            return kt.Process(wire.call("io.ktstrd.Daemon.Status")["parameters"]["pid"])
 
     def start_client(self):
         self.out, self.err = self.folder / "out", self.folder / "err"

@@ -13,7 +13,7 @@ import sys
 import unittest
 
 import ktstr_test as kt
-from build_case import BOOTED, BUILD, WHOLE, Stream, Case, alive
+from build_case import BOOTED, BUILD, WHOLE, Stream, Case
 
 
 @kt.needs_nobody()
@@ -212,7 +212,7 @@ printf '%s\\n' "$@" > "$FAKE_CTL_TO"
             pid = self.held("here")
             daemon.call("io.ktstrd.Job.Cancel", job=stream.job)
             self.assertEqual(stream.verdict()["verdict"], "cancelled")
-            self.assertFalse(alive(pid))
+            self.assertFalse(kt.alive(pid))
             self.wait_gone(daemon)
 
     def test_kill_9_of_the_daemon_reaches_through_the_scope(self):

@@ -161,10 +161,9 @@ class Wrong(Home):
         self.assertEqual(p.returncode, 0, p.stderr)
         self.assertIn(f"{self.dir}/results", p.stdout)
         with kt.Wire(self.dir / "run/ktstrd/io.ktstrd") as wire:
-            pid = wire.call("io.ktstrd.Daemon.Status")["parameters"]["pid"]
+            pid = kt.Process(wire.call("io.ktstrd.Daemon.Status")["parameters"]["pid"])
             os.kill(pid, signal.SIGTERM)
-        kt.wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists() or
-                      "State:\tZ" in pathlib.Path(f"/proc/{pid}/status").read_text(), "the daemon to leave")
+        kt.wait_until(lambda: not kt.alive(pid), "the daemon to leave")
 
 
 class Effect(unittest.TestCase):

@@ -230,7 +230,7 @@ class Guests(unittest.TestCase):
         guests = self.daemon.children()
         self.daemon.kill()
         for pid in guests:
-            kt.wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "QEMU to die")
+            kt.wait_until(lambda: kt.gone(pid), "QEMU to die")
         self.assertTrue(list(self.daemon.run.glob("guest-*")))
         self.daemon.start()
         self.assertEqual(list(self.daemon.run.glob("guest-*")), [])

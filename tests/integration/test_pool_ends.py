@@ -8,7 +8,7 @@ import shutil
 import tempfile
 
 import ktstr_test as kt
-from pool_case import JOB, POOL, SHAPE, gone, import_kernel, Base
+from pool_case import JOB, POOL, SHAPE, import_kernel, Base
 
 
 class Stopped(Base):
@@ -32,7 +32,7 @@ class Stopped(Base):
 
     def nothing_left(self, children):
         for pid in children:
-            self.assertTrue(gone(pid), pid)
+            self.assertTrue(kt.gone(pid), pid)
         self.assertFalse(self.daemon.run.exists(), list(self.daemon.run.rglob("*")) if self.daemon.run.exists() else None)
         self.assertEqual([[draft, *draft.iterdir()] for draft in self.drafts()], [])
 
@@ -88,7 +88,7 @@ class Stopped(Base):
         self.assertEqual(len(self.drafts()), 1)
         self.daemon.kill()
         for pid in guests:
-            kt.wait_until(lambda: gone(pid), "QEMU to die with its daemon")
+            kt.wait_until(lambda: kt.gone(pid), "QEMU to die with its daemon")
         self.assertEqual(len(list(self.daemon.run.glob("guest-*"))), 3)
         # Whatever asks for a template now fails.
         self.daemon.play("template=refuse_args")
@@ -161,7 +161,7 @@ class Damaged(Base):
                 damage(self.template() / name)
                 # Those that wait have their memory from there.
                 self.served("cold")
-                kt.wait_until(lambda: all(map(gone, guests)), "the guests of the damaged template to go")
+                kt.wait_until(lambda: all(map(kt.gone, guests)), "the guests of the damaged template to go")
                 self.built_anew(since, name, words, built)
 
     def test_one_that_is_gone_is_built_anew(self):

@@ -253,10 +253,9 @@ class Autostart(unittest.TestCase):
     def end_daemons(self):
         for path in (self.dir / "run").rglob("io.ktstrd"):
             with kt.Wire(path) as wire:
-                pid = wire.call("io.ktstrd.Daemon.Status")["parameters"]["pid"]
+                pid = kt.Process(wire.call("io.ktstrd.Daemon.Status")["parameters"]["pid"])
             os.kill(pid, signal.SIGTERM)
-            kt.wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists() or
-                          "State:\tZ" in pathlib.Path(f"/proc/{pid}/status").read_text(), "the daemon to leave")
+            kt.wait_until(lambda: not kt.alive(pid), "the daemon to leave")
             self.assertFalse(path.exists())
 
     def ctl(self, *args, **env):

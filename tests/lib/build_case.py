@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the tests of builds share: a helper that only plays to build, and what it left of that."""
 
-import contextlib
 import fcntl
 import json
 import os
@@ -131,7 +130,7 @@ class Case(unittest.TestCase):
         """Wait until the helper holds there; its pid."""
         path = self.plays / f"held-{name}"
         kt.wait_until(lambda: path.exists() and path.read_text(), f"the helper comes to {name}")
-        return int(path.read_text())
+        return kt.Process(path.read_text())
 
     def folders(self, daemon):
         """Of builds, there now."""
@@ -148,15 +147,9 @@ class Case(unittest.TestCase):
         kt.wait_until(lambda: not self.folders(daemon), "the build's folder is gone")
 
     def assert_gone(self, pid):
-        kt.wait_until(lambda: not alive(pid), f"process {pid} is gone", 30)
+        kt.wait_until(lambda: not kt.alive(pid), f"process {pid} is gone")
 
     def build(self, daemon, **parameters):
         stream = Stream(daemon, BUILD, **parameters)
         stream.outcome = stream.verdict()
         return stream
-
-
-def alive(pid):
-    with contextlib.suppress(OSError):
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
-    return False

@@ -62,6 +62,41 @@ def needs_nobody(*command):
     return unittest.skipIf(why, why)
 
 
+def stat(pid):
+    """What /proc/PID/stat has behind the name, None where there is no such process: it may go at any moment."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return None
+
+
+class Process(int):
+    """The pid of a process that was seen, and when that one was started: a number is soon another's on a host where many come and go."""
+
+    def __new__(cls, pid):
+        self = super().__new__(cls, pid)
+        self.started = cls.start_of(self)
+        return self
+
+    @staticmethod
+    def start_of(pid):
+        fields = stat(int(pid))
+        return fields and fields[19]
+
+    def gone(self):
+        return self.started is None or self.start_of(self) != self.started
+
+
+def gone(pid):
+    """There is no such process, or it is another one than was seen."""
+    return pid.gone() if isinstance(pid, Process) else stat(pid) is None
+
+
+def alive(pid):
+    """It is there, and more than what is left of one until its parent asks for it."""
+    fields = stat(int(pid))
+    return bool(fields) and fields[0] not in "ZX" and not gone(pid)
+
+
 def wait_until(condition, what, timeout_s=PATIENCE_S):
     """Wait for something that has no event of its own: polled, and an error if it does not come."""
     deadline = time.monotonic() + timeout_s
@@ -192,11 +227,20 @@ class Daemon:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def children(self):
-        """pids of its children, QEMUs that is."""
+        """Its children, QEMUs that is."""
+        while True:
+            found = [Process(int(p)) for p in self.child_pids()]
+            # Where one goes while the kernel tells them, it may leave out another.
+            if all(p.started for p in found):
+                return found
+
+    def child_pids(self):
+        tasks, found = pathlib.Path(f"/proc/{self.process.pid}/task"), []
         with contextlib.suppress(FileNotFoundError):
-            return [int(p) for t in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
-                    for p in (t / "children").read_text().split()]
-        return []
+            for task in os.listdir(tasks):
+                with contextlib.suppress(OSError):
+                    found += (tasks / task / "children").read_text().split()
+        return found
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
@@ -210,7 +254,7 @@ class Daemon:
         if status != 0:
             raise AssertionError(f"ktstrd ended with status {status}:\n{log}")
         for pid in children:
-            if pathlib.Path(f"/proc/{pid}").exists():
+            if not gone(pid):
                 raise AssertionError(f"process {pid} outlived ktstrd")
         if self.socket.exists():
             raise AssertionError("the socket is still there")

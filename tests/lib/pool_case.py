@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the tests of the pool share: a daemon whose guests are a fake QEMU, and what it says of them."""
 
-import pathlib
 import unittest
 
 import kernel_files
@@ -16,10 +15,6 @@ BACKGROUND_NICE = 10
 SHAPE = f"{KERNEL}/1n1l2c1t/256M/tcg"
 # How a verdict tells that its job had another guest first.
 DETOUR = "failed before it had the job, which got another guest"
-
-
-def gone(pid):
-    return not pathlib.Path(f"/proc/{pid}").exists()
 
 
 def new_daemon(*options, **kwargs):
