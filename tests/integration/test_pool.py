@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The pool, with a fake QEMU: guests that are ready before there is a job for them, and all that can come between."""
 
+import contextlib
 import json
 import os
 import signal
@@ -65,6 +66,9 @@ class Seen(Base):
         self.served("pool")
         self.ready()
         kt.wait_until(lambda: self.shape()["memory_bytes"] > 0, "the guests' memory to be known")
+        # They are measured anew for each list, and share with whatever else is of the same program.
+        kt.wait_until(lambda: self.list()["memory_bytes"] == self.status()["guests_idle_bytes"] == self.metrics()["ktstrd_pool_memory_bytes"].value(),
+                      "the guests' memory to be the same for all who tell it")
         listed, status, m = self.list(), self.status(), self.metrics()
         self.assertEqual((listed["idle_max"], listed["held"]), (16, False))
         self.assertGreater(listed["memory_max_bytes"], 64 << 20)
@@ -78,8 +82,6 @@ class Seen(Base):
         # Two at first, and one for the one that was taken.
         self.assertEqual([m["ktstrd_boot_seconds"].value("_count", source=s) for s in ("cold", "clone")], [1, 3])
         self.assertGreater(listed["memory_bytes"], 0)
-        self.assertEqual(self.list()["memory_bytes"], self.status()["guests_idle_bytes"])
-        self.assertEqual(self.metrics()["ktstrd_pool_memory_bytes"].value(), self.status()["guests_idle_bytes"])
 
     def test_each_shape_has_its_own(self):
         for topology in ("1n1l2c1t", "1n1l1c1t", "2n2l1c1t"):
@@ -213,19 +215,23 @@ class Failures(Base):
         self.prime()
         waiting = self.daemon.children()
         self.assertEqual(len(waiting), 2)
-        # As the kernel does when memory is out.
+        # As the kernel does when memory is out. Those that come in their place do not get anywhere for now.
+        self.daemon.play("pool=never_restored")
         for pid in waiting:
             os.kill(pid, signal.SIGKILL)
         self.wait_for(idle=0)
         self.assertGreater(self.shape()["failures"], 0)
         self.assertIn("while it waited for a job", self.shape()["reason"])
+        self.assertEqual(self.metrics()["ktstrd_guests_failed"].value("_total", end="died"), 2)
         # A job need not wait until there are new ones.
         self.served("clone")
+        self.daemon.play("ok")
+        for pid in self.daemon.children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.ready()
         self.assertEqual(self.shape()["failures"], 0)
         self.served("pool")
-        m = self.metrics()
-        self.assertEqual(m["ktstrd_guests_failed"].value("_total", end="died"), 2)
 
     def test_a_guest_that_talks_while_it_waits_is_not_handed_out(self):
         """It is thrown away when that is noticed: before a job comes for it, just then, or when it has been let run for it."""
@@ -289,33 +295,41 @@ class Cancelled(Base):
     def check(self, script, state, renew, parameters=None, method=JOB + "Submit"):
         for by in ("cancel", "leaving"):
             with self.subTest(script=script, state=state, by=by):
-                renew(script)
-                descriptors, children, woken = self.descriptors, len(self.daemon.children()), self.woken()
-                wire = self.daemon.connect()
-                wire.send(method, parameters or {}, more=True)
-                events = []
-                while not events or (events[-1].get("kind"), events[-1].get("state")) != ("guest", state):
-                    reply = wire.receive()["parameters"]
-                    events += [reply["event"]] if "event" in reply else []
-                job = reply["job"]
-                if "never_wakes" in script:
-                    kt.wait_until(lambda: self.woken() > woken, "the guest to be continued")
-                if by == "cancel":
-                    self.daemon.call(JOB + "Cancel", job=job)
-                    while reply := wire.receive():
-                        events += [reply["parameters"]["event"]] if "event" in reply["parameters"] else []
-                        if not reply.get("continues"):
-                            break
-                    self.assertEqual([e["verdict"]["verdict"] for e in events if e["kind"] == "verdict"], ["cancelled"])
-                wire.socket.close()
-                verdict = self.ended(job)
-                self.assertEqual(verdict["verdict"], "cancelled")
-                self.assertEqual([d for d in verdict["details"] if DETOUR in d], [])
-                # No other guest was tried, the one is gone, and the pool is as it was.
-                kt.wait_until(lambda: len(self.daemon.children()) == children, "the guests to be as many as before")
-                self.ready(children)
-                self.assertEqual(self.shape()["failures"], 0)
-                kt.wait_until(lambda: self.daemon.descriptors() <= descriptors, "descriptors to be closed")
+                # A guest that plays along may be through before we come.
+                verdict = kt.until_told(lambda: self.ended_by(by, script, state, renew, parameters or {}, method),
+                                        lambda told: told["verdict"] == "cancelled")
+                self.assertEqual(verdict["verdict"], "cancelled", verdict)
+
+    def ended_by(self, by, script, state, renew, parameters, method):
+        """The verdict of a job of which that was done when it was so far."""
+        renew(script)
+        descriptors, children, woken = self.descriptors, len(self.daemon.children()), self.woken()
+        wire = self.daemon.connect()
+        wire.send(method, parameters, more=True)
+        events = []
+        while not events or (events[-1].get("kind"), events[-1].get("state")) != ("guest", state):
+            reply = wire.receive()["parameters"]
+            events += [reply["event"]] if "event" in reply else []
+        job = reply["job"]
+        if "never_wakes" in script:
+            kt.wait_until(lambda: self.woken() > woken, "the guest to be continued")
+        if by == "cancel":
+            self.daemon.call(JOB + "Cancel", job=job)
+            while reply := wire.receive():
+                events += [reply["parameters"]["event"]] if "event" in reply["parameters"] else []
+                if not reply.get("continues"):
+                    break
+        wire.socket.close()
+        verdict = self.ended(job)
+        if by == "cancel":
+            self.assertEqual([e["verdict"] for e in events if e["kind"] == "verdict"], [verdict])
+        self.assertEqual([d for d in verdict["details"] if DETOUR in d], [])
+        # No other guest was tried, the one is gone, and the pool is as it was.
+        kt.wait_until(lambda: len(self.daemon.children()) == children, "the guests to be as many as before")
+        self.ready(children)
+        self.assertEqual(self.shape()["failures"], 0)
+        kt.wait_until(lambda: self.daemon.descriptors() <= descriptors, "descriptors to be closed")
+        return verdict
 
     def test_with_a_guest_of_the_pool(self):
         self.prime()

@@ -203,8 +203,10 @@ class Daemon:
         self.process = None
 
     def play(self, script):
-        """Which script the next fake QEMUs play."""
-        self.script.write_text(script + "\n")
+        """Which script the next fake QEMUs play. One that reads it just now reads the one or the other."""
+        new = self.script.with_suffix(".new")
+        new.write_text(script + "\n")
+        new.rename(self.script)
 
     def start(self):
         read, write = os.pipe()

@@ -77,6 +77,17 @@ class Base(unittest.TestCase):
         """Until the only shape has these values."""
         kt.wait_until(lambda: [s for s in self.shapes(daemon) if what.items() <= s.items()], f"a shape with {what}")
 
+    def failed(self):
+        """The only shape once its template has failed and is not yet tried again, and how many were counted as failed by then."""
+        seen = []
+
+        def look():
+            failed, shape = self.builds("failed"), self.shape()
+            seen[:] = shape, failed
+            return shape["template"] == "failed" and shape.get("retry_ms") and self.builds("failed") == failed
+        kt.wait_until(look, "the template to have failed")
+        return seen
+
     def making(self, what):
         """Until it is being made: a template, or clones (how many at a time depends on the host)."""
         kt.wait_until(lambda: [s for s in self.shapes() if s["template"] == "building" or (what == "clones" and s["building"] > 0)],
@@ -101,8 +112,9 @@ class Base(unittest.TestCase):
     # --- what is asked of it ---
 
     def prime(self, script="ok", idle=2):
-        """Fresh guests that play this."""
+        """Fresh guests that play this, and nothing left of those before."""
         self.daemon.call(POOL + "Drop")
+        self.empty()
         self.daemon.play(script)
         reply = self.daemon.call(POOL + "Prime", idle=idle)
         self.assertNotIn("error", reply)
