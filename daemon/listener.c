@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -231,6 +232,13 @@ void listener_stop(struct listener *l)
                 unlink(l->path);
         uv_poll_stop(&l->poll);
         uv_close((uv_handle_t *)&l->poll, on_closed);
+}
+
+bool listener_is_asked(const struct listener *l)
+{
+        struct pollfd p = {.fd = l->fd, .events = POLLIN};
+
+        return poll(&p, 1, 0) > 0;
 }
 
 const char *listener_path(const struct listener *l)

@@ -3,6 +3,8 @@
 
 /* The socket that clients connect to: our own, or the one that systemd hands over. */
 
+#include <stdbool.h>
+
 #include "../common/error.h"
 
 struct server;
@@ -17,6 +19,9 @@ int listener_start(struct server *server, const char *path, struct listener **re
 
 /* Accept no more. Idempotent; NULL allowed. */
 void listener_stop(struct listener *l);
+
+/* Is somebody there who was not accepted yet? */
+bool listener_is_asked(const struct listener *l);
 
 /* Where clients find it, for status and log. */
 const char *listener_path(const struct listener *l);

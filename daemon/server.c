@@ -213,6 +213,12 @@ static void on_idle(uv_timer_t *timer)
 {
         struct server *s = timer->data;
 
+        /* Timers come before connections: where the host did not let us run, somebody may have come since.
+         */
+        if (!s->stopping && listener_is_asked(s->listener)) {
+                uv_timer_start(&s->idle, on_idle, s->config->idle_exit_ms, 0);
+                return;
+        }
         kt_log_info("idle for %llu ms, leaving", (unsigned long long)s->config->idle_exit_ms);
         server_stop(s);
 }

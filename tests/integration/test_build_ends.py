@@ -288,9 +288,10 @@ hold done
         self.script("hold here\n" + WHOLE)
         idle_ms = 1500
         daemon = self.daemon("--private", "--idle-exit", idle_ms)
-        daemon.start()
+        wire = daemon.start_connected()
         try:
-            job = daemon.call(BUILD, version="6.14.2", detach=True)["parameters"]["job"]
+            job = wire.call(BUILD, version="6.14.2", detach=True)["parameters"]["job"]
+            wire.socket.close()
             begun = time.monotonic()
             self.held("here")
             status = daemon.call("io.ktstrd.Daemon.Status")["parameters"]

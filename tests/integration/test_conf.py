@@ -178,10 +178,8 @@ class Effect(unittest.TestCase):
 
     def test_the_idle_time(self):
         daemon = self.daemon("[Daemon]\nIdleExitSec=300ms\nLogLevel=info\n", "--private")
-        daemon.start()
+        daemon.start_connected().socket.close()
         try:
-            with daemon.connect() as wire:
-                wire.call("io.ktstrd.Daemon.Ping")
             self.assertEqual(daemon.process.wait(kt.PATIENCE_S), 0)
             self.assertIn("idle for 300 ms, leaving", daemon.log())
         finally:

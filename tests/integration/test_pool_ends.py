@@ -70,8 +70,10 @@ class Stopped(Base):
         self.assertEqual(self.submit().status, 0)
 
     def test_an_idle_pool_does_not_keep_a_private_daemon(self):
-        self.restart("--private", "--idle-exit", "300")
-        self.served("cold")
+        self.daemon.stop()
+        self.daemon.options += ["--private", "--idle-exit", "300"]
+        with self.daemon.start_connected():
+            self.served("cold")
         self.assertEqual(self.daemon.process.wait(kt.PATIENCE_S), 0)
         self.nothing_left([])
         self.daemon.start()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """ktstrd as a service: the socket that systemd hands over, what it tells systemd, its units, and how it leaves."""
 
+import contextlib
 import fcntl
 import os
 import pathlib
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 import kernel_files
@@ -229,15 +231,40 @@ class AsAService(unittest.TestCase):
 
     def test_a_private_daemon_leaves_when_nobody_wants_it(self):
         daemon = kt.Daemon("--private", "--idle-exit", "300", fake="ok")
-        daemon.start()
+        daemon.start_connected().socket.close()
         try:
-            with daemon.connect() as wire:
-                wire.call("io.ktstrd.Daemon.Ping")
             self.assertEqual(daemon.process.wait(kt.PATIENCE_S), 0)
             self.assertFalse(daemon.socket.exists())
         finally:
             daemon.process.poll() is None and daemon.kill()
             shutil.rmtree(daemon.dir, ignore_errors=True)
+
+
+    def test_who_comes_in_the_moment_that_it_leaves_is_served(self):
+        daemon = kt.Daemon("--private", "--idle-exit", "300", fake="ok")
+        self.addCleanup(shutil.rmtree, daemon.dir, ignore_errors=True)
+        self.addCleanup(lambda: daemon.process.poll() is None and daemon.kill())
+        # Its time is over while a busy host does not let it run.
+        with self.stopped_while_idle(daemon) as wire:
+            wire.send("io.ktstrd.Daemon.Ping")
+            stopped = time.monotonic()
+            kt.wait_until(lambda: time.monotonic() - stopped > 0.4, "its time to be over")
+            daemon.process.send_signal(signal.SIGCONT)
+            self.assertEqual(wire.receive(), {"parameters": {}})
+        self.assertEqual(daemon.process.wait(kt.PATIENCE_S), 0)
+
+    def stopped_while_idle(self, daemon):
+        """A connection of which it does not know yet. Where this host does not let us run either, it may have left before."""
+        while True:
+            with daemon.start_connected():
+                descriptors = daemon.descriptors()
+            with contextlib.suppress(FileNotFoundError, PermissionError):
+                kt.wait_until(lambda: daemon.descriptors() < descriptors, "it to be idle")
+            daemon.process.send_signal(signal.SIGSTOP)
+            with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+                return daemon.connect()
+            daemon.process.send_signal(signal.SIGCONT)
+            self.assertEqual(daemon.process.wait(kt.PATIENCE_S), 0)
 
 
 class Autostart(unittest.TestCase):

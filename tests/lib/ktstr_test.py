@@ -225,6 +225,17 @@ class Daemon:
             raise AssertionError(f"ktstrd does not start: {line!r}\n{self.log()}")
         return self
 
+    def start_connected(self):
+        """For one that leaves where nobody is connected: a connection, which keeps it. Before we come it may have left, and is started again."""
+        while True:
+            self.start()
+            with contextlib.suppress(FileNotFoundError, ConnectionRefusedError, ConnectionResetError, BrokenPipeError):
+                wire = self.connect()
+                if wire.call("io.ktstrd.Daemon.Ping") is not None:
+                    return wire
+            if (status := self.process.wait(PATIENCE_S)) != 0:
+                raise AssertionError(f"ktstrd ended with status {status}:\n{self.log()}")
+
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
