@@ -13,7 +13,8 @@
 #include "../common/fsutil.h"
 #include "../proto/errors.h"
 
-#define WAIT_MS 3000
+/* Guests end within a moment, but on a host that swaps or has too much to do in several seconds. */
+#define WAIT_MS 10000
 #define POLL_MS 50
 
 /* One that leaves removes the folder while it has the lock, so that a lock may be had of a folder that is

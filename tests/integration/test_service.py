@@ -172,15 +172,21 @@ class AsAService(unittest.TestCase):
         self.addCleanup(os.close, fd)
         fcntl.flock(fd, fcntl.LOCK_EX)
 
+        def waits():
+            with contextlib.suppress(OSError):
+                fds = pathlib.Path(f"/proc/{daemon.process.pid}/fd") if daemon.process else daemon.dir / "none"
+                return any(os.readlink(p) == str(daemon.run) for p in fds.iterdir())
+
         def leave():
+            kt.wait_until(waits, "the other to have come to the lock")
             daemon.run.rmdir()
             fcntl.flock(fd, fcntl.LOCK_UN)
 
-        timer = threading.Timer(0.5, leave)
-        timer.start()
+        thread = threading.Thread(target=leave)
+        thread.start()
         with daemon:
             self.assertEqual(daemon.call("io.ktstrd.Daemon.Ping"), {"parameters": {}})
-        timer.join()
+        thread.join()
 
     def test_two_daemons_leave_each_others_guests_alone(self):
         with kt.Daemon("--agent", "/bin/true", "--busybox", "/bin/true", fake="wait_for_cancel") as daemon:
