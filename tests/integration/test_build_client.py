@@ -144,6 +144,8 @@ class Client(Case):
         with self.daemon() as daemon:
             p = daemon.ctl_start("kernel", "build")
             pid = self.held("here")
+            # Before the client knows its job it would only hang up.
+            self.assertTrue(any("compile" in line for line in p.stdout))
             p.send_signal(signal.SIGINT)
             out, err = p.communicate(timeout=kt.PATIENCE_S)
             self.assertEqual(p.returncode, 130, err)

@@ -2,6 +2,7 @@
 """ktstrctl as somebody meets it who types something wrong: one line that names the thing and the next step, and the right exit status."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -14,6 +15,7 @@ import stat
 import struct
 import subprocess
 import tempfile
+import termios
 import unittest
 
 import kernel_files
@@ -282,12 +284,12 @@ class Client(unittest.TestCase):
 
     def terminal(self, *args, until, then):
         """Run it on a terminal of 60 columns, do `then` once something like `until` was printed; what was printed, and the status."""
+        env = self.daemon.client_env({"TERM": "xterm"})
         pid, fd = pty.fork()
         if pid == 0:
-            os.execve(kt.KTSTRCTL, ["ktstrctl", *map(str, args)], self.daemon.client_env({"TERM": "xterm"}))
-        import fcntl
-        import termios
-        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+            # Here, since it may have drawn a line before we come to it.
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+            os.execve(kt.KTSTRCTL, ["ktstrctl", *map(str, args)], env)
         out, done = b"", False
         while select.select([fd], [], [], kt.PATIENCE_S)[0]:
             try:

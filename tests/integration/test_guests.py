@@ -197,7 +197,7 @@ class Guests(unittest.TestCase):
         watchers[0].kill()
         watchers[0].communicate()
         self.daemon.call(JOB + "Cancel", job=job)
-        outs = [w.communicate(timeout=30)[0] for w in watchers[1:]]
+        outs = [w.communicate(timeout=kt.PATIENCE_S)[0] for w in watchers[1:]]
         self.assertEqual({w.returncode for w in watchers[1:]}, {130})
         for out in outs:
             self.assertEqual(json.loads(out.splitlines()[-1])["kind"], "verdict")
@@ -221,7 +221,7 @@ class Guests(unittest.TestCase):
         self.assertEqual(refused["error"], "io.ktstrd.Daemon.ShuttingDown")
         self.assertIsNone(self.daemon.process.poll())
         self.daemon.call(JOB + "Cancel", job=job)
-        self.assertEqual(self.daemon.process.wait(30), 0)
+        self.assertEqual(self.daemon.process.wait(kt.PATIENCE_S), 0)
         self.assertFalse(self.daemon.socket.exists())
         self.daemon.start()
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the tests of builds share: a helper that only plays to build, and what it left of that."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -138,9 +139,14 @@ class Case(unittest.TestCase):
         return sorted(p.name for p in root.iterdir() if not p.name.startswith(".objects-")) if root.exists() else []
 
     def locked(self, kernels, job):
-        """That build's lock, held as by another daemon until it is closed."""
+        """That build's lock, held as by another daemon until it is closed. The helper of one that was killed has it too, until it is gone."""
         lock = open(kernels / ".builds" / job / "lock", "rb")
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+        def had():
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+        kt.wait_until(had, "the build's lock")
         return lock
 
     def wait_gone(self, daemon):
