@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A daemon that a test plays: what a client asks it for, with the descriptors that it sends, and whatever answers the test wants."""
 
+import fcntl
 import json
 import os
 import socket
 import socketserver
 import stat
+import struct
 import tempfile
+import termios
 import threading
 
 
@@ -25,6 +28,7 @@ class PlayedDaemon:
         self.folder = tempfile.TemporaryDirectory(prefix="ktstr-test-")
         self.socket = os.path.join(self.folder.name, "s")
         self.answers, self.calls, self.lock = answers, [], threading.Lock()
+        self.connections = set()
         self.server = socketserver.ThreadingUnixStreamServer(self.socket, self.handler())
         self.server.daemon_threads = True
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -37,6 +41,11 @@ class PlayedDaemon:
         self.server.shutdown()
         self.server.server_close()
         self.folder.cleanup()
+
+    def all_is_read(self):
+        """Whether the clients have read all that they were told so far."""
+        with self.lock:
+            return not any(struct.unpack("i", fcntl.ioctl(c, termios.TIOCOUTQ, bytes(4)))[0] for c in self.connections)
 
     def asked(self, name):
         with self.lock:
@@ -51,6 +60,15 @@ class PlayedDaemon:
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self):
+                with played.lock:
+                    played.connections.add(self.request)
+                try:
+                    self.converse()
+                finally:
+                    with played.lock:
+                        played.connections.remove(self.request)
+
+            def converse(self):
                 buffer, files = b"", []
                 while True:
                     data, fds, _, _ = socket.recv_fds(self.request, 1 << 20, 253)

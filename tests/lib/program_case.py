@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the tests of `ktstrctl test` share: programs of all kinds, and a daemon that is played here."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -22,7 +23,7 @@ class Tests(unittest.TestCase):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ktstr-test-")).resolve()
         self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
         self.verdicts = {}
-        self.jobs = 0
+        self.jobs = itertools.count(1)
         self.running, self.cancelled = set(), {}
         self.kernels = ["6.14.2", "6.15.9"]
         self.daemon = self.enterContext(PlayedDaemon(Submit=self.submit, Resolve=self.resolve, Room=self.room, Status=self.status,
@@ -31,8 +32,7 @@ class Tests(unittest.TestCase):
     # --- the daemon ---
 
     def submit(self, label, **_):
-        self.jobs += 1
-        job = f"job{self.jobs}"
+        job = f"job{next(self.jobs)}"
         v = self.verdicts.get(re.sub(r"#\d+$", "", label), verdict())
         if callable(v):
             yield from v(job)
@@ -40,10 +40,10 @@ class Tests(unittest.TestCase):
             yield from ended(job, v)
 
     def hang(self, job):
-        """One that runs until it is cancelled."""
+        """One that runs until it is cancelled, and from when its client was told its name."""
         self.cancelled[job] = threading.Event()
-        self.running.add(job)
         yield {"continues": True, "parameters": {"job": job, "event": {"kind": "queued", "elapsed_ms": 0, "position": 0, "wait_ms": 0}}}
+        self.running.add(job)
         self.cancelled[job].wait(kt.PATIENCE_S)
         self.running.discard(job)
         yield {"parameters": {"job": job, "event": {"kind": "verdict", "elapsed_ms": 5, "verdict": verdict("cancelled", "cancelled")}}}
