@@ -103,7 +103,7 @@ class Seen(Base):
         self.served("cold")
         self.ready()
         self.served("pool")
-        jobs = [json.loads(line.removeprefix("job ")) for line in self.daemon.handed.read_text().splitlines() if line.startswith("job ")]
+        jobs = [json.loads(line.removeprefix("job ")) for line in self.daemon.handed_lines() if line.startswith("job ")]
         self.assertEqual(len(jobs), 2)
         self.assertEqual(len({j["seed"] for j in jobs}), 2)
         self.assertLess(abs(jobs[1]["wall_ns"] / 1e9 - time.time()), 60)

@@ -92,6 +92,7 @@
 #include "../../proto/mailbox.h"
 
 #define NODES_MAX 128
+#define LOG_LINE_MAX (1U << 20)
 
 static struct {
         const char *script;
@@ -1158,6 +1159,9 @@ int main(int argc, char **argv)
                 die("-M q35,smbus=off: Property 'pc-q35-1.2-machine.smbus' not found");
         if (log_path && !(fake.log = fopen(log_path, "ae")))
                 die("cannot open %s", log_path);
+        /* Others write to it too: a line is one write. */
+        if (fake.log)
+                setvbuf(fake.log, NULL, _IOFBF, LOG_LINE_MAX);
         kt_frame_decoder_init(&fake.decoder);
         greet();
         serve_qmp();

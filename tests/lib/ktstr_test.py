@@ -208,6 +208,11 @@ class Daemon:
         new.write_text(script + "\n")
         new.rename(self.script)
 
+    def handed_lines(self):
+        """What was handed to the fake QEMUs so far, a line each. One that is just being written is none yet."""
+        text = self.handed.read_text() if self.handed.exists() else ""
+        return text[:text.rfind("\n") + 1].splitlines()
+
     def start(self):
         read, write = os.pipe()
         with open(self.log_path, "ab") as log:
