@@ -273,13 +273,13 @@ class Ended(CacheTest):
     def test_one_that_never_answers_is_not_waited_for(self):
         self.builder_says(then="exec sleep 1000")
         self.take("6.17.13-a")
-        begin = time.monotonic()
+        # It would say nothing for longer than a test waits.
         self.assertIn("no answer", self.list()["active_prefixes_fetch_error"])
-        self.assertLess(time.monotonic() - begin, 20)
         self.assertEqual(self.daemon.children(), [])
-        begin = time.monotonic()
-        self.list()
-        self.assertLess(time.monotonic() - begin, 4)
+        # Nor is it asked again, which alone could be waited for.
+        asked = self.times_asked()
+        self.assertIn("no answer", self.list()["active_prefixes_fetch_error"])
+        self.assertEqual(self.times_asked(), asked)
 
     def test_a_daemon_that_is_stopped_meanwhile_ends_well(self):
         self.builder_says(then="exec sleep 1000")
@@ -452,7 +452,8 @@ class WithAPool(CacheTest):
 
     def ready(self):
         self.assertEqual(self.submit("--kernel", self.key).verdict()["verdict"], "pass")
-        kt.wait_until(lambda: [s for s in self.shapes() if s["template"] == "ready" and s["idle"] == 2], "a template and its guests")
+        kt.wait_until(lambda: [s for s in self.shapes() if s["template"] == "ready" and s["idle"] == 2] and len(self.daemon.children()) == 2,
+                      "a template and its guests, and nothing of the job")
 
     def templates(self):
         return [p.name for p in self.daemon.template_dir.iterdir() if not p.name.startswith(".")]
@@ -509,6 +510,8 @@ class Used(CacheTest):
                 key = self.take("6.18.1-a")
                 result = self.daemon.ctl("submit", "--json", "--kernel", key)
                 self.assertEqual(result.verdict()["verdict"], "pass", result)
+                # While its guest is there the kernel is in use.
+                kt.wait_until(lambda: not self.daemon.children(), "the guest to be gone")
                 self.spoil(key, name)
                 result = self.daemon.ctl("submit", "--json", "--kernel", key)
                 verdict = result.verdict()

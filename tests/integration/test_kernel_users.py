@@ -105,7 +105,7 @@ class AtOnce(KernelTest):
         for stage in ("unpacking", "decompressing", "looking at it", "storing"):
             with self.subTest(stage=stage):
                 # A daemon may be faster than we are; that it always is, is not likely.
-                for _ in range(10):
+                for _ in range(30):
                     self.start_import(package, stage)
                     if self.kill_and_start():
                         break
