@@ -212,7 +212,7 @@ class KernelServer:
 
     def net(self, **changed):
         """"net" of a request (proto/buildmsg.h)."""
-        return {"mirror": self.url + MIRROR, "releases": self.url + LIST, "candidates": self.url + CANDIDATES, "stall_ms": 5000, **changed}
+        return {"mirror": self.url + MIRROR, "releases": self.url + LIST, "candidates": self.url + CANDIDATES, "stall_ms": 10000, **changed}
 
     def asked(self, path):
         """The requests for it so far."""
