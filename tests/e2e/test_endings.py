@@ -85,7 +85,7 @@ class Endings(unittest.TestCase):
         started = time.monotonic()
         result = self.daemon.ctl("shell", "--exec", "sleep 60", "--timeout", "5s")
         self.assertEqual(result.status, 255, result)
-        self.assertLess(time.monotonic() - started, 30)
+        self.assertLess(time.monotonic() - started, 55)
         self.assertIn("came to no end within 5000 ms", result.err)
         # A healthy scheduler that was given too little time has not failed: to attach takes longer than what is left here beside the workload.
         result = self.daemon.ctl("submit", "--json", "--sched", kt.SCX_KTSTR, "--duration", "7s", "--timeout", "7010ms")

@@ -15,22 +15,22 @@ class Expect(unittest.TestCase):
         cls.daemon = kt.GuestDaemon()
         cls.enterClassContext(cls.daemon)
 
-    def verdict(self, *args, kernel="6.18", **parameters):
+    def verdict(self, *args, kernel="6.18", duration_ms=3000, **parameters):
         scheduler = {"name": "scx_ktstr", "path": str(kt.SCX_KTSTR), "args": list(args)}
-        reply = self.daemon.call(JOB + "Submit", kernel=kernel, duration_ms=3000, scheduler=scheduler, **parameters)
+        reply = self.daemon.call(JOB + "Submit", kernel=kernel, duration_ms=duration_ms, scheduler=scheduler, **parameters)
         self.assertNotIn("error", reply)
         return reply["parameters"]["event"]["verdict"]
 
     def test_the_expected_crash_is_a_pass(self):
         for kernel in ("6.16", "6.18", "7"):
             with self.subTest(kernel=kernel):
-                verdict = self.verdict("--crash-after", "1", kernel=kernel,
+                verdict = self.verdict("--crash-after", "1", kernel=kernel, duration_ms=10000,
                                        expect={"error": True, "contains": CRASH, "matches": r"(?m)^EXIT: .*\(ktstr: host-\w+ crash\)$"})
                 self.assertEqual((verdict["verdict"], verdict["scheduler"]["outcome"]), ("pass", "ejected"), verdict)
                 self.assertIn("scx_ktstr ended in the expected error", verdict["reason"])
 
     def test_another_text_is_a_fail_with_what_there_was(self):
-        verdict = self.verdict("--crash-after", "1", expect={"error": True, "contains": "something else"})
+        verdict = self.verdict("--crash-after", "1", duration_ms=10000, expect={"error": True, "contains": "something else"})
         self.assertEqual((verdict["verdict"], verdict["scheduler"]["outcome"]), ("fail", "ejected"), verdict)
         self.assertIn("expected error with 'something else'", verdict["reason"])
         self.assertIn(CRASH, verdict["reason"])

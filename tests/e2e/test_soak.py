@@ -43,7 +43,8 @@ def shell(command):
 
 def run(args):
     return JOB + "Submit", {"scheduler": {"name": "scx_ktstr", "path": str(kt.SCX_KTSTR), "args": list(args)}, "topology": TOPOLOGY,
-                            "duration_ms": 1500, "checks": kt.UNTIMED_CHECKS}
+                            # What goes wrong after a second ends it there.
+                            "duration_ms": 10000 if args else 1500, "checks": kt.UNTIMED_CHECKS}
 
 
 class Soak(unittest.TestCase):

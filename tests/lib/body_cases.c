@@ -332,7 +332,7 @@ static enum ktstr_outcome tasks(struct ktstr_ctx *ctx)
 
 static enum ktstr_outcome sleep_a_while(struct ktstr_ctx *ctx)
 {
-        nap(3000);
+        nap(8000);
         return KTSTR_PASS;
 }
 
@@ -340,7 +340,7 @@ static enum ktstr_outcome sleep_a_while(struct ktstr_ctx *ctx)
  * second time it ends frozen. */
 static enum ktstr_outcome freeze(struct ktstr_ctx *ctx)
 {
-        const struct ktstr_checks checks = {.max_gap_ms = 2500};
+        const struct ktstr_checks checks = {.max_gap_ms = 7500};
         const struct ktstr_step steps[] = {
                 {.hold = MS(300),
                  KTSTR_OPS(ktstr_op_freeze_cgroup("ice"), ktstr_op_freeze_cgroup("ice/deep"),
