@@ -14,8 +14,10 @@
 #include "../proto/errors.h"
 #include "confined.h"
 
-/* From being told to end, or from its result, to SIGKILL. */
+/* From being told to end to SIGKILL. */
 #define GRACE_MS 2000
+/* From its result, or from when it hung up: a moment, on a host that lets it run. */
+#define END_MS 10000
 #define DEFAULT_WORKERS 2
 #define WATCHDOG_MS 0
 /* What it prints is passed on up to here. */
@@ -136,7 +138,7 @@ static int take_line(struct talk *t, struct json_object *line, struct kt_error *
                 return 0; /* whatever comes behind it */
         if (result && json_object_is_type(result, json_type_object)) {
                 t->result = json_object_get(result);
-                t->deadline_ms = now_ms() + GRACE_MS;
+                t->deadline_ms = now_ms() + END_MS;
                 return 0;
         }
         if (is_string(line, "event")) {
@@ -292,7 +294,7 @@ static int judge_end(struct talk *t, struct kt_error *reterr)
         int status;
 
         drain(t);
-        status = confined_reap(&t->child, left > 0 ? (int)(left < GRACE_MS ? left : GRACE_MS) : 0, &late);
+        status = confined_reap(&t->child, left > 0 ? (int)(left < END_MS ? left : END_MS) : 0, &late);
         if (t->stop && strcmp(t->stop, "cancelled") == 0)
                 return -ECANCELED;
         if (t->stop)

@@ -18,6 +18,8 @@
 #include "confined.h"
 
 #define LIST_TIMEOUT_MS 10000
+/* To end in, once its output is at its end: a moment, on a host that lets it run. */
+#define END_TIMEOUT_MS 5000
 #define LIST_OUTPUT_MAX (16U << 20)
 
 static int64_t now_ms(void)
@@ -122,7 +124,7 @@ int test_answer_get(const char *path, struct test_answer *a, struct kt_error *re
                                               "): nothing in it may run before main()",
                                               path, LIST_TIMEOUT_MS / 1000);
         }
-        status = confined_reap(&c, 1000, &late);
+        status = confined_reap(&c, END_TIMEOUT_MS, &late);
         words = last_words(a);
         if (late)
                 return kt_error_set(reterr, -ETIMEDOUT, KT_E_BAD_FILE,

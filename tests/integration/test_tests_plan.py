@@ -36,6 +36,10 @@ class Programs(Tests):
     def test_one_that_closes_its_output_and_stays(self):
         self.broken(self.script("stays", "exec >&- 2>&-; while :; do :; done\n"), words=["stays", "did not end"])
 
+    def test_one_that_is_not_gone_at_once_has_said_it_all_the_same(self):
+        listing = json.dumps({**LISTING, "tests": [{"name": "t"}]})
+        self.assertEqual(self.names(self.script("slow", f"printf '%s' '{listing}'; exec >&- 2>&-; exec sleep 2\n")), ["ktstr/t"])
+
     def test_none_has_processes_of_its_own(self):
         """It is told so, and goes on or not; nothing of it is left."""
         bomb = self.compiled("bomb", '#include <stdio.h>\n#include <errno.h>\n#include <string.h>\n#include <unistd.h>\n'
