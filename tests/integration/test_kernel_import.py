@@ -282,7 +282,9 @@ class Info(SchedExtTest):
         self.assertEqual(boot["cpus"], 2)
         self.assertLessEqual(boot["best_ms"], boot["last_ms"])
         self.assertRegex(self.info(key), rf"\n  boot:           {boot['accel']}, 2 CPUs: {boot['last_ms']} ms, at best {boot['best_ms']} ms, of 2 boots\n")
-        self.daemon.ctl("kernel", "remove", key)
+        # While the last guest is there it is in use.
+        kt.wait_until(lambda: not self.daemon.children(), "the guest to be gone")
+        self.assertEqual(self.daemon.ctl("kernel", "remove", key).status, 0)
         self.assertEqual(list((self.cache / ".boot").iterdir()), [])
 
 
