@@ -13,6 +13,8 @@ request, the environment and what it was told.
   log-lines N · flood (bytes without a newline, until somebody stops it) · spam N (progress, as fast as it can)
 """
 
+import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -127,11 +129,12 @@ class Run:
             raise SystemExit(f"fake_build: what is {line!r}?")
 
     def run(self):
-        n = 0
-        while (FOLDER / f"run-{n}").exists():
-            n += 1
-        self.dir = FOLDER / f"run-{n}"
-        self.dir.mkdir()
+        # Two daemons may have one each at a time.
+        for n in itertools.count():
+            self.dir = FOLDER / f"run-{n}"
+            with contextlib.suppress(FileExistsError):
+                self.dir.mkdir()
+                break
         stat = pathlib.Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()
         (self.dir / "request").write_text(json.dumps(self.request))
         (self.dir / "about").write_text(json.dumps({"argv": sys.argv, "pid": os.getpid(), "uid": os.getuid(), "groups": os.getgroups(),
