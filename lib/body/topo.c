@@ -151,20 +151,51 @@ static int read_llcs(const char *sys, const struct ktstr_topo *t, struct ktstr_c
         return r;
 }
 
+static bool read_siblings(const char *sys, unsigned cpu, struct ktstr_cpus *ret)
+{
+        _cleanup_free_ char *name = kt_format("devices/system/cpu/cpu%u/topology/thread_siblings_list", cpu);
+
+        return name && read_cpus(sys, name, ret);
+}
+
 static unsigned read_threads(const char *sys, const struct ktstr_cpus *all)
 {
         unsigned most = 1;
 
         for (unsigned cpu = 0; cpu < KTSTR_CPUS_MAX; cpu++) {
-                _cleanup_free_ char *name =
-                        kt_format("devices/system/cpu/cpu%u/topology/thread_siblings_list", cpu);
                 struct ktstr_cpus siblings;
 
-                if (!ktstr_cpus_has(all, cpu) || !name || !read_cpus(sys, name, &siblings))
+                if (!ktstr_cpus_has(all, cpu) || !read_siblings(sys, cpu, &siblings))
                         continue;
                 most = ktstr_cpus_count(&siblings) > most ? ktstr_cpus_count(&siblings) : most;
         }
         return most;
+}
+
+int topo_read_cores(const char *sys, const struct ktstr_cpus *cpus, struct ktstr_cpus **ret, unsigned *ret_n)
+{
+        struct ktstr_cpus *cores = NULL;
+        unsigned n = 0;
+        int r = 0;
+
+        for (unsigned cpu = 0; cpu < KTSTR_CPUS_MAX && r >= 0; cpu++) {
+                struct ktstr_cpus core = {};
+
+                if (!ktstr_cpus_has(cpus, cpu) || in_one_of(cores, n, cpu))
+                        continue;
+                if (!read_siblings(sys, cpu, &core))
+                        core = (struct ktstr_cpus){};
+                core = cpus_and(&core, cpus);
+                ktstr_cpus_add(&core, cpu);
+                r = append(&cores, &n, &core);
+        }
+        if (r < 0) {
+                free(cores);
+                return r;
+        }
+        *ret = cores;
+        *ret_n = n;
+        return 0;
 }
 
 int topo_read(const char *sys, struct ktstr_topo *ret, struct kt_error *reterr)

@@ -12,6 +12,11 @@
 int topo_read(const char *sys, struct ktstr_topo *ret, struct kt_error *reterr);
 void topo_done(struct ktstr_topo *t);
 
+/* The cores of these CPUs, each a set of those that share it, in the order of their first; malloced. A CPU
+ * of which sysfs does not tell is a core. -ENOMEM. */
+int topo_read_cores(const char *sys, const struct ktstr_cpus *cpus, struct ktstr_cpus **ret,
+                    unsigned *ret_n);
+
 /* The nodes of these CPUs. */
 struct ktstr_cpus topo_nodes_of(const struct ktstr_topo *t, const struct ktstr_cpus *cpus);
 

@@ -87,6 +87,25 @@ START_TEST(a_machine_is_read_from_sysfs)
 }
 END_TEST
 
+START_TEST(cores_are_those_that_share_one)
+{
+        _unit_dir_ struct unit_dir dir = unit_dir_new();
+        struct ktstr_cpus *cores, cpus;
+        unsigned n;
+
+        make_machine(&dir);
+        /* One of a pair is not to be had, and of one sysfs does not tell. */
+        ck_assert(ktstr_cpus_parse("0-2,4-5,9", &cpus));
+        ck_assert_int_eq(topo_read_cores(dir.path, &cpus, &cores, &n), 0);
+        ck_assert_uint_eq(n, 4);
+        ck_assert_str_eq(format(&cores[0]), "0-1");
+        ck_assert_str_eq(format(&cores[1]), "2");
+        ck_assert_str_eq(format(&cores[2]), "4-5");
+        ck_assert_str_eq(format(&cores[3]), "9");
+        free(cores);
+}
+END_TEST
+
 START_TEST(without_caches_a_node_is_an_llc)
 {
         _unit_dir_ struct unit_dir dir = unit_dir_new();
@@ -213,5 +232,5 @@ START_TEST(what_others_have_too_is_not_its_own)
 END_TEST
 
 UNIT_MAIN("topo", nodes_with_gaps_are_numbered_in_their_order, a_machine_is_read_from_sysfs,
-          without_caches_a_node_is_an_llc, two_cpus_are_both_usable, a_sysfs_without_cpus_is_told,
-          pages_are_counted_by_node, what_others_have_too_is_not_its_own)
+          cores_are_those_that_share_one, without_caches_a_node_is_an_llc, two_cpus_are_both_usable,
+          a_sysfs_without_cpus_is_told, pages_are_counted_by_node, what_others_have_too_is_not_its_own)
