@@ -29,6 +29,7 @@
 
 #include <uv.h>
 
+#include "../lib/include/ktstr.h"
 #include "../proto/frame.h"
 #include "shape.h"
 
@@ -114,6 +115,20 @@ void guest_thaw(struct guest *g);
  * its memory files that is a template. The file may appear a moment later than on_saved comes, also when the
  * guest is gone; it is whole when it does. Legal in PARKED. Failures end in on_gone. */
 void guest_save(struct guest *g, const char *path);
+
+/* Which of the host's CPUs a guest runs on. */
+struct guest_cpus {
+        const uint16_t *vcpus;    /* one CPU for the thread of each vCPU; NULL: these are as the others */
+        struct ktstr_cpus others; /* for all other threads; not empty */
+};
+
+/*
+ * Confine all threads of its QEMU, and with them those that they will make. Legal in PAUSED and PARKED,
+ * before it is handed its job. -ESRCH: QEMU has died, and on_gone is on its way. Any other failure
+ * (KT_E_GUEST_START): the host has no such CPUs for us, or QEMU no thread for each vCPU; some of its threads
+ * may be confined.
+ */
+int guest_confine(struct guest *g, const struct guest_cpus *cpus, struct kt_error *reterr);
 
 /* One thing to hand over: a JSON frame's payload (JOB), or a file of which fd is read from offset 0. */
 struct guest_item {

@@ -10,6 +10,7 @@
  *   guest_migrate.c  device state: restoring a clone, saving a template
  *   guest_park.c     running without a job, up to where the agent waits for one
  *   guest_channel.c  the agent's port and the console: handing over, HELLO, frames
+ *   guest_confine.c  which of the host's CPUs its threads run on
  *
  * A guest is made of parts, each of which ends by itself and says so: the process, the QMP client, the port,
  * the console's pipe, the timer, and a worker while one runs. The guest counts them and is gone when none is

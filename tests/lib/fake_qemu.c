@@ -5,7 +5,8 @@
  * fake-qemu: a QEMU for tests of the daemon. It takes QEMU's command line (as far as the daemon uses it),
  * maps the guest's memory files, talks QMP, and once continued plays the agent too: reads the hand-out from
  * the mailbox and the port, and sends what its script says. To the daemon's first question, whether it is a
- * QEMU (-qmp stdio), it says yes whatever the script.
+ * QEMU (-qmp stdio), it says yes whatever the script. It has a thread for each vCPU, by QEMU's names, which do nothing; with
+ * thread=single its one thread is all of them.
  *
  * Environment:
  *   FAKE_QEMU_SCRIPT  one of the scripts below, default "ok"; or "@FILE": the file's first line is the
@@ -27,6 +28,7 @@
  *   never_qmp         no greeting
  *   broken_qmp        a greeting that is no JSON
  *   refuse_cont       QMP refuses `cont`
+ *   odd_threads       as wait_for_cancel, and says that its vCPUs are threads that it has not
  *   die_paused        exits as soon as QMP is up
  *   die_before_hello  exits with code 3 when it is continued, a line on stderr
  *   never_hello       says something on its console, then nothing
@@ -78,6 +80,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
@@ -101,6 +104,8 @@ static struct {
         const char *name;
         struct kt_wire_decoder *qmp;
         unsigned cpus, n_nodes;
+        bool one_thread;
+        pid_t *vcpu_tids;
         uint8_t *node[NODES_MAX];
         uint64_t node_size[NODES_MAX];
         uint64_t mailbox_gpa, mailbox_size;
@@ -247,10 +252,48 @@ static void parse_args(int argc, char **argv)
                         fake.name = argv[++i];
                 else if (strcmp(argv[i], "-smp") == 0)
                         fake.cpus = (unsigned)strtoul(argv[++i], NULL, 10);
+                else if (strcmp(argv[i], "-accel") == 0)
+                        fake.one_thread = strstr(argv[++i], "thread=single");
         }
         if (fake.qmp_fd < 0 || fake.agent_fd < 0 || fake.console_fd < 0 || fake.n_nodes == 0 ||
             fake.cpus == 0)
                 die("the command line lacks something that a guest needs");
+}
+
+/* --- vCPUs --- */
+
+static pthread_barrier_t vcpus_are_there;
+
+static void *be_vcpu(void *data)
+{
+        const unsigned cpu = (unsigned)(uintptr_t)data;
+        char name[16];
+
+        snprintf(name, sizeof(name), "CPU %u/TCG", cpu);
+        pthread_setname_np(pthread_self(), name);
+        fake.vcpu_tids[cpu] = gettid();
+        pthread_barrier_wait(&vcpus_are_there);
+        hang();
+}
+
+static void make_vcpus(void)
+{
+        fake.vcpu_tids = calloc(fake.cpus, sizeof(*fake.vcpu_tids));
+        if (!fake.vcpu_tids)
+                die("out of memory");
+        for (unsigned i = 0; fake.one_thread && i < fake.cpus; i++)
+                fake.vcpu_tids[i] = getpid();
+        if (fake.one_thread)
+                return;
+        pthread_barrier_init(&vcpus_are_there, NULL, fake.cpus + 1);
+        for (unsigned i = 0; i < fake.cpus; i++) {
+                pthread_t thread;
+                const int r = pthread_create(&thread, NULL, be_vcpu, (void *)(uintptr_t)i);
+
+                if (r != 0)
+                        die("cannot make a thread: %s", strerror(r));
+        }
+        pthread_barrier_wait(&vcpus_are_there);
 }
 
 static const char *read_script(void)
@@ -319,7 +362,7 @@ static void answer_cpus(struct json_object *question)
                 struct json_object *cpu = json_object_new_object();
 
                 kt_json_add_int(cpu, "cpu-index", i);
-                kt_json_add_int(cpu, "thread-id", getpid());
+                kt_json_add_int(cpu, "thread-id", script_is("odd_threads") ? getppid() : fake.vcpu_tids[i]);
                 json_object_array_add(cpus, cpu);
         }
         kt_json_add(message, "return", cpus);
@@ -1141,7 +1184,7 @@ static void play_agent(void)
                 hang();
         if (script_is("flood"))
                 flood();
-        if (script_is("wait_for_cancel"))
+        if (script_is("wait_for_cancel") || script_is("odd_threads"))
                 wait_for_cancel();
         run_job();
 }
@@ -1163,6 +1206,7 @@ int main(int argc, char **argv)
         if (fake.log)
                 setvbuf(fake.log, NULL, _IOFBF, LOG_LINE_MAX);
         kt_frame_decoder_init(&fake.decoder);
+        make_vcpus();
         greet();
         serve_qmp();
         play_agent();

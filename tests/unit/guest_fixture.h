@@ -40,6 +40,9 @@ struct fixture {
         char *note;
         size_t output_bytes, console_bytes;
         uint64_t boot_us;
+        const struct guest_cpus *confine; /* to be done when it is paused; then: */
+        int confine_r;
+        char confine_error[256], cpus_of[3][64]; /* those of vCPU 0, vCPU 1, and of all else */
         int run_delay_r;
         /* by its own account when it was paused, between what /proc has of QEMU's one thread */
         uint64_t run_delay_ns[TOPOLOGY_CPUS_MAX], thread_delay_ns[2];

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <dirent.h>
+#include <errno.h>
+#include <sched.h>
 #include <zlib.h>
 
 #include "../../proto/errors.h"
@@ -16,6 +19,56 @@ static uint64_t thread_delay(void)
         return ns;
 }
 
+/* A thread's CPUs, and whose they are: of a vCPU's thread its number, else 2. */
+static const char *cpus_of_thread(const char *tid, unsigned *ret_whose)
+{
+        _cleanup_free_ char *comm = kt_format("/proc/%d/task/%s/comm", (int)guest_pid(f.guest), tid),
+                            *name = NULL;
+        static char text[64];
+        struct ktstr_cpus cpus = {};
+        cpu_set_t set;
+        size_t size;
+
+        ck_assert_int_ge(kt_read_file(AT_FDCWD, comm, 64, &name, &size), 0);
+        if (sscanf(name, "CPU %u/TCG", ret_whose) != 1)
+                *ret_whose = 2;
+        ck_assert_int_eq(sched_getaffinity(atoi(tid), sizeof(set), &set), 0);
+        for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
+                if (CPU_ISSET(cpu, &set))
+                        ktstr_cpus_add(&cpus, cpu);
+        return ktstr_cpus_format(&cpus, text, sizeof(text));
+}
+
+static void look_at_threads(void)
+{
+        _cleanup_free_ char *path = kt_format("/proc/%d/task", (int)guest_pid(f.guest));
+        _cleanup_closedir_ DIR *tasks = opendir(path);
+        struct dirent *de;
+
+        ck_assert_ptr_nonnull(tasks);
+        while ((de = readdir(tasks))) {
+                unsigned whose;
+                const char *cpus;
+
+                if (de->d_name[0] == '.')
+                        continue;
+                cpus = cpus_of_thread(de->d_name, &whose);
+                ck_assert_uint_le(whose, 2);
+                ck_assert(!*f.cpus_of[whose] || strcmp(f.cpus_of[whose], cpus) == 0);
+                strcpy(f.cpus_of[whose], cpus);
+        }
+}
+
+static void confine(void)
+{
+        struct kt_error err = KT_ERROR_INIT;
+
+        f.confine_r = guest_confine(f.guest, f.confine, &err);
+        snprintf(f.confine_error, sizeof(f.confine_error), "%s", f.confine_r < 0 ? kt_error_text(&err) : "");
+        kt_error_done(&err);
+        look_at_threads();
+}
+
 static void on_paused(void *userdata)
 {
         const struct guest_item job = {.json = RUN_JOB, .fd = -1};
@@ -27,6 +80,8 @@ static void on_paused(void *userdata)
         f.run_delay_r = guest_run_delays(f.guest, f.run_delay_ns, &f.n_run_delays);
         f.thread_delay_ns[1] = thread_delay();
         strcpy(f.version, guest_qemu_version(f.guest));
+        if (f.confine)
+                confine();
         if (f.stop_when_paused) {
                 guest_stop(f.guest);
                 return;
@@ -66,12 +121,109 @@ END_TEST
 /* As under TCG before QEMU 8.1. */
 START_TEST(a_thread_that_is_all_cpus_waits_once)
 {
+        f.shape.tcg_one_thread = true;
         ck_assert_uint_gt(topology_cpus(&f.shape.topology), 1);
         run("ok");
         ck_assert_uint_gt(f.thread_delay_ns[0], 0);
         ck_assert_uint_eq(f.n_run_delays, 1);
         ck_assert_uint_ge(f.run_delay_ns[0], f.thread_delay_ns[0]);
         ck_assert_uint_le(f.run_delay_ns[0], f.thread_delay_ns[1]);
+}
+END_TEST
+
+/* The first and the last that we may use; on a host of one CPU the same. */
+static void find_cpus(unsigned *ret_first, unsigned *ret_last)
+{
+        cpu_set_t set;
+
+        ck_assert_int_eq(sched_getaffinity(0, sizeof(set), &set), 0);
+        *ret_first = CPU_SETSIZE;
+        for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
+                if (CPU_ISSET(cpu, &set)) {
+                        *ret_first = *ret_first == CPU_SETSIZE ? cpu : *ret_first;
+                        *ret_last = cpu;
+                }
+}
+
+START_TEST(each_thread_is_on_the_cpu_that_it_is_confined_to)
+{
+        struct guest_cpus cpus = {};
+        char first[16], last[16];
+        unsigned a = 0, b = 0;
+
+        find_cpus(&a, &b);
+        cpus.vcpus = (const uint16_t[]){(uint16_t)b, (uint16_t)a};
+        ktstr_cpus_add(&cpus.others, a);
+        f.confine = &cpus;
+        run("ok");
+        expect_end(GUEST_END_POWEROFF, "", "");
+        ck_assert_str_eq(f.confine_error, "");
+        snprintf(first, sizeof(first), "%u", a);
+        snprintf(last, sizeof(last), "%u", b);
+        ck_assert_str_eq(f.cpus_of[0], last);
+        ck_assert_str_eq(f.cpus_of[1], first);
+        ck_assert_str_eq(f.cpus_of[2], first);
+}
+END_TEST
+
+START_TEST(all_threads_are_on_the_cpus_of_a_budget)
+{
+        struct guest_cpus cpus = {};
+        unsigned a = 0, b = 0;
+        char text[64];
+
+        find_cpus(&a, &b);
+        ktstr_cpus_add(&cpus.others, b);
+        f.confine = &cpus;
+        run("ok");
+        ck_assert_str_eq(f.confine_error, "");
+        ktstr_cpus_format(&cpus.others, text, sizeof(text));
+        for (unsigned i = 0; i < KT_ARRAY_SIZE(f.cpus_of); i++)
+                ck_assert_str_eq(f.cpus_of[i], text);
+}
+END_TEST
+
+START_TEST(one_thread_for_two_vcpus_cannot_be_on_two_cpus)
+{
+        struct guest_cpus cpus = {.vcpus = (const uint16_t[]){0, 0}};
+        unsigned a = 0, b = 0;
+
+        find_cpus(&a, &b);
+        ktstr_cpus_add(&cpus.others, a);
+        f.shape.tcg_one_thread = f.stop_when_paused = true;
+        f.confine = &cpus;
+        run("ok");
+        ck_assert_int_eq(f.confine_r, -EOPNOTSUPP);
+        ck_assert_str_eq(f.confine_error, "QEMU has 1 thread for 2 vCPUs: they cannot have a CPU each");
+}
+END_TEST
+
+START_TEST(a_thread_that_is_not_qemus_is_told)
+{
+        struct guest_cpus cpus = {.vcpus = (const uint16_t[]){0}};
+        unsigned a = 0, b = 0;
+
+        find_cpus(&a, &b);
+        ktstr_cpus_add(&cpus.others, a);
+        f.shape.topology = (struct topology){1, 1, 1, 1};
+        f.stop_when_paused = true;
+        f.confine = &cpus;
+        run("odd_threads");
+        ck_assert_int_eq(f.confine_r, -ENOENT);
+        ck_assert_ptr_nonnull(strstr(f.confine_error, ", which it says is that of vCPU 0"));
+}
+END_TEST
+
+START_TEST(cpus_that_are_not_there_are_told)
+{
+        struct guest_cpus cpus = {};
+
+        ktstr_cpus_add(&cpus.others, KTSTR_CPUS_MAX - 1);
+        f.stop_when_paused = true;
+        f.confine = &cpus;
+        run("ok");
+        ck_assert_int_eq(f.confine_r, -EINVAL);
+        ck_assert_ptr_nonnull(strstr(f.confine_error, " cannot be confined to CPU 1023 of the host: "));
 }
 END_TEST
 
@@ -486,6 +638,11 @@ int main(void)
         tcase_add_test(life, a_job_runs_and_the_guest_powers_off);
         tcase_add_test(life, run_delay_is_known_once_paused);
         tcase_add_test(life, a_thread_that_is_all_cpus_waits_once);
+        tcase_add_test(life, each_thread_is_on_the_cpu_that_it_is_confined_to);
+        tcase_add_test(life, all_threads_are_on_the_cpus_of_a_budget);
+        tcase_add_test(life, one_thread_for_two_vcpus_cannot_be_on_two_cpus);
+        tcase_add_test(life, a_thread_that_is_not_qemus_is_told);
+        tcase_add_test(life, cpus_that_are_not_there_are_told);
         tcase_add_test(life, run_delay_is_unknown_before);
         tcase_add_test(life, a_stopped_guest_ends_as_stopped);
         tcase_add_test(life, stop_is_idempotent_and_works_at_once);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../lib/cpus.h"
+#include "../proto/errors.h"
+#include "guest_internal.h"
+
+/* A thread may be made by one that is not confined yet: they are gone through until all are as they should
+ * be. QEMU's pool of threads makes one at a time, and the guest does not run. */
+#define ROUNDS_MAX 32
+
+static cpu_set_t to_kernel(const struct ktstr_cpus *cpus)
+{
+        cpu_set_t set;
+
+        CPU_ZERO(&set);
+        for (unsigned cpu = 0; cpu < KTSTR_CPUS_MAX && cpu < CPU_SETSIZE; cpu++)
+                if (ktstr_cpus_has(cpus, cpu))
+                        CPU_SET(cpu, &set);
+        return set;
+}
+
+static struct ktstr_cpus wanted_for(const struct guest *g, const struct guest_cpus *cpus, pid_t tid)
+{
+        struct ktstr_cpus one = {};
+
+        for (unsigned i = 0; cpus->vcpus && i < g->n_vcpu_tids; i++)
+                if (g->vcpu_tids[i] == tid) {
+                        ktstr_cpus_add(&one, cpus->vcpus[i]);
+                        return one;
+                }
+        return cpus->others;
+}
+
+/* 1: it was somewhere else before; 0: it was there; -ESRCH: it has ended. */
+static int confine_thread(pid_t tid, const struct ktstr_cpus *cpus)
+{
+        const cpu_set_t want = to_kernel(cpus);
+        cpu_set_t now;
+
+        if (sched_getaffinity(tid, sizeof(now), &now) < 0)
+                return -errno;
+        if (CPU_EQUAL(&now, &want))
+                return 0;
+        return sched_setaffinity(tid, sizeof(want), &want) < 0 ? -errno : 1;
+}
+
+static int fail(struct guest *g, int r, const struct ktstr_cpus *cpus, struct kt_error *reterr)
+{
+        char text[CPUS_TEXT_MAX];
+
+        return kt_error_set(reterr, r, KT_E_GUEST_START,
+                            "QEMU %d cannot be confined to CPU %s of the host: %s", (int)guest_pid(g),
+                            ktstr_cpus_format(cpus, text, sizeof(text)), strerror(-r));
+}
+
+/* How many were not where they should be. */
+static int confine_all(struct guest *g, DIR *tasks, const struct guest_cpus *cpus, struct kt_error *reterr)
+{
+        struct dirent *de;
+        int moved = 0;
+
+        rewinddir(tasks);
+        while ((de = readdir(tasks))) {
+                const pid_t tid = (pid_t)atoi(de->d_name);
+                struct ktstr_cpus wanted;
+                int r;
+
+                if (tid <= 0)
+                        continue;
+                wanted = wanted_for(g, cpus, tid);
+                r = confine_thread(tid, &wanted);
+                if (r < 0 && r != -ESRCH)
+                        return fail(g, r, &wanted, reterr);
+                moved += r > 0;
+        }
+        return moved;
+}
+
+/* Only its own threads are touched: one that it names and has not would go where it likes. */
+static int check_vcpus(const struct guest *g, struct kt_error *reterr)
+{
+        for (unsigned i = 0; i < g->n_vcpu_tids; i++) {
+                char path[64];
+
+                snprintf(path, sizeof(path), "/proc/%d/task/%d", (int)guest_pid(g), (int)g->vcpu_tids[i]);
+                if (access(path, F_OK) < 0)
+                        return kt_error_set(reterr, -ENOENT, KT_E_GUEST_START,
+                                            "QEMU %d has no thread %d, which it says is that of vCPU %u",
+                                            (int)guest_pid(g), (int)g->vcpu_tids[i], i);
+        }
+        return 0;
+}
+
+int guest_confine(struct guest *g, const struct guest_cpus *cpus, struct kt_error *reterr)
+{
+        const unsigned vcpus = topology_cpus(&g->shape->topology);
+        _cleanup_closedir_ DIR *tasks = NULL;
+        char path[48];
+        int r = 1;
+
+        assert(g->state == GUEST_PAUSED || g->state == GUEST_PARKED || guest_is_ending(g));
+        if (guest_is_ending(g))
+                return -ESRCH;
+        if (cpus->vcpus && g->n_vcpu_tids != vcpus)
+                return kt_error_set(reterr, -EOPNOTSUPP, KT_E_GUEST_START,
+                                    "QEMU has %u thread%s for %u vCPUs: they cannot have a CPU each",
+                                    g->n_vcpu_tids, g->n_vcpu_tids == 1 ? "" : "s", vcpus);
+        snprintf(path, sizeof(path), "/proc/%d/task", (int)guest_pid(g));
+        tasks = opendir(path);
+        if (!tasks)
+                return errno == ENOENT ? -ESRCH : fail(g, -errno, &cpus->others, reterr);
+        if (cpus->vcpus && check_vcpus(g, reterr) < 0)
+                return -ENOENT;
+        for (unsigned round = 0; r > 0 && round < ROUNDS_MAX; round++)
+                r = confine_all(g, tasks, cpus, reterr);
+        /* What the kernel narrows further, as a cpuset does, is not what was promised. */
+        return r > 0 ? fail(g, -EAGAIN, &cpus->others, reterr) : r;
+}
