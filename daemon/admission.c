@@ -170,20 +170,23 @@ void admission_remove(struct admission *a, struct admission_job *job)
 static bool has_room(const struct admission_capacity *c, const struct admission_load *running,
                      const struct admission_job *job)
 {
+        if (running->alone || (job->alone && running->building))
+                return false;
         if (running->jobs == 0)
                 return true;
-        return (uint64_t)running->cpus + job->cpus <= admission_cpus(c) &&
+        return !job->alone && (uint64_t)running->cpus + job->cpus <= admission_cpus(c) &&
                running->memory_mib + job->memory_mib <= c->memory_mib;
 }
 
 struct admission_job *admission_next(struct admission *a, const struct admission_capacity *capacity,
                                      const struct admission_load *running, uint64_t now_ms)
 {
-        bool full = running->jobs > 0 && (running->cpus >= admission_cpus(capacity) ||
+        bool full = running->jobs > 0 && (running->alone || running->cpus >= admission_cpus(capacity) ||
                                           running->memory_mib >= capacity->memory_mib),
              first = true;
 
         stand_as_they_do(a);
+        a->first_is_alone = false;
         for (unsigned p = 0; p < _ADMISSION_PRIORITY_MAX; p++)
                 for (heap_fill(a, p); a->n_heap > 0; heap_drop_first(a, p))
                         kt_list_for_each (it, &a->heap[0]->waiting[p]) {
@@ -191,10 +194,11 @@ struct admission_job *admission_next(struct admission *a, const struct admission
 
                                 if (has_room(capacity, running, job))
                                         return job;
-                                if (first && !job->turn_came) {
+                                if (first && !job->turn_came && !(job->alone && running->building)) {
                                         job->turn_came = true;
                                         job->turn_ms = now_ms;
                                 }
+                                a->first_is_alone |= first && job->alone;
                                 first = false;
                                 /* Nobody could pass, or nobody may. */
                                 if (full || (job->turn_came && now_ms - job->turn_ms >= ADMISSION_PASS_MS))

@@ -13,13 +13,16 @@
  * A job has room when, with those that run,
  *   - the vCPUs are no more than the host's CPUs times the overcommit, and
  *   - the memory is no more than the budget.
+ * One that wants the host to itself has room when nothing runs, no kernel is built either, and nothing has
+ * room beside it.
  * One always runs: where nothing does the first in order has room, however large it is. (What exceeds the
  * memory by itself is refused before it gets here.)
  *
  * A job without room lets those behind it pass that have some, for ADMISSION_PASS_MS from when its turn
  * came, that is, when it was first in order and there was no room. Then nobody behind it starts until it
  * has: a large job that small ones pass for ever would never run. Its place in the order is no claim: a user
- * who has fewer vCPUs running, or a higher priority, still comes before it.
+ * who has fewer vCPUs running, or a higher priority, still comes before it. For one that wants the host to
+ * itself it is not its turn as long as a kernel is built, which can take an hour.
  *
  * All O(users) as long as the first in order has room; O(jobs) where those that have none are passed.
  */
@@ -53,6 +56,8 @@ struct admission_capacity {
 struct admission_load {
         unsigned jobs, cpus;
         uint64_t memory_mib;
+        bool alone;    /* the one that runs has the host to itself */
+        bool building; /* a kernel; of jobs and cpus that is none */
 };
 
 static inline uint64_t admission_cpus(const struct admission_capacity *c)
@@ -65,6 +70,7 @@ struct admission_job {
         struct admission_user *user;
         unsigned cpus, memory_mib;
         enum admission_priority priority;
+        bool alone; /* it wants the host to itself */
         /* … for forecast.h only */
         bool command; /* else a run, with a workload of this duration */
         uint64_t duration_ms, timeout_ms;
@@ -87,6 +93,7 @@ struct admission {
         size_t n_users, n_heap;
         struct kt_list running;
         uint64_t n_came, n_started;
+        bool first_is_alone; /* by the last admission_next(): who waits first wants the host to itself */
 
         enum admission_priority ahead; /* how far admission_ahead_next() has got */
         uint64_t n_ahead;

@@ -48,7 +48,7 @@ static double share(const struct admission_capacity *c, const struct admission_j
         const double cpus = job->cpus / more((double)admission_cpus(c), 1),
                      memory = job->memory_mib / more((double)c->memory_mib, 1);
 
-        return less(more(cpus, memory), 1);
+        return job->alone ? 1 : less(more(cpus, memory), 1);
 }
 
 static double left_ms(double expected_ms, const struct admission_job *job, uint64_t now_ms)

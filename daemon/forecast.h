@@ -7,7 +7,8 @@
  * A run is expected to take its workload's duration and what runs took besides it of late (booting,
  * attaching, stopping); a command what commands took of late; none more than its timeout. Where only one of
  * the two is known it stands for the other. Each job weighs as much as the share of the host that it takes,
- * of the vCPUs or of the memory, whichever is more. What those that run have left and what those ahead will
+ * of the vCPUs or of the memory, whichever is more; one that wants
+ * the host to itself as all of it. What those that run have left and what those ahead will
  * take, by these weights, has to be worked off before it is a job's turn.
  *
  * That is all: room that nobody fits into is not counted, nor that those that run end one by one. As long as

@@ -50,6 +50,14 @@ static struct admission_job *add(char letter, uid_t uid, unsigned cpus)
         return add_full(letter, uid, ADMISSION_NORMAL, cpus, 64);
 }
 
+static struct admission_job *add_alone(char letter, uid_t uid, unsigned cpus)
+{
+        struct admission_job *job = add(letter, uid, cpus);
+
+        job->alone = true;
+        return job;
+}
+
 static char letter_of(const struct admission_job *job)
 {
         return job ? h.letters[job - h.jobs] : '-';
@@ -64,6 +72,7 @@ static void start(struct admission_job *job)
 {
         admission_start(&h.a, job, h.now_ms);
         h.load.jobs++;
+        h.load.alone = job->alone;
         h.load.cpus += job->cpus;
         h.load.memory_mib += job->memory_mib;
 }
@@ -72,6 +81,8 @@ static void end(struct admission_job *job)
 {
         admission_remove(&h.a, job);
         h.load.jobs--;
+        if (job->alone)
+                h.load.alone = false;
         h.load.cpus -= job->cpus;
         h.load.memory_mib -= job->memory_mib;
 }
@@ -238,6 +249,75 @@ START_TEST(one_job_always_runs)
         h.capacity.host_cpus = 0;
         add('c', ALICE, 1);
         ck_assert_str_eq(pump(), "c");
+}
+END_TEST
+
+START_TEST(nothing_runs_beside_one_that_wants_the_host_to_itself)
+{
+        add('a', ALICE, 1);
+        add_alone('P', ALICE, 1);
+        add('b', ALICE, 1);
+        ck_assert_str_eq(pump(), "ab");
+        end(&h.jobs[0]);
+        ck_assert_str_eq(pump(), "");
+        ck_assert(h.a.first_is_alone);
+        end(&h.jobs[2]);
+        ck_assert_str_eq(pump(), "P");
+        ck_assert(!h.a.first_is_alone);
+        add('c', BOB, 1);
+        add_full('h', CAROL, ADMISSION_HIGH, 1, 64);
+        add_alone('Q', ALICE, 1);
+        h.now_ms += 10 * ADMISSION_PASS_MS;
+        ck_assert_str_eq(pump(), "");
+        ck_assert(!h.a.first_is_alone);
+        end_all();
+        ck_assert_str_eq(pump(), "hc");
+        end_all();
+        ck_assert_str_eq(pump(), "Q");
+}
+END_TEST
+
+START_TEST(one_that_wants_the_host_to_itself_is_passed_until_it_has_waited)
+{
+        start(add('A', ALICE, 1));
+        add_alone('P', ALICE, 1);
+        h.now_ms = 1;
+        ck_assert_str_eq(pump(), "");
+        add('a', ALICE, 1);
+        h.now_ms += ADMISSION_PASS_MS - 1;
+        ck_assert_str_eq(pump(), "a");
+        add('b', ALICE, 1);
+        h.now_ms++;
+        ck_assert_str_eq(pump(), "");
+        end_all();
+        ck_assert_str_eq(pump(), "P");
+        end_all();
+        ck_assert_str_eq(pump(), "b");
+}
+END_TEST
+
+/* A build may take an hour, in which all others go on. */
+START_TEST(one_that_wants_the_host_to_itself_waits_for_a_build_and_is_passed)
+{
+        h.load.building = true;
+        add_alone('P', ALICE, 1);
+        add('a', ALICE, 1);
+        h.now_ms = 1;
+        ck_assert_str_eq(pump(), "a");
+        h.now_ms += 10 * ADMISSION_PASS_MS;
+        add('b', ALICE, 1);
+        ck_assert_str_eq(pump(), "b");
+        ck_assert(h.a.first_is_alone);
+        /* From its end on it is as with any other. */
+        h.load.building = false;
+        ck_assert_str_eq(pump(), "");
+        add('c', ALICE, 1);
+        ck_assert_str_eq(pump(), "c");
+        h.now_ms += ADMISSION_PASS_MS;
+        add('d', ALICE, 1);
+        ck_assert_str_eq(pump(), "");
+        end_all();
+        ck_assert_str_eq(pump(), "P");
 }
 END_TEST
 
@@ -426,6 +506,9 @@ int main(void)
                 one_vcpu_weighs_one_not_one_job,
                 through_one_slot_users_take_turns,
                 one_job_always_runs,
+                nothing_runs_beside_one_that_wants_the_host_to_itself,
+                one_that_wants_the_host_to_itself_is_passed_until_it_has_waited,
+                one_that_wants_the_host_to_itself_waits_for_a_build_and_is_passed,
                 beside_another_a_job_needs_its_vcpus,
                 beside_another_a_job_needs_its_memory,
                 smaller_ones_pass_one_without_room_until_it_has_waited,

@@ -179,6 +179,19 @@ START_TEST(each_weighs_as_much_as_its_share_of_the_host)
 }
 END_TEST
 
+START_TEST(one_that_has_the_host_to_itself_weighs_all_of_it)
+{
+        struct admission_job *waits, alone = a_run(1, 2000);
+
+        learn(a_run(1, 1000), 1000);
+        alone.alone = true;
+        add_running(alone, 0);
+        add(alone);
+        waits = add(a_run(1, 1000));
+        ck_assert_int_eq(wait_of(waits, 0), 2000 + 2000);
+}
+END_TEST
+
 START_TEST(one_that_overruns_is_about_to_end_and_never_has_ended)
 {
         struct admission_job *waits;
@@ -230,6 +243,7 @@ int main(void)
                 no_job_takes_more_than_its_timeout,
                 each_waits_for_what_is_left_and_those_ahead,
                 each_weighs_as_much_as_its_share_of_the_host,
+                one_that_has_the_host_to_itself_weighs_all_of_it,
                 one_that_overruns_is_about_to_end_and_never_has_ended,
                 a_host_without_anything_makes_no_nonsense,
                 those_of_higher_priority_are_ahead,
