@@ -452,7 +452,7 @@ static void serve_all(struct pool *p)
         struct pool_shape *list[SHAPES_MAX];
         size_t n = 0;
 
-        if (pool_now(p) < p->hold_until_ms)
+        if (p->quiet || pool_now(p) < p->hold_until_ms)
                 return;
         kt_list_for_each (it, &p->shapes) {
                 if (n == SHAPES_MAX)
@@ -547,6 +547,33 @@ void pool_pump(struct pool *p, unsigned cpus_running)
 {
         p->cpus_running = cpus_running;
         pool_drop_removed(p);
+        pool_changed(p);
+}
+
+static void give_up_what_is_made(struct pool_shape *ps)
+{
+        if (ps->build)
+                template_build_stop(ps->build);
+        kt_list_for_each_safe (it, &ps->guests) {
+                struct pool_guest *pg = kt_list_entry(it, struct pool_guest, link);
+
+                if (!pg->parked && !pg->leaving)
+                        pool_guest_stop(pg);
+        }
+}
+
+void pool_quiet(struct pool *p, bool quiet)
+{
+        const bool pumping = p->pumping;
+
+        if (p->quiet == quiet || p->stopping)
+                return;
+        p->quiet = quiet;
+        p->pumping = true; /* no shape goes meanwhile */
+        if (quiet)
+                kt_list_for_each (it, &p->shapes)
+                        give_up_what_is_made(kt_list_entry(it, struct pool_shape, link));
+        p->pumping = pumping;
         pool_changed(p);
 }
 

@@ -67,6 +67,10 @@ void pool_clone_failed(struct pool *p, const struct shape *s, const struct kt_er
  * changes. */
 void pool_pump(struct pool *p, unsigned cpus_running);
 
+/* A job has the host to itself: what is being made is given up, and nothing is made until it has not any
+ * more. Guests that wait are left alone: they do nothing. */
+void pool_quiet(struct pool *p, bool quiet);
+
 /* The host is short of memory: give up half of the idle guests, and make none, nor a template, for
  * POOL_PRESSURE_HOLD_MS. */
 #define POOL_PRESSURE_HOLD_MS 30000U

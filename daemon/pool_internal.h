@@ -19,6 +19,7 @@ struct pool {
         struct pool_params params;
         struct kt_list shapes;
         uv_timer_t timer;
+        bool quiet; /* a job has the host to itself */
         bool stopping, timer_closed, told_empty;
         bool pumping, again;    /* pool_changed() is at it; it was called meanwhile */
         unsigned cpus_running;  /* as pool_pump() was told last */

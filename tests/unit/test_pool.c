@@ -210,6 +210,42 @@ START_TEST(nothing_is_made_while_jobs_have_the_cpus)
 }
 END_TEST
 
+static bool nothing_is_made(void *userdata)
+{
+        return sum().building == 0;
+}
+
+/* The template that was begun is given up, and begun again. */
+START_TEST(nothing_is_made_while_a_job_has_the_host_to_itself)
+{
+        begin_and_pump(1);
+        ck_assert_int_eq(look(f.shape).view.template, POOL_TEMPLATE_BUILDING);
+        pool_quiet(f.pool, true);
+        loop_test_until(&f.t, nothing_is_made, NULL);
+        begin(f.other);
+        pool_pump(f.pool, 0);
+        ck_assert_uint_eq(sum().building, 0);
+        ck_assert_uint_eq(f.metrics.templates_failed, 0);
+        pool_quiet(f.pool, false);
+        until_idle(2);
+        ck_assert_uint_eq(f.metrics.templates_built, 2);
+}
+END_TEST
+
+START_TEST(guests_that_wait_do_so_beside_a_job_that_has_the_host_to_itself)
+{
+        begin_and_pump(1);
+        until_idle(1);
+        pool_quiet(f.pool, true);
+        ck_assert_uint_eq(sum().idle, 1);
+        ck_assert(take(f.shape, NULL));
+        ck_assert_uint_eq(sum().building, 0);
+        run_job();
+        pool_quiet(f.pool, false);
+        until_idle(1);
+}
+END_TEST
+
 START_TEST(after_some_jobs_that_booted_the_template_is_built_beside_them)
 {
         f.params.host_cpus = 2;
@@ -829,6 +865,8 @@ int main(void)
         tcase_add_test(demand, a_job_that_finds_none_is_a_miss);
         tcase_add_test(demand, without_a_pool_for_it_nothing_is_counted);
         tcase_add_test(demand, nothing_is_made_while_jobs_have_the_cpus);
+        tcase_add_test(demand, nothing_is_made_while_a_job_has_the_host_to_itself);
+        tcase_add_test(demand, guests_that_wait_do_so_beside_a_job_that_has_the_host_to_itself);
         tcase_add_test(demand, after_some_jobs_that_booted_the_template_is_built_beside_them);
         tcase_add_test(demand, what_is_larger_than_the_host_is_made_when_it_is_alone);
         tcase_add_test(demand, one_is_made_after_the_other_and_the_most_wanted_first);
