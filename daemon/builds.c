@@ -8,6 +8,7 @@
 #include "../common/log.h"
 #include "../proto/errors.h"
 #include "build.h"
+#include "queue.h"
 #include "server.h"
 
 /* Between looks at what another daemon has: twice as long each time, from what one takes to die. */
@@ -60,7 +61,7 @@ static void tell_place(struct job *job)
                 return;
         job->told_ahead = builds_ahead(job);
         e->position = (int)job->told_ahead;
-        if (e->position == 0)
+        if (e->position == 0 && !jobs_want_no_build(&job->server->jobs))
                 e->wait_ms = 0;
         job_publish(job, e);
 }
@@ -159,6 +160,9 @@ void builds_pump(struct server *s)
 
         /* One that ends on the spot comes here again. */
         if (b->pumping || s->stopping)
+                return;
+        /* One that wants the host to itself waits for the build that runs, not for all that will. */
+        if (jobs_want_no_build(&s->jobs))
                 return;
         b->pumping = true;
         while (!b->running && b->n_queued > 0) {

@@ -4,7 +4,8 @@
 /*
  * The builds of a daemon: one at a time, in the order in which they came, apart from the guests' queue. Each
  * counts as alive, so that a private daemon does not leave, and a drain waits. One that asks for what
- * another is building is told so, waits for it, and then finds it cached.
+ * another is building is told so, waits for it, and then finds it cached. None begins while a job that wants
+ * the host to itself runs, or is the first of those that wait.
  */
 
 #include <stdbool.h>
@@ -35,7 +36,7 @@ void builds_done(struct server *s);
 int builds_submit(struct server *s, struct build_spec *spec, uid_t uid, gid_t gid, struct job **ret,
                   struct kt_error *reterr);
 
-/* Start the next one, when none runs. */
+/* Start the next one, when none runs and may. */
 void builds_pump(struct server *s);
 
 /* Take up again what a daemon has left that is gone. Once, at the start. What another has then is looked at

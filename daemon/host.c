@@ -2,6 +2,7 @@
 #include "host.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,19 @@ unsigned host_cpus(void)
         if (sched_getaffinity(0, sizeof(set), &set) == 0)
                 return (unsigned)CPU_COUNT(&set);
         return (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+int host_cpu_set(struct ktstr_cpus *ret)
+{
+        cpu_set_t set;
+
+        if (sched_getaffinity(0, sizeof(set), &set) < 0)
+                return -errno;
+        *ret = (struct ktstr_cpus){};
+        for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
+                if (CPU_ISSET(cpu, &set))
+                        ktstr_cpus_add(ret, cpu);
+        return 0;
 }
 
 uint64_t host_memory_bytes(void)

@@ -5,8 +5,13 @@
 
 #include <stdint.h>
 
+#include "../lib/include/ktstr.h"
+
 /* Online CPUs that this process may use. */
 unsigned host_cpus(void);
+
+/* Which. -EINVAL: the host has CPUs above KTSTR_CPUS_MAX. */
+int host_cpu_set(struct ktstr_cpus *ret);
 
 /* MemTotal. */
 uint64_t host_memory_bytes(void);

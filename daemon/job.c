@@ -61,6 +61,8 @@ static void job_free(struct job *job)
         free(job->guest.qemu);
         free(job->sched_sha256);
         free(job->result_dir);
+        free(job->confinement);
+        free(job->skip);
         build_facts_done(&job->build_facts);
         free(job);
 }

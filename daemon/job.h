@@ -16,6 +16,7 @@
 #include <uv.h>
 
 #include "../common/log.h"
+#include "cpu_budget.h"
 #include "event.h"
 #include "forecast.h"
 #include "job_spec.h"
@@ -23,6 +24,7 @@
 
 struct server;
 struct run;
+struct job_confinement;
 
 enum job_state {
         JOB_QUEUED,
@@ -57,10 +59,12 @@ struct job {
         uint64_t turn_ns;      /* uv_hrtime when it left the queue */
         uint64_t ended_ms;     /* uv_now */
         struct guest_facts guest;
-        char *sched_sha256;    /* owned; NULL until known */
-        char *result_dir;      /* owned; NULL when there is none */
-        uint64_t result_bytes; /* written to its logs */
-        bool log_incomplete;   /* a log could not be written whole; said once */
+        char *sched_sha256;                  /* owned; NULL until known */
+        char *result_dir;                    /* owned; NULL when there is none */
+        uint64_t result_bytes;               /* written to its logs */
+        struct job_confinement *confinement; /* owned; NULL: its QEMU may run anywhere */
+        char *skip;          /* owned; why it is to be skipped when its turn comes, or NULL */
+        bool log_incomplete; /* a log could not be written whole; said once */
 
         struct kt_list events;
         uint64_t last_seq;
@@ -93,6 +97,8 @@ struct jobs {
         uint64_t n_ended;
         unsigned cpus_running;
         uint64_t memory_mib_running;
+        bool alone_runs;            /* the one that runs has the host to itself */
+        struct cpu_budgets budgets; /* of those that run */
 
         /* for queue.c */
         struct admission admission;

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../lib/cpus.h"
 #include "../proto/codec.h"
 #include "base64.h"
 #include "body_json.h"
 #include "job.h"
+#include "job_confine.h"
 #include "queue.h"
 #include "server.h"
 
@@ -125,6 +127,23 @@ static struct json_object *sched_json(const struct job *job)
         return o;
 }
 
+static struct json_object *placement_json(const struct job_confinement *c)
+{
+        struct json_object *o = json_object_new_object(), *vcpus;
+        char text[CPUS_TEXT_MAX];
+
+        kt_json_add_bool(o, "performance_mode", c->performance);
+        kt_json_add_str(o, "host_cpus", ktstr_cpus_format(&c->cpus, text, sizeof(text)));
+        if (!c->performance)
+                return o;
+        vcpus = json_object_new_array();
+        for (unsigned i = 0; i < c->placement.n_vcpus; i++)
+                json_object_array_add(vcpus, json_object_new_int(c->placement.vcpus[i]));
+        kt_json_add(o, "vcpus", vcpus);
+        kt_json_add_int(o, "rest", c->placement.rest);
+        return o;
+}
+
 static struct json_object *build_json(const struct build_facts *f)
 {
         struct json_object *o = json_object_new_object(), *stages = json_object_new_array();
@@ -162,6 +181,8 @@ struct json_object *job_verdict_json(const struct job *job)
         kt_json_add(o, "details", strings_json(v->details, v->n_details));
         if (job->guest.kernel)
                 kt_json_add(o, "guest", guest_json(&job->guest, true));
+        if (job->confinement && job->confinement->done)
+                kt_json_add(o, "placement", placement_json(job->confinement));
         if (v->has_sched)
                 kt_json_add(o, "scheduler", sched_json(job));
         if (job->spec.kind == JOB_BUILD) {

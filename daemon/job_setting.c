@@ -163,6 +163,25 @@ static int take_watchdog(struct json_object *o, struct job_spec *spec, struct kt
         return 0;
 }
 
+static int take_host_cpus(struct json_object *parameters, struct job_spec *spec, struct kt_error *reterr)
+{
+        const bool budget = kt_json_get(parameters, "cpu_budget");
+        const int64_t n = kt_json_int(parameters, "cpu_budget", 0);
+
+        spec->performance_mode = kt_json_bool(parameters, "performance_mode", false);
+        if (budget && n < 1)
+                return bad(reterr, "cpu_budget", "--cpu-cap must be ≥ 1 CPU (got %lld)", (long long)n);
+        if (n > KT_HOST_CPUS_MAX)
+                return bad(reterr, "cpu_budget", "cpu_budget (--cpu-cap) must be from 1 to %d, not %lld",
+                           KT_HOST_CPUS_MAX, (long long)n);
+        if (budget && spec->performance_mode)
+                return bad(reterr, "cpu_budget",
+                           "cpu_budget (--cpu-cap) is for a job that shares the host, and in "
+                           "performance_mode (--perf-mode) it has all of it: leave out one");
+        spec->cpu_budget = (unsigned)n;
+        return 0;
+}
+
 int job_setting_take(struct json_object *parameters, struct job_spec *spec, struct kt_error *reterr)
 {
         int r = take_kargs(kt_json_get(parameters, "kargs"), spec, reterr);
@@ -173,6 +192,8 @@ int job_setting_take(struct json_object *parameters, struct job_spec *spec, stru
                 r = take_cgroup_parent(kt_json_str(parameters, "cgroup_parent"), spec, reterr);
         if (r >= 0)
                 r = take_checks(kt_json_get(parameters, "checks"), spec, reterr);
+        if (r >= 0)
+                r = take_host_cpus(parameters, spec, reterr);
         if (r >= 0)
                 r = take_watchdog(kt_json_get(parameters, "watchdog"), spec, reterr);
         return r < 0 ? r : take_expect(kt_json_get(parameters, "expect"), spec, reterr);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a request sets in its guest and what it expects: kargs, sysctls, cgroup_parent, checks, expect. */
+/* What a request sets in its guest, what it expects, and how its guest is to run on the host: kargs,
+ * sysctls, cgroup_parent, checks, watchdog, expect, performance_mode, cpu_budget. */
 
 #include <json-c/json.h>
 

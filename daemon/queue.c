@@ -7,6 +7,7 @@
 #include "../proto/errors.h"
 #include "builds.h"
 #include "host.h"
+#include "job_confine.h"
 #include "run.h"
 #include "server.h"
 
@@ -129,17 +130,27 @@ static void jobs_changed(struct jobs *jobs)
         server_changed(jobs->server);
 }
 
+bool jobs_want_no_build(const struct jobs *jobs)
+{
+        return jobs->alone_runs || jobs->admission.first_is_alone;
+}
+
 /* --- coming, starting, leaving --- */
 
 static struct job *next_job(struct jobs *jobs)
 {
-        const struct admission_load running = {
-                .jobs = jobs->n_running, .cpus = jobs->cpus_running, .memory_mib = jobs->memory_mib_running};
+        const struct admission_load running = {.jobs = jobs->n_running,
+                                               .cpus = jobs->cpus_running,
+                                               .memory_mib = jobs->memory_mib_running,
+                                               .alone = jobs->alone_runs,
+                                               .building = jobs->server->builds.running};
         struct admission_capacity capacity;
         struct admission_job *place;
 
-        if (!jobs->server->accel_known || jobs->server->stopping || jobs->n_queued == 0)
+        if (!jobs->server->accel_known || jobs->server->stopping || jobs->n_queued == 0) {
+                jobs->admission.first_is_alone = false;
                 return NULL;
+        }
         capacity = capacity_of(jobs);
         place = admission_next(&jobs->admission, &capacity, &running, now_ms(jobs));
         return place ? kt_container_of(place, struct job, place) : NULL;
@@ -161,6 +172,7 @@ static void enqueue(struct job *job, struct admission_user *user)
                                             .cpus = job->guest.cpus,
                                             .memory_mib = job->spec.memory_mib,
                                             .priority = job->spec.priority,
+                                            .alone = job->spec.performance_mode && !job->skip,
                                             .command = job->spec.kind == JOB_EXEC,
                                             .duration_ms = job->spec.duration_ms,
                                             .timeout_ms = job->spec.timeout_ms};
@@ -204,6 +216,11 @@ int jobs_submit(struct jobs *jobs, struct job_spec *spec, struct job **ret, stru
         r = job_new(jobs, spec, &job, reterr);
         if (r < 0)
                 return r;
+        r = job_confine_plan(job, reterr);
+        if (r < 0) {
+                job_drop(job);
+                return r;
+        }
 
         enqueue(job, user);
         kt_log_scope(job_log_context(job));
@@ -233,6 +250,9 @@ void jobs_pump(struct jobs *jobs)
                 jobs->n_running++;
                 jobs->cpus_running += job->guest.cpus;
                 jobs->memory_mib_running += job->spec.memory_mib;
+                jobs->alone_runs = job->place.alone;
+                if (jobs->alone_runs)
+                        pool_quiet(jobs->server->pool, true);
                 jobs->forecast_stale = jobs->moved = true;
                 job->turn_ns = uv_hrtime();
                 metrics_queue_wait(&jobs->server->metrics, metrics_seconds_since(job->submitted_ns));
@@ -252,6 +272,7 @@ static void free_slot(struct job *job)
         jobs->n_running--;
         jobs->cpus_running -= job->guest.cpus;
         jobs->memory_mib_running -= job->spec.memory_mib;
+        jobs->alone_runs = false;
         job->slot_ms = now_ms(jobs) - job->place.started_ms;
         admission_remove(&jobs->admission, &job->place);
         jobs->forecast_stale = jobs->moved = true;

@@ -33,6 +33,9 @@ unsigned jobs_capacity_cpus(const struct jobs *jobs);
 /* Memory that guests may have in all, and so the most that one may. */
 uint64_t jobs_memory_mib(const struct jobs *jobs);
 
+/* One that wants the host to itself runs, or waits and is first: no build of a kernel may begin now. */
+bool jobs_want_no_build(const struct jobs *jobs);
+
 /* Free the slot of a job that runs, and start what fits then. Idempotent, but not after job_end(), when the
  * job may be gone. The job itself goes on. */
 void job_release(struct job *job);

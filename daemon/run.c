@@ -14,6 +14,7 @@
 #include "agent_event.h"
 #include "guest.h"
 #include "job.h"
+#include "job_confine.h"
 #include "job_message.h"
 #include "judge.h"
 #include "kernel_boot.h"
@@ -83,6 +84,7 @@ static void finish(struct run *run)
 
         if (run->in_demand)
                 pool_end(run->server->pool, run->prep.shape);
+        job_confine_end(job);
         run->job = NULL;
         job->run = NULL;
         uv_timer_stop(&run->timeout);
@@ -98,6 +100,12 @@ static void fail(struct run *run, const struct kt_error *err)
                 verdict_set(&run->job->verdict, VERDICT_CANCELLED, "cancelled");
         else
                 verdict_set_error(&run->job->verdict, err);
+        finish(run);
+}
+
+static void skip(struct run *run)
+{
+        verdict_set(&run->job->verdict, VERDICT_SKIP, "%s", run->job->skip);
         finish(run);
 }
 
@@ -227,10 +235,17 @@ static void hand_over(struct run *run)
         _cleanup_(kt_error_done) struct kt_error err = KT_ERROR_INIT;
         _cleanup_free_ struct guest_item *items = calloc(run->prep.n_files + 1, sizeof(*items));
         _cleanup_free_ char *json = job_message(&run->job->spec, run->job->id, run->prep.accel == ACCEL_TCG);
+        int r;
 
         if (!items || !json) {
                 kt_error_set(&err, -ENOMEM, KT_E_INTERNAL, "out of memory");
                 give_up(run, &err);
+                return;
+        }
+        r = job_confine_guest(run->job, run->guest, &err);
+        if (r < 0) {
+                if (r != -ESRCH)
+                        give_up(run, &err);
                 return;
         }
         items[0] = (struct guest_item){.fd = -1, .json = json};
@@ -510,7 +525,9 @@ static int start(struct run *run, struct kt_error *reterr)
 
         if (r >= 0)
                 r = results_open(run->job, reterr);
-        if (r < 0)
+        if (r >= 0)
+                r = job_confine_begin(run->job, reterr);
+        if (r < 0 || run->job->skip)
                 return r;
         r = worker_run(&run->server->loop, on_prepare, on_prepared, run);
         return r < 0 ? kt_error_set(reterr, r, KT_E_INTERNAL, "cannot start work: %s", strerror(-r)) : 0;
@@ -548,6 +565,8 @@ void run_start(struct job *job)
                        DELAY_LOG_INTERVAL_NS / 1000000);
         if (start(run, &err) < 0)
                 fail(run, &err);
+        else if (job->skip)
+                skip(run);
 }
 
 void run_cancel(struct run *run)

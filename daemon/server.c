@@ -245,6 +245,8 @@ void server_changed(struct server *s)
                 s->pumped_cpus = cpus_busy(s);
                 pool_pump(s->pool, s->pumped_cpus);
         }
+        if (!s->draining)
+                pool_quiet(s->pool, s->jobs.alone_runs);
         if (s->draining && !busy) {
                 server_stop(s);
                 return;

@@ -14,3 +14,6 @@
 #define KT_SCX_TIMEOUT_MAX_MS 30000U /* SCX_WATCHDOG_MAX_TIMEOUT; also what a scheduler's 0 means */
 #define KT_SYSCTLS_MAX 256
 #define KT_SYSCTL_BYTES_MAX 255 /* of a name, of a value */
+
+/* The host's, of which a budget may have so many: as many as ktstr.h's sets hold. */
+#define KT_HOST_CPUS_MAX 1024

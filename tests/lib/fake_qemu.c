@@ -15,6 +15,7 @@
  *                     clone: a job's own; one without a name is for the others
  *   FAKE_QEMU_RESULT  a file with the RESULT frame's JSON; without one, or while it is not there, a healthy result made up
  *                     from the job. Scheduler's output that it should have is a file of that name with ".log" behind it
+ *   FAKE_QEMU_VERSION  which it says it is, default "1.2": from 8.1 on the daemon lets each vCPU have a thread
  *   FAKE_QEMU_LOG     a file; a line is appended for each thing that was handed over:
  *                     "job JSON", "file PATH MODE SIZE CRC32", "link PATH TARGET", "go", "cancel",
  *                     "input SIZE", "park REHEARSALS", "wake"; and for each step to a guest that waits:
@@ -144,6 +145,18 @@ static void hang(void)
 {
         for (;;)
                 pause();
+}
+
+/* In QMP's words. */
+static const char *version(void)
+{
+        unsigned major = 1, minor = 2;
+        static char text[64];
+
+        if (getenv("FAKE_QEMU_VERSION"))
+                (void)sscanf(getenv("FAKE_QEMU_VERSION"), "%u.%u", &major, &minor);
+        snprintf(text, sizeof(text), "\"minor\": %u, \"major\": %u", minor, major);
+        return text;
 }
 
 static void send_bytes(int fd, const void *data, size_t size)
@@ -469,6 +482,8 @@ static void migrate(struct json_object *question, bool incoming)
 
 static void greet(void)
 {
+        char text[256];
+
         fake.qmp = kt_wire_decoder_new(0);
         if (script_is("never_qmp"))
                 hang();
@@ -476,9 +491,11 @@ static void greet(void)
                 send_json("QMP{ this is not what you think }");
                 hang();
         }
-        send_json("{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 3, \"minor\": 2, \"major\": 1}, "
-                  "\"package\": \"fake\"}, "
-                  "\"capabilities\": [\"oob\"]}}");
+        snprintf(text, sizeof(text),
+                 "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 3, %s}, \"package\": \"fake\"}, "
+                 "\"capabilities\": [\"oob\"]}}",
+                 version());
+        send_json(text);
 }
 
 /* Until `cont`. */
@@ -529,9 +546,9 @@ static void serve_stop(void)
  * questions, unread. */
 static int answer_check(void)
 {
-        puts("{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 3, \"minor\": 2, \"major\": 1}, \"package\": "
-             "\"fake\"}, "
-             "\"capabilities\": []}}");
+        printf("{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 3, %s}, \"package\": \"fake\"}, "
+               "\"capabilities\": []}}\n",
+               version());
         puts("{\"return\": {}}");
         puts("{\"return\": {\"arch\": \"x86_64\"}}");
         puts("{\"return\": {\"enabled\": false, \"present\": true}}");
