@@ -191,6 +191,12 @@ struct ktstr_test {
         enum ktstr_switch
                 host_only; /* run on the host, without a guest: no scheduler, no gauntlet, and no scenario */
 
+        /* The host to itself, and each vCPU on a CPU of it; skipped where that cannot be had. */
+        enum ktstr_switch performance_mode;
+        enum ktstr_switch no_perf_mode; /* never so, whatever the command line says; not with the above */
+        int cpu_budget; /* of the host's CPUs its guest may use so many, or all where there are no more;
+                         * needs .no_perf_mode. unset: all */
+
         const struct ktstr_payload *payload; /* what the test runs; its binary is brought into the guest */
         const struct ktstr_payload *const *workloads; /* further ones: KTSTR_PAYLOADS(&a, &b) */
         const char *const *extra_include_files;       /* of the host, into /include-files/ */

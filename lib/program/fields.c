@@ -40,6 +40,8 @@ FIELDS(test_fields, FIELD(ktstr_test, name, TEXT, 0),
        FIELD(ktstr_test, watchdog_timeout_s, NUMBER, FIELD_NONE), FIELD(ktstr_test, timeout_s, NUMBER, 0),
        FIELD_FROM_TO(ktstr_test, cleanup_budget_ms, 1, KT_DURATION_MAX_MS),
        FIELD(ktstr_test, ignore, SWITCH, 0), FIELD(ktstr_test, host_only, SWITCH, 0),
+       FIELD(ktstr_test, performance_mode, SWITCH, 0), FIELD(ktstr_test, no_perf_mode, SWITCH, 0),
+       FIELD_FROM_TO(ktstr_test, cpu_budget, 1, KT_HOST_CPUS_MAX),
        FIELD(ktstr_test, extra_include_files, TEXTS, 0), FIELD(ktstr_test, bpf_map_write, MAP_WRITES, 0),
        FIELD(ktstr_test, expect_err, SWITCH, 0), FIELD(ktstr_test, expect_scx_bpf_error_contains, TEXT, 0),
        FIELD(ktstr_test, expect_scx_bpf_error_matches, TEXT, 0));

@@ -35,6 +35,22 @@ static void check_scheduler(const struct program *p, const struct ktstr_test *t,
                       t->scheduler->ident ? t->scheduler->ident : "?");
 }
 
+static void check_host_cpus(const struct ktstr_test *t, struct subject *s)
+{
+        const bool performance = t->performance_mode == KTSTR_ON, never = t->no_perf_mode == KTSTR_ON,
+                   on_host = t->host_only == KTSTR_ON;
+
+        if (performance && never)
+                found(s, "performance_mode", "is the opposite of .no_perf_mode: leave one of them unset");
+        if (performance && on_host)
+                found(s, "performance_mode", "is for a guest, and a .host_only test has none");
+        if (t->cpu_budget != 0 && on_host)
+                found(s, "cpu_budget", "is for a guest, and a .host_only test has none");
+        else if (t->cpu_budget != 0 && !never)
+                found(s, "cpu_budget",
+                      "needs .no_perf_mode = KTSTR_ON: in performance mode it has the whole host");
+}
+
 static void check_pattern(const char *pattern, const char *field, struct subject *s)
 {
         struct kt_error err = KT_ERROR_INIT;
@@ -106,6 +122,7 @@ void validate_test(const struct program *p, const struct ktstr_test *t, struct s
                       t->timeout_s, duration_s);
         validate_constraints(&scheduler->constraints, &t->constraints, s);
         fields_check_checks(&t->checks, "", s);
+        check_host_cpus(t, s);
         check_expectation(t, s);
         check_watchdog(t, s);
         check_payloads(t, s);

@@ -78,7 +78,7 @@ class Listing(unittest.TestCase):
     def test_tests_come_as_they_were_declared(self):
         out = listed("good")
         tests = named(out["tests"], "name")
-        self.assertEqual(list(tests), ["under_eevdf", "everything", "spelled_out", "own_config", "in_kernel", "on_host", "demo_shown", "demo_run"])
+        self.assertEqual(list(tests), ["under_eevdf", "everything", "spelled_out", "own_config", "in_kernel", "on_host", "fast", "frugal", "demo_shown", "demo_run"])
         self.assertEqual(tests["under_eevdf"], {})
         everything = tests["everything"]
         self.assertEqual(everything.pop("payloads"), [
@@ -101,6 +101,8 @@ class Listing(unittest.TestCase):
         self.assertEqual(tests["own_config"]["config"], "layers/one.json")
         self.assertIs(tests["in_kernel"]["ignore"], True)
         self.assertEqual(tests["on_host"], {"host_only": True})
+        self.assertEqual(tests["fast"], {"scheduler": "plain", "performance_mode": True, "replaces": ["full"]})
+        self.assertEqual(tests["frugal"], {"no_perf_mode": True, "cpu_budget": 2})
 
     def test_what_is_named_demo_is_ignored_unless_it_says_otherwise(self):
         tests = named(listed("good")["tests"], "name")
@@ -305,7 +307,7 @@ class Installed(unittest.TestCase):
         for options in ([], ["-flto"]):
             out = self.compile(compilers()[0], "-std=gnu17", "-O2", *options, sources=("good.c", "contract.c", "empty.c"))
             self.assertEqual(out["errors"], [])
-            self.assertEqual(len(out["tests"]), 12)
+            self.assertEqual(len(out["tests"]), 14)
 
     def test_a_main_of_its_own_is_no_second_one(self):
         self.assertEqual(len(self.compile(compilers()[0], "-std=gnu17", sources=("own_main.c",))["tests"]), 1)

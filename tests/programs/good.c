@@ -71,6 +71,16 @@ KTSTR_TEST(on_host, .host_only = KTSTR_ON)
         return KTSTR_PASS;
 }
 
+KTSTR_TEST(fast, .scheduler = &plain, .performance_mode = true)
+{
+        return KTSTR_PASS;
+}
+
+KTSTR_TEST(frugal, .no_perf_mode = true, .cpu_budget = 2)
+{
+        return KTSTR_PASS;
+}
+
 KTSTR_TEST(demo_shown)
 {
         return KTSTR_PASS;

@@ -84,6 +84,29 @@ TEST(negative_budget, .cleanup_budget_ms = -1)
 /* host_only: tests run on the host, where no scheduler is started */
 TEST(host_only_under_a_scheduler, .scheduler = &fine, .host_only = KTSTR_ON)
 
+/* performance_mode: is the opposite of .no_perf_mode */
+TEST(fast_and_not, .performance_mode = KTSTR_ON, .no_perf_mode = KTSTR_ON)
+
+TEST(spelled_out, .performance_mode = KTSTR_ON, .no_perf_mode = KTSTR_OFF)
+
+/* performance_mode: is for a guest, and a .host_only test has none */
+TEST(fast_on_the_host, .host_only = KTSTR_ON, .performance_mode = KTSTR_ON)
+
+/* cpu_budget: needs .no_perf_mode = KTSTR_ON */
+TEST(budget_alone, .cpu_budget = 2)
+
+/* cpu_budget: needs .no_perf_mode = KTSTR_ON */
+TEST(budget_of_a_fast_one, .performance_mode = KTSTR_ON, .cpu_budget = 2)
+
+/* cpu_budget: is for a guest, and a .host_only test has none */
+TEST(budget_on_the_host, .host_only = KTSTR_ON, .no_perf_mode = KTSTR_ON, .cpu_budget = 2)
+
+/* cpu_budget: is -1, and has to be more than 0 */
+TEST(budget_of_less_than_nothing, .no_perf_mode = KTSTR_ON, .cpu_budget = -1)
+
+/* cpu_budget: is 1025, and has to be from 1 to 1024 */
+TEST(budget_of_too_many, .no_perf_mode = KTSTR_ON, .cpu_budget = 1025)
+
 /* ignore: is 9, and has to be KTSTR_ON or KTSTR_OFF */
 TEST(odd_switch, .ignore = (enum ktstr_switch)9)
 
