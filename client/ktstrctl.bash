@@ -24,7 +24,7 @@ _ktstrctl()
         --sched) COMPREPLY=($(compgen -c -f -- "$cur")); return ;;
         --scenario) COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" scenarios 2>/dev/null | cut -d' ' -f1)" -- "$cur")); return ;;
         -C) COMPREPLY=($(compgen -d -- "$cur")); return ;;
-        --filter | --budget | --repeat | --seed) return ;;
+        --filter | --budget | --repeat | --seed | --cpu-cap) return ;;
         --accel) COMPREPLY=($(compgen -W 'auto kvm tcg' -- "$cur")); return ;;
         --priority) COMPREPLY=($(compgen -W 'low normal high' -- "$cur")); return ;;
         --kernel)
@@ -35,9 +35,9 @@ _ktstrctl()
         esac
         case $verb in
         '') COMPREPLY=($(compgen -W "test show-thresholds scenarios submit shell jobs attach cancel kernel pool doctor status metrics drain completions help $global --version" -- "$cur")) ;;
-        test) COMPREPLY=($(compgen -f -W "-C --filter --list --ignored --kernel --fetch --gauntlet --budget --force --repeat --jobs --fail-fast --duration --seed --accel --timeout --priority --json --tap --junit -v --socket --no-autostart --help" -- "$cur")) ;;
+        test) COMPREPLY=($(compgen -f -W "-C --filter --list --ignored --kernel --fetch --gauntlet --budget --force --repeat --jobs --fail-fast --duration --seed --no-perf-mode --perf-mode --cpu-cap --accel --timeout --priority --json --tap --junit -v --socket --no-autostart --help" -- "$cur")) ;;
         show-thresholds) COMPREPLY=($(compgen -f -W "-C $global" -- "$cur")) ;;
-        submit) COMPREPLY=($(compgen -W "--sched --scenario --duration --workers --seed --check --watchdog-timeout --detach -v $request $global" -- "$cur")) ;;
+        submit) COMPREPLY=($(compgen -W "--sched --scenario --duration --workers --seed --check --watchdog-timeout --perf-mode --cpu-cap --detach -v $request $global" -- "$cur")) ;;
         shell) COMPREPLY=($(compgen -W "--exec -i $request $global" -- "$cur")) ;;
         attach | cancel)
                 _ktstrctl_field=job

@@ -218,6 +218,15 @@ static void print_guest(FILE *f, struct json_object *g)
         fputc('\n', f);
 }
 
+static void print_placement(FILE *f, struct json_object *p)
+{
+        fprintf(f, "  host CPUs: %s", kt_json_str(p, "host_cpus"));
+        if (kt_json_bool(p, "performance_mode", false))
+                fprintf(f, ", one for each vCPU and CPU %lld for the rest; no other job ran",
+                        (long long)kt_json_int(p, "rest", 0));
+        fputc('\n', f);
+}
+
 /* What came of a build is one line, unless something went wrong. */
 static void print_built(FILE *f, struct json_object *v, struct json_object *build)
 {
@@ -251,6 +260,8 @@ void render_verdict(FILE *f, struct json_object *v, const char *what, bool colou
         print_list(f, kt_json_get(v, "cgroups"), "cgroups", print_cgroup);
         if (guest)
                 print_guest(f, guest);
+        if (kt_json_get(v, "placement"))
+                print_placement(f, kt_json_get(v, "placement"));
         if (host)
                 fprintf(f,
                         "  host:      kept the vCPUs waiting %lld ms in %lld ms, a worker %lld ms at most\n",

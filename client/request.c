@@ -2,6 +2,7 @@
 #include "request.h"
 
 #include "../proto/codec.h"
+#include "../proto/limits.h"
 #include "connect.h"
 #include "units.h"
 
@@ -43,6 +44,19 @@ int request_one_kernel(const struct verb *v, const struct globals *g, struct jso
         return status;
 }
 
+static int add_cpu_cap(const struct verb *v, const char *value, struct json_object *params)
+{
+        int64_t n;
+
+        if (parse_number(value, 0, KT_HOST_CPUS_MAX, &n) < 0)
+                return verb_usage_error(v, "--cpu-cap: '%s' is no number from 1 to %d", value,
+                                        KT_HOST_CPUS_MAX);
+        if (n == 0)
+                return verb_usage_error(v, "--cpu-cap must be ≥ 1 CPU (got 0)");
+        kt_json_add_int(params, "cpu_budget", n);
+        return 1;
+}
+
 int request_option(const struct verb *v, int opt, const char *value, struct json_object *params)
 {
         int64_t n;
@@ -79,6 +93,8 @@ int request_option(const struct verb *v, int opt, const char *value, struct json
                                                 (long long)INT64_MAX);
                 kt_json_add_int(params, "seed", n);
                 return 1;
+        case OPT_REQUEST_CPU_CAP:
+                return add_cpu_cap(v, value, params);
         default:
                 return 0;
         }

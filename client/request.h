@@ -39,7 +39,8 @@ enum {
         OPT_REQUEST_PRIORITY,
         OPT_REQUEST_TIMEOUT,
         OPT_REQUEST_FETCH,
-        OPT_REQUEST_SEED, /* of those that run a workload */
+        OPT_REQUEST_SEED, /* these of those that run a workload */
+        OPT_REQUEST_CPU_CAP,
 };
 
 /* Take one option in. 1: taken, 0: none of these, else a usage error was told and this is

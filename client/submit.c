@@ -29,6 +29,8 @@ static const char usage[] =
         "  --seed N             what is random in it comes of this (default: another each "
         "time)\n" REQUEST_USAGE
         "  --check NAME=VALUE   a threshold (max_gap_ms=1500, isolation=off); may be repeated\n"
+        "  --perf-mode          the host to itself, and each vCPU on a CPU of it\n"
+        "  --cpu-cap N          use N of the host's CPUs only\n"
         "  --watchdog-timeout TIME  of sched_ext's watchdog, up to 30s (default: the scheduler's own)\n"
         "  --detach             print the job's id and leave it running; of several, "
         "each with its label\n"
@@ -47,6 +49,7 @@ enum {
         OPT_DETACH,
         OPT_CHECK,
         OPT_WATCHDOG,
+        OPT_PERF_MODE,
 };
 
 static const struct option options[] = {
@@ -60,6 +63,8 @@ static const struct option options[] = {
         {"detach", no_argument, NULL, OPT_DETACH},
         {"check", required_argument, NULL, OPT_CHECK},
         {"watchdog-timeout", required_argument, NULL, OPT_WATCHDOG},
+        {"perf-mode", no_argument, NULL, OPT_PERF_MODE},
+        {"cpu-cap", required_argument, NULL, OPT_REQUEST_CPU_CAP},
         {"verbose", no_argument, NULL, 'v'},
         {},
 };
@@ -126,6 +131,9 @@ static int take_option(int opt, struct submission *s)
                 return take_check(s, optarg);
         case OPT_WATCHDOG:
                 return take_watchdog(s, optarg);
+        case OPT_PERF_MODE:
+                kt_json_add_bool(s->params, "performance_mode", true);
+                return 1;
         case OPT_DETACH:
                 s->detach = true;
                 return 1;

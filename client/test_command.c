@@ -28,6 +28,9 @@ const char test_usage[] =
         "  --fail-fast          end all at the first that does not pass\n"
         "  --duration TIME      of each workload, in place of what is declared: 5s, 500ms, 2m\n"
         "  --seed N             what is random in each comes of this (default: another each time)\n"
+        "  --no-perf-mode       those that are declared .performance_mode run as the others do\n"
+        "  --perf-mode          all run so, but those that are declared .no_perf_mode\n"
+        "  --cpu-cap N          each uses N of the host's CPUs only; with --no-perf-mode\n"
         "  --accel NAME         auto, kvm, tcg\n"
         "  --timeout TIME       for each test as a whole\n"
         "  --priority NAME      in the queue: low, normal, high (high: root and the daemon's user only)\n"
@@ -53,6 +56,8 @@ enum {
         OPT_DURATION,
         OPT_TAP,
         OPT_JUNIT,
+        OPT_NO_PERF_MODE,
+        OPT_PERF_MODE,
 };
 
 static const struct option options[] = {
@@ -75,6 +80,9 @@ static const struct option options[] = {
         {"duration", required_argument, NULL, OPT_DURATION},
         {"tap", no_argument, NULL, OPT_TAP},
         {"junit", required_argument, NULL, OPT_JUNIT},
+        {"no-perf-mode", no_argument, NULL, OPT_NO_PERF_MODE},
+        {"perf-mode", no_argument, NULL, OPT_PERF_MODE},
+        {"cpu-cap", required_argument, NULL, OPT_REQUEST_CPU_CAP},
         {"verbose", no_argument, NULL, 'v'},
         {},
 };
@@ -105,6 +113,13 @@ static int take_duration(struct test_command *c, const char *text)
                         &verb_test, "--duration: '%s' is no time like 5s, 500ms or 2m, up to a day", text);
         fprintf(c->again, " --duration %s", text);
         return 1;
+}
+
+/* The last one counts, and both go before what the environment says. */
+static void set_perf_mode(struct test_command *c, enum test_perf_mode mode)
+{
+        c->run.overrides.perf_mode = mode;
+        fputs(mode == TEST_PERF_NEVER ? " --no-perf-mode" : " --perf-mode", c->again);
 }
 
 static int take_own_option(struct test_command *c, int opt, const char *value)
@@ -145,6 +160,12 @@ static int take_own_option(struct test_command *c, int opt, const char *value)
                 break;
         case OPT_DURATION:
                 return take_duration(c, value);
+        case OPT_NO_PERF_MODE:
+                set_perf_mode(c, TEST_PERF_NEVER);
+                break;
+        case OPT_PERF_MODE:
+                set_perf_mode(c, TEST_PERF_ALWAYS);
+                break;
         case OPT_TAP:
                 c->tap = true;
                 break;
@@ -165,6 +186,8 @@ static int take_option(struct test_command *c, int opt, const char *value)
                 fprintf(c->again, " --accel %s", value);
         else if (r == 1 && opt == OPT_REQUEST_TIMEOUT)
                 fprintf(c->again, " --timeout %s", value);
+        else if (r == 1 && opt == OPT_REQUEST_CPU_CAP)
+                fprintf(c->again, " --cpu-cap %s", value);
         else if (r == 1 && opt == OPT_REQUEST_PRIORITY)
                 fprintf(c->again, " --priority %s", value);
         else if (r == 1 && opt == OPT_REQUEST_KERNEL)
@@ -193,6 +216,11 @@ static int check_options(const struct test_command *c)
                                         "-C looks for programs, and some are named; leave out one of them");
         if (c->plan.force && !c->plan.gauntlet)
                 return verb_usage_error(&verb_test, "--force is for presets; add --gauntlet");
+        if (kt_json_get(c->request, "cpu_budget") && c->run.overrides.perf_mode != TEST_PERF_NEVER)
+                return verb_usage_error(
+                        &verb_test,
+                        "--cpu-cap is for tests that share the host, and in performance mode one has all of "
+                        "it; add --no-perf-mode");
         return check_priority(c);
 }
 
@@ -217,6 +245,8 @@ bool test_command_parse(struct test_command *c, int argc, char **argv, struct gl
                                    .request = json_object_new_object(),
                                    .plan.repeat = 1,
                                    .run.jobs = TEST_JOBS_DEFAULT};
+        if (getenv("KTSTR_NO_PERF_MODE"))
+                c->run.overrides.perf_mode = TEST_PERF_NEVER;
         c->again = open_memstream(&c->again_text, &c->again_size);
         if (!c->again || !c->request) {
                 fputs("ktstrctl: test: out of memory\n", stderr);

@@ -22,6 +22,7 @@ static void print_json(const struct test_plan *plan)
                 kt_json_add_str(o, "preset", c->preset ? c->preset->name : NULL);
                 kt_json_add_str(o, "kernel", c->kernel ? kt_json_str(c->kernel, "label") : NULL);
                 kt_json_add_bool(o, "host_only", test_cell_on_host(c));
+                kt_json_add_bool(o, "performance_mode", kt_json_bool(c->test, "performance_mode", false));
                 kt_json_add_bool(o, "ignored", c->ignored);
                 kt_json_add_str(o, "skipped", c->skip);
                 json_object_array_add(list, o);

@@ -165,6 +165,18 @@ static void add_memory(struct json_object *params, const struct test_cell *c, co
                 add_positive(params, "memory_mib", memory);
 }
 
+/* A budget of the command line's goes before a test's own. */
+static void add_host_cpus(struct json_object *params, struct json_object *test, enum test_perf_mode mode)
+{
+        const bool declared = kt_json_bool(test, "performance_mode", false),
+                   never = kt_json_bool(test, "no_perf_mode", false);
+
+        if (!never && (mode == TEST_PERF_ALWAYS || (mode == TEST_PERF_DECLARED && declared)))
+                kt_json_add_bool(params, "performance_mode", true);
+        if (!kt_json_get(params, "cpu_budget"))
+                add_positive(params, "cpu_budget", kt_json_int(test, "cpu_budget", 0));
+}
+
 static void add_scalars(struct json_object *params, const struct test_cell *c,
                         const struct test_overrides *o)
 {
@@ -182,6 +194,7 @@ static void add_scalars(struct json_object *params, const struct test_cell *c,
         add_positive(params, "workers", kt_json_int(c->test, "workers_per_cgroup", 0));
         add_positive(params, "cleanup_budget_ms", kt_json_int(c->test, "cleanup_budget_ms", 0));
         add_memory(params, c, o);
+        add_host_cpus(params, c->test, o->perf_mode);
         copy(params, c->scheduler, "kargs");
         copy(params, c->scheduler, "sysctls");
         copy(params, c->scheduler, "cgroup_parent");

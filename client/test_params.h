@@ -7,10 +7,17 @@
 #include "gauntlet.h"
 #include "test_plan.h"
 
+enum test_perf_mode {
+        TEST_PERF_DECLARED, /* as each test does */
+        TEST_PERF_NEVER,
+        TEST_PERF_ALWAYS, /* but for tests that are declared .no_perf_mode */
+};
+
 /* What the command line says of all cells. */
 struct test_overrides {
         struct json_object *request; /* parameters that go along as they are (accel, timeout_ms, priority),
-                                        and `kernel` where there is one for all */
+                                        cpu_budget, and `kernel` where there is one for all */
+        enum test_perf_mode perf_mode;
         int64_t duration_ms;         /* 0: as declared */
         const struct gauntlet *room; /* the memory of presets; NULL: that of the preset */
         bool tell_odd_files;         /* on stderr, what include_files.h tells there */

@@ -156,6 +156,35 @@ class Budget(Case):
                 self.assertIn(words, reply["parameters"]["message"])
 
 
+class Client(Case):
+    def test_what_was_done_is_shown(self):
+        self.daemon.play("ok")
+        result = self.daemon.ctl("submit", "--topology", ONE, "--cpu-cap", 1)
+        self.assertEqual(result.status, 0, result)
+        self.assertIn(f"\n  host CPUs: {CPUS[0]}\n", result.out)
+
+    @needs_two_cpus
+    def test_performance_mode_is_shown(self):
+        self.daemon.play("ok")
+        result = self.daemon.ctl("submit", "--topology", ONE, "--perf-mode")
+        self.assertEqual(result.status, 0, result)
+        self.assertRegex(result.out, r"\n  host CPUs: [\d,-]+, one for each vCPU and CPU \d+ for the rest; no other job ran\n")
+
+    def test_a_skip_is_told_and_no_failure(self):
+        result = self.daemon.ctl("submit", "--topology", TOO_MANY, "--perf-mode")
+        self.assertEqual(result.status, 0, result)
+        self.assertIn(f"performance mode wants {len(CPUS) + 1} CPUs of the host", result.out)
+        self.assertRegex(result.out, r"(?m)^SKIP ")
+
+    def test_what_cannot_be_is_refused(self):
+        for options, words in ((["--cpu-cap", 0], "--cpu-cap must be ≥ 1 CPU (got 0)"), (["--cpu-cap", "x"], "'x' is no number from 1 to 1024"),
+                               (["--perf-mode", "--cpu-cap", 1], "leave out one")):
+            with self.subTest(options=options):
+                result = self.daemon.ctl("submit", *options)
+                self.assertEqual(result.status, 64, result)
+                self.assertIn(words, result.err)
+
+
 class Performance(Case):
     @needs_two_cpus
     def test_the_vcpu_has_a_cpu_and_all_else_has_one(self):

@@ -693,6 +693,7 @@ class Protocol(unittest.TestCase):
         for field, low, high in (("duration_ms", 1, constant(limits, "KT_DURATION_MAX_MS")), ("workers", 1, constant(limits, "KT_WORKERS_MAX")),
                                  ("memory_mib", constant(limits, "KT_MEMORY_MIN_MIB"), constant(limits, "KT_MEMORY_MAX_MIB")),
                                  ("cleanup_budget_ms", 1, constant(limits, "KT_DURATION_MAX_MS")),
+                                 ("cpu_budget", 1, constant(limits, "KT_HOST_CPUS_MAX")),
                                  ("timeout_ms", 1, 2 * constant(limits, "KT_DURATION_MAX_MS"))):
             with self.subTest(field=field):
                 self.assertRegex(self.page.text["JOBS"], rf"\b{field}\s(is )?from {low} to {high}\b")

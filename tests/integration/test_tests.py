@@ -39,10 +39,11 @@ class Runs(Tests):
         odd.mkdir()
         program = shutil.move(self.program("a", {"name": "b", "ignore": True}), odd / "my_tests")
         self.verdicts = {name: verdict("fail", "no", seed=77) for name in ("ktstr/b/kernel_6_15_9", "ktstr/b")}
-        result = self.ctl(program, "--ignored", "--kernel", "6.14..6.15", "--duration", "2s", "--repeat", "2", "--filter", "*")
+        result = self.ctl(program, "--ignored", "--kernel", "6.14..6.15", "--duration", "2s", "--repeat", "2", "--filter", "*",
+                          "--no-perf-mode", "--cpu-cap", "2")
         again = set(re.findall(r"again: (.*)", result.out))
         self.assertEqual(again, {f"ktstrctl test '{self.dir}/it'\\''s odd/my_tests' --filter 'ktstr/b' --kernel 6.15.9 --ignored "
-                                 "--seed 77 --duration 2s"})
+                                 "--seed 77 --duration 2s --no-perf-mode --cpu-cap 2"})
         self.daemon.calls.clear()
         command = again.pop().replace("ktstrctl", str(kt.KTSTRCTL), 1)
         p = subprocess.run(["sh", "-c", command], env=self.env(), capture_output=True, text=True)

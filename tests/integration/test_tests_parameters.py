@@ -57,6 +57,28 @@ class Parameters(Tests):
                 parameters, _ = self.submitted(declared, self.SCHEDULER)
                 self.assertEqual(parameters.get("watchdog"), watchdog)
 
+    def test_which_cpus_of_the_host(self):
+        plain, fast, never, frugal = {}, {"performance_mode": True}, {"no_perf_mode": True}, {"no_perf_mode": True, "cpu_budget": 3}
+        perf = {"performance_mode": True}
+        for declared, options, env, asked in (
+                (plain, [], {}, {}), (fast, [], {}, perf), ({"performance_mode": False}, [], {}, {}), (never, [], {}, {}),
+                (frugal, [], {}, {"cpu_budget": 3}),
+                (fast, ["--no-perf-mode"], {}, {}), (fast, [], {"KTSTR_NO_PERF_MODE": "1"}, {}), (fast, [], {"KTSTR_NO_PERF_MODE": ""}, {}),
+                (plain, ["--perf-mode"], {}, perf), (never, ["--perf-mode"], {}, {}), (frugal, ["--perf-mode"], {}, {"cpu_budget": 3}),
+                # The command line goes before the environment, and the last option before the first.
+                (plain, ["--perf-mode"], {"KTSTR_NO_PERF_MODE": "1"}, perf), (fast, ["--perf-mode", "--no-perf-mode"], {}, {}),
+                (fast, ["--no-perf-mode", "--cpu-cap", "2"], {}, {"cpu_budget": 2}),
+                (frugal, ["--cpu-cap", "2"], {"KTSTR_NO_PERF_MODE": "1"}, {"cpu_budget": 2})):
+            with self.subTest(declared=declared, options=options, env=env):
+                parameters, _ = self.submitted(declared, None, *options, **env)
+                self.assertEqual({k: parameters[k] for k in ("performance_mode", "cpu_budget") if k in parameters}, asked)
+
+    def test_a_cap_that_cannot_be(self):
+        program = self.program("a")
+        self.refused(program, "--no-perf-mode", "--cpu-cap", "0", words=["--cpu-cap must be ≥ 1 CPU (got 0)"])
+        self.refused(program, "--no-perf-mode", "--cpu-cap", "1025", words=["--cpu-cap: '1025' is no number from 1 to 1024"])
+        self.refused(program, "--cpu-cap", "2", words=["--cpu-cap is for tests that share the host", "add --no-perf-mode"])
+
     def test_the_tests_checks_are_on_top_of_the_schedulers(self):
         parameters, _ = self.submitted({"checks": {"max_gap_ms": 1500, "isolation": False, "min_work_rate": -1}},
                                        {**self.SCHEDULER, "checks": {"max_gap_ms": 9, "max_spread_pct": 12.5, "min_work_rate": 3}})

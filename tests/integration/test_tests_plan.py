@@ -217,7 +217,7 @@ class Plan(Tests):
                                schedulers=[{"ident": "s", "name": "sched", "binary": "x", "topology": {"llcs": 2, "cores": 4}}])
         listed = json.loads(self.ctl(program, "--list", "--json").out)
         self.assertEqual(listed[0], {"label": "ktstr/a", "program": str(program), "test": "a", "scheduler": "sched", "topology": "1n2l4c1t",
-                                     "host_only": False, "ignored": False})
+                                     "host_only": False, "performance_mode": False, "ignored": False})
         self.assertEqual([(t["ignored"], t["host_only"], t.get("topology")) for t in listed],
                          [(False, False, "1n2l4c1t"), (True, False, "1n1l2c1t"), (False, True, None)])
 

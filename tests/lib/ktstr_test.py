@@ -198,7 +198,7 @@ class Daemon:
             self.play(fake)
             self.options += ["--qemu", str(FAKE_QEMU)]
             self.env.update(FAKE_QEMU_SCRIPT=f"@{self.script}", FAKE_QEMU_LOG=str(self.handed))
-        for name in ("KTSTRD_SOCKET", "KTSTR_KERNEL", "KTSTR_SCHEDULER"):
+        for name in ("KTSTRD_SOCKET", "KTSTR_KERNEL", "KTSTR_SCHEDULER", "KTSTR_NO_PERF_MODE"):
             self.env.pop(name, None)
         self.process = None
 

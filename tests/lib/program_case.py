@@ -94,7 +94,7 @@ class Tests(unittest.TestCase):
     # --- the client ---
 
     def env(self, **env):
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("KTSTR_KERNEL") and not k.startswith("KTSTR_SCHEDULER")}
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("KTSTR_KERNEL", "KTSTR_SCHEDULER", "KTSTR_NO_PERF_MODE"))}
         return {**clean, "KTSTRD_SOCKET": self.daemon.socket, **env}
 
     def ctl(self, *args, timeout=kt.PATIENCE_S, **env):

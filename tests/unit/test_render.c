@@ -39,6 +39,23 @@ START_TEST(the_reason_comes_first_then_the_error_then_the_rest)
 }
 END_TEST
 
+START_TEST(which_cpus_of_the_host_it_had_is_a_line)
+{
+        _cleanup_free_ char *budget = render("{\"verdict\":\"pass\",\"reason\":\"r\",\"placement\":{"
+                                             "\"performance_mode\":false,\"host_cpus\":\"0-1\"}}",
+                                             false),
+                            *performance = render(
+                                    "{\"verdict\":\"pass\",\"reason\":\"r\",\"placement\":{\"performance_"
+                                    "mode\":true,\"host_cpus\":\"0,4-5\",\"vcpus\":[4,5],\"rest\":0}}",
+                                    false);
+
+        ck_assert_ptr_nonnull(strstr(budget, "\n  host CPUs: 0-1\n"));
+        ck_assert_ptr_nonnull(strstr(performance,
+                                     "\n  host CPUs: 0,4-5, one for each vCPU and CPU 0 for the "
+                                     "rest; no other job ran\n"));
+}
+END_TEST
+
 START_TEST(of_many_checks_of_one_name_the_first_are_shown)
 {
         _cleanup_free_ char *json = NULL, *text = NULL;
@@ -188,8 +205,9 @@ START_TEST(what_came_of_a_build_is_one_line)
 }
 END_TEST
 
-UNIT_MAIN("render", what_came_of_a_build_is_one_line, of_many_checks_of_one_name_the_first_are_shown,
-          what_the_test_said_comes_before_what_was_checked, of_many_cgroups_the_first_are_shown,
-          a_note_of_several_lines_is_one_block, the_reason_comes_first_then_the_error_then_the_rest,
-          of_a_long_log_the_end_is_shown, of_a_long_dump_the_beginning_is_shown,
-          what_went_well_shows_no_logs, colours_are_only_around_the_verdict)
+UNIT_MAIN("render", which_cpus_of_the_host_it_had_is_a_line, what_came_of_a_build_is_one_line,
+          of_many_checks_of_one_name_the_first_are_shown, what_the_test_said_comes_before_what_was_checked,
+          of_many_cgroups_the_first_are_shown, a_note_of_several_lines_is_one_block,
+          the_reason_comes_first_then_the_error_then_the_rest, of_a_long_log_the_end_is_shown,
+          of_a_long_dump_the_beginning_is_shown, what_went_well_shows_no_logs,
+          colours_are_only_around_the_verdict)
