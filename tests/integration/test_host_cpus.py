@@ -1,46 +1,20 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Jobs that ask for CPUs of the host: performance mode and budgets. The guests are played by the fake QEMU, whose threads are real."""
 
-import contextlib
 import json
-import os
-import pathlib
 import unittest
 
 import kernel_files
 import ktstr_test as kt
 from build_case import BUILD, Case as BuildCase, Stream
+from host_cpus import CPUS, needs_a_guest_as_large, needs_two_cpus, numbers, qemus, threads_of
 
 JOB = "io.ktstrd.Job."
-# Those that the daemon may use, and with it QEMU.
-CPUS = sorted(os.sched_getaffinity(0))
 ONE = "1n1l1c1t"
 # From this version on each vCPU has a thread under tcg too.
 THREADS = {"FAKE_QEMU_VERSION": "8.2"}
 # More vCPUs than there are CPUs beside the one that all else of QEMU wants.
 TOO_MANY = f"1n1l{len(CPUS)}c1t"
-needs_two_cpus = unittest.skipIf(len(CPUS) < 2, "performance mode wants two CPUs for one vCPU")
-
-
-def numbers(text):
-    """Of a list of the kernel's: "0-2,5"."""
-    ranges = [part.split("-") for part in text.split(",")]
-    return [n for r in ranges for n in range(int(r[0]), int(r[-1]) + 1)]
-
-
-def qemus(daemon, name):
-    """The pids of the QEMUs whose names begin so, of which others may be going just now."""
-    for pid in daemon.children():
-        with contextlib.suppress(OSError):
-            if f"guest=ktstr-{name}" in pathlib.Path(f"/proc/{pid}/cmdline").read_text():
-                yield pid
-
-
-def threads_of(pid):
-    """The name of each thread, and the CPUs that it may run on."""
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        status = dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines() if ":\t" in line)
-        yield status["Name"], numbers(status["Cpus_allowed_list"])
 
 
 class Jobs:
@@ -170,6 +144,7 @@ class Client(Case):
         self.assertEqual(result.status, 0, result)
         self.assertRegex(result.out, r"\n  host CPUs: [\d,-]+, one for each vCPU and CPU \d+ for the rest; no other job ran\n")
 
+    @needs_a_guest_as_large
     def test_a_skip_is_told_and_no_failure(self):
         result = self.daemon.ctl("submit", "--topology", TOO_MANY, "--perf-mode")
         self.assertEqual(result.status, 0, result)
@@ -218,6 +193,7 @@ class Performance(Case):
         self.assertEqual((self.verdict(after)["verdict"], self.verdict(another)["verdict"]), ("pass", "pass"))
         self.assertEqual(self.started(), [before, alone, after, another])
 
+    @needs_a_guest_as_large
     def test_a_host_that_is_too_small_skips_at_once_and_says_why(self):
         held = self.hold()
         verdict = self.verdict(self.submit(topology=TOO_MANY, performance_mode=True))
@@ -229,6 +205,16 @@ class Performance(Case):
         self.assertNotIn("guest", verdict)
         self.assertNotIn("placement", verdict)
         self.cancel(held)
+
+    @needs_two_cpus
+    def test_what_cannot_be_confined_is_an_error(self):
+        self.daemon.play("odd_threads")
+        verdict = self.verdict(self.submit(performance_mode=True))
+        self.assertEqual((verdict["verdict"], verdict["error"]), ("error", "io.ktstrd.Job.GuestStart"), verdict)
+        self.assertRegex(verdict["reason"], r"^QEMU \d+ has no thread \d+, which it says is that of vCPU 0$")
+        self.assertNotIn("placement", verdict)
+        # Nothing of the daemon was confined in its place.
+        self.assertEqual({tuple(cpus) for _, cpus in threads_of(self.daemon.process.pid)}, {tuple(CPUS)})
 
     @needs_two_cpus
     def test_one_that_waits_can_be_cancelled(self):
