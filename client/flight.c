@@ -27,7 +27,7 @@ struct run {
         struct flight *f;
         struct leg *legs;
         struct pollfd *fds;
-        size_t started, n_open, n_again;
+        size_t started, more_started, n_open, n_again;
         struct pace pace;
         bool cancelled;  /* all were told to end */
         bool told_pause; /* and a person that some have to wait */
@@ -39,6 +39,12 @@ static int64_t now_ms(void)
 
         clock_gettime(CLOCK_MONOTONIC, &t);
         return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Those that are not begun are closed. */
+static size_t n_legs(const struct run *r)
+{
+        return r->f->n + r->f->n_more;
 }
 
 static void close_leg(struct run *r, struct leg *l)
@@ -105,11 +111,13 @@ static void take_event(struct run *r, struct leg *l, struct json_object *event)
 
 /* --- sending them --- */
 
-/* Those that were refused come first; there is one. */
+/* Those that were refused come first, then what came of others; there is one. */
 static struct leg *next_leg(struct run *r)
 {
         struct leg *l = r->legs;
 
+        if (r->n_again == 0 && r->more_started < r->f->n_more)
+                return &r->legs[r->f->n + r->more_started++];
         if (r->n_again == 0)
                 return &r->legs[r->started++];
         while (!l->again)
@@ -121,7 +129,9 @@ static struct leg *next_leg(struct run *r)
 
 static bool some_wait(const struct run *r)
 {
-        return !r->f->stop && (r->started < r->f->n || r->n_again > 0);
+        const struct flight *f = r->f;
+
+        return !f->stop && (r->started < f->n || r->more_started < f->n_more || r->n_again > 0);
 }
 
 /* As many as may be at once. */
@@ -142,7 +152,7 @@ static size_t count_taken(const struct run *r)
 {
         size_t n = 0;
 
-        for (size_t i = 0; i < r->started; i++)
+        for (size_t i = 0; i < n_legs(r); i++)
                 n += r->legs[i].open && r->legs[i].id[0];
         return n;
 }
@@ -209,7 +219,7 @@ static bool wait_for_one(struct run *r, const sigset_t *mask)
         const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
         nfds_t n = 0;
 
-        for (size_t i = 0; i < r->started; i++)
+        for (size_t i = 0; i < n_legs(r); i++)
                 if (r->legs[i].open)
                         r->fds[n++] = (struct pollfd){.fd = r->legs[i].rpc.fd, .events = POLLIN};
         if (n > 0 || ms >= 0)
@@ -221,7 +231,7 @@ static bool wait_for_one(struct run *r, const sigset_t *mask)
 static void cancel_all(struct run *r)
 {
         r->cancelled = r->f->stop = true;
-        for (size_t i = 0; i < r->started; i++) {
+        for (size_t i = 0; i < n_legs(r); i++) {
                 struct leg *l = &r->legs[i];
 
                 if (l->open && l->id[0])
@@ -253,7 +263,7 @@ static bool follow(struct run *r)
                         fputs("cancelling all…\n", stderr);
                         cancel_all(r);
                 }
-                for (size_t i = 0; i < r->started; i++)
+                for (size_t i = 0; i < n_legs(r); i++)
                         receive(r, &r->legs[i]);
         }
 }
@@ -278,16 +288,16 @@ static size_t as_many_as_may_be_open(size_t wanted)
 int flight_run(struct flight *f)
 {
         struct run r = {.f = f,
-                        .legs = calloc(f->n, sizeof(struct leg)),
-                        .fds = calloc(f->n, sizeof(struct pollfd))};
+                        .legs = calloc(2 * f->n, sizeof(struct leg)),
+                        .fds = calloc(2 * f->n, sizeof(struct pollfd))};
         int interrupted = -ENOMEM;
 
         if (f->n == 0 || (r.legs && r.fds)) {
-                for (size_t i = 0; i < f->n; i++)
+                for (size_t i = 0; i < 2 * f->n; i++)
                         r.legs[i].rpc.fd = -1;
                 pace_init(&r.pace, as_many_as_may_be_open(f->max));
                 interrupted = follow(&r);
-                for (size_t i = 0; i < f->n; i++)
+                for (size_t i = 0; i < n_legs(&r); i++)
                         if (!r.legs[i].ended)
                                 end_cancelled(&r, &r.legs[i]);
         }

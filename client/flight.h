@@ -29,6 +29,9 @@ struct flight_end {
 struct flight {
         const struct globals *globals; /* for cancelling */
         size_t n, max;
+        /* Counted up by on_end(), to at most n: jobs n, n + 1, … come of others, and are sent before those
+         * that have not begun. */
+        size_t n_more;
         void *userdata;
         /* Send the call of job i and give the connection on which its events come; once more for one that
          * the daemon had no room for. -errno with a text: it ends so. */
