@@ -12,19 +12,20 @@ static void print(struct test_report *r, struct json_object *o)
         fflush(r->out);
 }
 
-static void add_cell(struct json_object *o, const struct test_cell *c)
+static void add_cell(struct json_object *o, const struct test_cell *c, const char *label)
 {
-        kt_json_add_str(o, "label", c->name);
+        kt_json_add_str(o, "label", label);
         kt_json_add_str(o, "program", c->program->path);
         kt_json_add_str(o, "test", test_cell_test(c));
 }
 
 /* The verdict's comes with the result, like those that never had one. */
-static void event(struct test_report *r, const struct test_cell *c, struct json_object *event)
+static void event(struct test_report *r, const struct test_cell *c, const char *label,
+                  struct json_object *event)
 {
         if (kt_json_get(event, "verdict"))
                 return;
-        add_cell(event, c);
+        add_cell(event, c, label);
         print(r, event);
 }
 
@@ -34,10 +35,20 @@ static void result(struct test_report *r, const struct cell_result *x)
 
         kt_json_add_str(event, "kind", "verdict");
         kt_json_add_int(event, "elapsed_ms", x->elapsed_ms);
-        add_cell(event, x->cell);
+        add_cell(event, x->cell, x->cell->name);
         if (!x->verdict)
                 kt_json_add_str(event, "state", test_outcome_word(x->outcome));
         kt_json_add(event, "verdict", cell_result_verdict(x));
+        print(r, event);
+}
+
+static void repeat(struct test_report *r, const struct cell_result *x)
+{
+        _cleanup_json_ struct json_object *event = json_object_new_object();
+
+        kt_json_add_str(event, "kind", "repro");
+        add_cell(event, x->cell, x->cell->name);
+        kt_json_add(event, "repro", json_object_get(x->repro));
         print(r, event);
 }
 
@@ -46,7 +57,7 @@ static struct json_object *failure(const struct test_session *s, const struct ce
         struct json_object *o = json_object_new_object();
         _cleanup_free_ char *again = test_session_again(s, x);
 
-        add_cell(o, x->cell);
+        add_cell(o, x->cell, x->cell->name);
         kt_json_add_str(o, "verdict", test_outcome_word(x->outcome));
         kt_json_add_str(o, "reason", x->reason);
         kt_json_add(o, "details", cell_result_details(x));
@@ -54,6 +65,8 @@ static struct json_object *failure(const struct test_session *s, const struct ce
                 kt_json_add_int(o, "seed", cell_result_seed(x));
         kt_json_add_str(o, "again", again);
         kt_json_add_str(o, "result_dir", kt_json_str(x->verdict, "result_dir"));
+        if (x->repro)
+                kt_json_add(o, "repro", json_object_get(x->repro));
         return o;
 }
 
@@ -80,4 +93,5 @@ static int end(struct test_report *r, struct kt_error *reterr)
         return 0;
 }
 
-const struct test_report_ops test_report_json = {.event = event, .result = result, .end = end};
+const struct test_report_ops test_report_json = {
+        .event = event, .result = result, .repeat = repeat, .end = end};

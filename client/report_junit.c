@@ -68,11 +68,17 @@ static void put_text_line(FILE *f, const char *text)
         fputc('\n', f);
 }
 
+static void put_text_lines(FILE *f, struct json_object *lines)
+{
+        for (size_t i = 0; i < json_object_array_length(lines); i++)
+                put_text_line(f, json_object_get_string(json_object_array_get_idx(lines, i)));
+}
+
 static void put_failure(FILE *f, const struct test_session *s, const struct cell_result *x)
 {
         const char *element =
                 x->outcome == TEST_FAIL || x->outcome == TEST_INCONCLUSIVE ? "failure" : "error";
-        _cleanup_json_ struct json_object *details = cell_result_details(x);
+        _cleanup_json_ struct json_object *details = cell_result_details(x), *repro = cell_result_repro(x);
         _cleanup_free_ char *again = test_session_again(s, x);
         const char *logs = kt_json_str(x->verdict, "result_dir");
 
@@ -81,10 +87,12 @@ static void put_failure(FILE *f, const struct test_session *s, const struct cell
         attribute(f, "message", x->reason);
         fputc('>', f);
         put_text_line(f, x->reason ? x->reason : "");
-        for (size_t i = 0; i < json_object_array_length(details); i++)
-                put_text_line(f, json_object_get_string(json_object_array_get_idx(details, i)));
+        put_text_lines(f, details);
         if (logs)
                 put_text_line(f, logs);
+        if (json_object_array_length(repro) > 0)
+                put_text_line(f, "--- auto-repro ---");
+        put_text_lines(f, repro);
         put_text_line(f, again ? again : "");
         fprintf(f, "</%s>\n", element);
 }

@@ -44,26 +44,33 @@ static void put_string(struct test_report *r, const char *key, const char *value
         json_object_put(o);
 }
 
+/* Nothing when there are none. */
+static void put_list(struct test_report *r, const char *key, struct json_object *lines)
+{
+        if (json_object_array_length(lines) > 0)
+                fprintf(r->out, "%s\n", key);
+        for (size_t i = 0; i < json_object_array_length(lines); i++)
+                put_string(r, "    - ", json_object_get_string(json_object_array_get_idx(lines, i)));
+}
+
 static void put_diagnostics(struct test_report *r, const struct cell_result *x)
 {
-        _cleanup_json_ struct json_object *details = cell_result_details(x);
+        _cleanup_json_ struct json_object *details = cell_result_details(x), *repro = cell_result_repro(x);
         _cleanup_free_ char *again = test_session_again(r->session, x);
 
         fputs("  ---\n", r->out);
         put_string(r, "  verdict: ", test_outcome_word(x->outcome));
         put_string(r, "  reason: ", x->reason);
-        if (json_object_array_length(details) > 0)
-                fputs("  details:\n", r->out);
-        for (size_t i = 0; i < json_object_array_length(details); i++)
-                put_string(r, "    - ", json_object_get_string(json_object_array_get_idx(details, i)));
+        put_list(r, "  details:", details);
         put_string(r, "  logs: ", kt_json_str(x->verdict, "result_dir"));
         if (cell_result_seed(x) >= 0)
                 fprintf(r->out, "  seed: %lld\n", (long long)cell_result_seed(x));
+        put_list(r, "  auto_repro:", repro);
         put_string(r, "  again: ", again);
         fprintf(r->out, "  duration_ms: %lld\n  ...\n", (long long)x->elapsed_ms);
 }
 
-static void result(struct test_report *r, const struct cell_result *x)
+static void put_point(struct test_report *r, const struct cell_result *x)
 {
         _cleanup_free_ char *name = test_session_display(r->session, x->cell);
         const bool ok = x->outcome == TEST_PASS || is_skipped(r->session, x);
@@ -80,4 +87,11 @@ static void result(struct test_report *r, const struct cell_result *x)
         fflush(r->out);
 }
 
-const struct test_report_ops test_report_tap = {.begin = begin, .result = result};
+/* A point is told once: one that is run once more, when all of it is known. */
+static void result(struct test_report *r, const struct cell_result *x)
+{
+        if (!x->is_repeated)
+                put_point(r, x);
+}
+
+const struct test_report_ops test_report_tap = {.begin = begin, .result = result, .repeat = put_point};

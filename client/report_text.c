@@ -36,8 +36,12 @@ static void put_word(struct test_report *r, enum test_outcome outcome, int width
 /* How far it is, below the lines, where somebody looks on. */
 static void put_progress(struct test_report *r)
 {
-        if (r->data && r->session->n_ended < r->session->plan.n)
-                fprintf(r->out, "%zu of %zu…", r->session->n_ended, r->session->plan.n);
+        const struct test_session *s = r->session;
+
+        if (r->data && s->n_ended < s->plan.n)
+                fprintf(r->out, "%zu of %zu…", s->n_ended, s->plan.n);
+        else if (r->data && s->n_repeated > 0)
+                fputs("auto-repro…", r->out);
         fflush(r->out);
 }
 
@@ -77,10 +81,11 @@ static void begin(struct test_report *r)
         put_progress(r);
 }
 
-static void event(struct test_report *r, const struct test_cell *c, struct json_object *event)
+static void event(struct test_report *r, const struct test_cell *c, const char *label,
+                  struct json_object *event)
 {
         /* That it waits, and for how long, is of interest where there is one. */
-        struct labelled l = {.label = c->name, .verbose = true};
+        struct labelled l = {.label = label, .verbose = true};
 
         if (r->verbose && !kt_json_get(event, "verdict"))
                 labelled_show(&l, event);
@@ -97,9 +102,22 @@ static void result(struct test_report *r, const struct cell_result *x)
         put_progress(r);
 }
 
+/* It is told with the failure. */
+static void repeat(struct test_report *r, const struct cell_result *x)
+{
+        clear_progress(r);
+        put_progress(r);
+}
+
+static void put_lines(struct test_report *r, struct json_object *lines)
+{
+        for (size_t i = 0; i < json_object_array_length(lines); i++)
+                fprintf(r->out, "      %s\n", json_object_get_string(json_object_array_get_idx(lines, i)));
+}
+
 static void put_failure(struct test_report *r, const struct cell_result *x)
 {
-        _cleanup_json_ struct json_object *details = cell_result_details(x);
+        _cleanup_json_ struct json_object *details = cell_result_details(x), *repro = cell_result_repro(x);
         _cleanup_free_ char *again = test_session_again(r->session, x);
         const char *logs = kt_json_str(x->verdict, "result_dir");
 
@@ -107,10 +125,12 @@ static void put_failure(struct test_report *r, const struct cell_result *x)
         put_result(r, x);
         if (x->cell->problem && x->cell->problem->needed_by)
                 fprintf(r->out, "      needed by: %s\n", x->cell->problem->needed_by);
-        for (size_t i = 0; i < json_object_array_length(details); i++)
-                fprintf(r->out, "      %s\n", json_object_get_string(json_object_array_get_idx(details, i)));
+        put_lines(r, details);
         if (logs)
                 fprintf(r->out, "      logs: %s\n", logs);
+        if (json_object_array_length(repro) > 0)
+                fputs("      --- auto-repro ---\n", r->out);
+        put_lines(r, repro);
         fprintf(r->out, "      again: %s\n", again ? again : "");
 }
 
@@ -145,4 +165,4 @@ static int end(struct test_report *r, struct kt_error *reterr)
 }
 
 const struct test_report_ops test_report_text = {
-        .begin = begin, .event = event, .result = result, .end = end};
+        .begin = begin, .event = event, .result = result, .repeat = repeat, .end = end};

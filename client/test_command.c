@@ -26,6 +26,7 @@ const char test_usage[] =
         "  --repeat N           each N times\n"
         "  --jobs N             how many at a time (default 16)\n"
         "  --fail-fast          end all at the first that does not pass\n"
+        "  --no-auto-repro      do not run once more what failed for its scheduler's death\n"
         "  --duration TIME      of each workload, in place of what is declared: 5s, 500ms, 2m\n"
         "  --seed N             what is random in each comes of this (default: another each time)\n"
         "  --no-perf-mode       those that are declared .performance_mode run as the others do\n"
@@ -53,6 +54,7 @@ enum {
         OPT_REPEAT,
         OPT_JOBS,
         OPT_FAIL_FAST,
+        OPT_NO_AUTO_REPRO,
         OPT_DURATION,
         OPT_TAP,
         OPT_JUNIT,
@@ -77,6 +79,7 @@ static const struct option options[] = {
         {"repeat", required_argument, NULL, OPT_REPEAT},
         {"jobs", required_argument, NULL, OPT_JOBS},
         {"fail-fast", no_argument, NULL, OPT_FAIL_FAST},
+        {"no-auto-repro", no_argument, NULL, OPT_NO_AUTO_REPRO},
         {"duration", required_argument, NULL, OPT_DURATION},
         {"tap", no_argument, NULL, OPT_TAP},
         {"junit", required_argument, NULL, OPT_JUNIT},
@@ -157,6 +160,9 @@ static int take_own_option(struct test_command *c, int opt, const char *value)
                 break;
         case OPT_FAIL_FAST:
                 c->run.fail_fast = true;
+                break;
+        case OPT_NO_AUTO_REPRO:
+                c->run.no_repro = true;
                 break;
         case OPT_DURATION:
                 return take_duration(c, value);

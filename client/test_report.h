@@ -22,8 +22,12 @@ struct test_report {
 struct test_report_ops {
         /* NULL: nothing is to be done then. */
         void (*begin)(struct test_report *r);
-        void (*event)(struct test_report *r, const struct test_cell *c, struct json_object *event);
+        /* label: the cell's name, and of a second run that it is one. */
+        void (*event)(struct test_report *r, const struct test_cell *c, const char *label,
+                      struct json_object *event);
         void (*result)(struct test_report *r, const struct cell_result *result);
+        /* What a second run showed, of each result that is_repeated. */
+        void (*repeat)(struct test_report *r, const struct cell_result *result);
         /* The session's counts and status are set. -errno with a text when it cannot be written. */
         int (*end)(struct test_report *r, struct kt_error *reterr);
         void (*done)(struct test_report *r);

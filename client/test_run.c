@@ -7,19 +7,21 @@
 #include <string.h>
 #include <time.h>
 
+#include "../common/fsutil.h"
 #include "../proto/codec.h"
 #include "../proto/errors.h"
 #include "connect.h"
 #include "exit_status.h"
 #include "flight.h"
 #include "host_test.h"
+#include "repro.h"
 
 struct run {
         struct test_session *s;
         const struct test_run_options *o;
         struct test_report *reports;
         size_t n_reports;
-        size_t *cells; /* of the session, those that are run */
+        size_t *cells; /* of the session, those that are run; behind these n the ones that are repeated */
         size_t n;
         struct flight flight;
         bool no_daemon; /* it went away, or takes no more */
@@ -40,6 +42,19 @@ static void tell(struct run *r, const struct cell_result *result)
                         r->reports[i].ops->result(&r->reports[i], result);
 }
 
+static void tell_repeat(struct run *r, const struct cell_result *result)
+{
+        for (size_t i = 0; i < r->n_reports; i++)
+                if (r->reports[i].ops->repeat)
+                        r->reports[i].ops->repeat(&r->reports[i], result);
+}
+
+/* What a second run is called, in the daemon's lists too. Malloced. */
+static char *label_of_repeat(const struct test_cell *c)
+{
+        return kt_format("%s auto-repro", c->name);
+}
+
 static int send_on_host(const struct run *r, const struct test_cell *c, struct rpc *ret,
                         struct kt_error *reterr)
 {
@@ -54,9 +69,19 @@ static int send_on_host(const struct run *r, const struct test_cell *c, struct r
         return e < 0 ? e : rpc_init(ret, fd, reterr);
 }
 
-/* Its files are open only until they are sent. */
-static int send_to_daemon(const struct run *r, const struct test_cell *c, struct rpc *ret,
-                          struct kt_error *reterr)
+/* The same job, but for what it is called. */
+static void make_repeat(const struct cell_result *first, struct json_object *params)
+{
+        _cleanup_free_ char *label = label_of_repeat(first->cell);
+
+        kt_json_add_str(params, "label", label);
+        if (cell_result_seed(first) >= 0)
+                kt_json_add_int(params, "seed", cell_result_seed(first));
+}
+
+/* Its files are open only until they are sent. first: it is that one's second run; NULL: it is none. */
+static int send_to_daemon(const struct run *r, const struct test_cell *c, const struct cell_result *first,
+                          struct rpc *ret, struct kt_error *reterr)
 {
         struct json_object *params = NULL;
         struct bundle bundle;
@@ -64,6 +89,8 @@ static int send_to_daemon(const struct run *r, const struct test_cell *c, struct
 
         if (e >= 0)
                 e = test_params_make(c, &r->o->overrides, &bundle, &params, reterr);
+        if (e >= 0 && first)
+                make_repeat(first, params);
         if (e >= 0)
                 e = client_connect(r->s->globals, ret, reterr);
         if (e >= 0)
@@ -78,17 +105,21 @@ static int send_cell(void *userdata, size_t i, struct rpc *ret, struct kt_error 
 {
         struct run *r = userdata;
         const struct test_cell *c = &r->s->plan.cells[r->cells[i]];
+        const struct cell_result *first = i >= r->n ? &r->s->results[r->cells[i]] : NULL;
 
-        return test_cell_on_host(c) ? send_on_host(r, c, ret, reterr) : send_to_daemon(r, c, ret, reterr);
+        return test_cell_on_host(c) ? send_on_host(r, c, ret, reterr)
+                                    : send_to_daemon(r, c, first, ret, reterr);
 }
 
 static void on_event(void *userdata, size_t i, struct json_object *event)
 {
         struct run *r = userdata;
+        const struct test_cell *c = &r->s->plan.cells[r->cells[i]];
+        _cleanup_free_ char *label = i >= r->n ? label_of_repeat(c) : NULL;
 
         for (size_t k = 0; k < r->n_reports; k++)
                 if (r->reports[k].ops->event)
-                        r->reports[k].ops->event(&r->reports[k], &r->s->plan.cells[r->cells[i]], event);
+                        r->reports[k].ops->event(&r->reports[k], c, label ? label : c->name, event);
 }
 
 /* --- ends --- */
@@ -116,9 +147,29 @@ static void stop_if_bad(struct run *r, enum test_outcome outcome)
         r->s->failed_fast = r->flight.stop = true;
 }
 
-static void on_end(void *userdata, size_t i, const struct flight_end *end)
+/* --fail-fast has ended all by now. */
+static void repeat_if_due(struct run *r, size_t i, const struct cell_result *x)
 {
-        struct run *r = userdata;
+        if (r->o->no_repro || r->flight.stop || !repro_is_due(x->cell->test, x->verdict) ||
+            test_session_was_repeated(r->s, x->cell))
+                return;
+        test_session_repeat_cell(r->s, r->cells[i]);
+        r->cells[r->n + r->flight.n_more++] = r->cells[i];
+}
+
+static void on_end_of_repeat(struct run *r, size_t i, const struct flight_end *end)
+{
+        struct test_session *s = r->s;
+        struct json_object *first = s->results[r->cells[i]].verdict;
+        const char *why = end->error   ? kt_error_text(end->error)
+                          : end->begun ? "cancelled"
+                                       : "it was not run";
+
+        tell_repeat(r, test_session_end_repeat(s, r->cells[i], repro_tell(first, end->verdict, why)));
+}
+
+static void on_end_of_cell(struct run *r, size_t i, const struct flight_end *end)
+{
         struct test_session *s = r->s;
         enum test_outcome outcome = test_outcome_of(end->word);
         const char *reason = end->verdict ? kt_json_str(end->verdict, "reason") : "cancelled";
@@ -138,7 +189,18 @@ static void on_end(void *userdata, size_t i, const struct flight_end *end)
         }
         x = test_session_end_cell(s, r->cells[i], outcome, reason, end->verdict, end->status);
         stop_if_bad(r, outcome);
+        repeat_if_due(r, i, x);
         tell(r, x);
+}
+
+static void on_end(void *userdata, size_t i, const struct flight_end *end)
+{
+        struct run *r = userdata;
+
+        if (i >= r->n)
+                on_end_of_repeat(r, i, end);
+        else
+                on_end_of_cell(r, i, end);
 }
 
 /* What is known before anything runs. */
@@ -223,7 +285,7 @@ int test_run(struct test_session *s, const struct test_run_options *options, str
                         .o = options,
                         .reports = reports,
                         .n_reports = n_reports,
-                        .cells = calloc(s->plan.n + 1, sizeof(size_t))};
+                        .cells = calloc(2 * s->plan.n + 1, sizeof(size_t))};
         int e;
 
         for (size_t i = 0; i < n_reports; i++)

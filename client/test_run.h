@@ -11,6 +11,7 @@
 
 struct test_run_options {
         unsigned jobs;  /* at a time */
+        bool no_repro;  /* those whose scheduler died are not run once more */
         bool fail_fast; /* after the first that is bad no more are begun, and those that run are cancelled */
         struct test_overrides overrides;
 };

@@ -9,6 +9,7 @@
 
 #include "../common/fsutil.h"
 #include "../proto/codec.h"
+#include "repro.h"
 
 /* Of missed checks, and of a verdict's details. */
 #define DETAILS_MAX 8U
@@ -90,6 +91,7 @@ void test_session_done(struct test_session *s)
         for (size_t i = 0; i < s->plan.n; i++) {
                 free(s->results[i].reason);
                 json_object_put(s->results[i].verdict);
+                json_object_put(s->results[i].repro);
         }
         free(s->results);
         test_plan_done(&s->plan);
@@ -108,6 +110,28 @@ struct cell_result *test_session_end_cell(struct test_session *s, size_t i, enum
         s->counts[outcome]++;
         s->n_ended++;
         return r;
+}
+
+void test_session_repeat_cell(struct test_session *s, size_t i)
+{
+        s->results[i].is_repeated = true;
+        s->n_repeated++;
+}
+
+struct cell_result *test_session_end_repeat(struct test_session *s, size_t i, struct json_object *repro)
+{
+        s->results[i].repro = repro;
+        s->n_repeated--;
+        return &s->results[i];
+}
+
+bool test_session_was_repeated(const struct test_session *s, const struct test_cell *c)
+{
+        for (size_t i = 0; i < s->plan.n; i++)
+                if (s->results[i].is_repeated && s->results[i].cell->test == c->test &&
+                    s->results[i].cell->kernel == c->kernel)
+                        return true;
+        return false;
 }
 
 unsigned test_session_ran(const struct test_session *s)
@@ -284,6 +308,19 @@ struct json_object *cell_result_details(const struct cell_result *r)
         add_checks(lines, r);
         add_details(lines, kt_json_get(r->verdict, "details"));
         add_problem(lines, r->cell->problem);
+        return lines;
+}
+
+struct json_object *cell_result_repro(const struct cell_result *r)
+{
+        _cleanup_free_ char *line = r->repro ? repro_line(r->repro) : NULL;
+        struct json_object *lines = json_object_new_array();
+        const char *logs = kt_json_str(r->repro, "result_dir");
+
+        if (line)
+                json_object_array_add(lines, json_object_new_string(line));
+        if (logs)
+                add_line(lines, "its logs: %s", logs);
         return lines;
 }
 

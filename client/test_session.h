@@ -34,6 +34,10 @@ struct cell_result {
         struct json_object *verdict; /* owned; NULL: there is none */
         int64_t elapsed_ms;
         int status; /* the exit status that it is worth */
+        /* Its scheduler died, and it is run once more (repro.h): what came of that. Owned, NULL until it is
+         * known. The outcome and all above are the first run's. */
+        bool is_repeated;
+        struct json_object *repro;
         /* Of those that are not run for one and the same reason, a problem or a preset that is too large:
          * the first, which has their number. NULL: it is run, or nobody wants it. */
         struct cell_result *first;
@@ -46,7 +50,8 @@ struct test_session {
         struct test_plan plan;
         struct cell_result *results; /* plan.n, in the plan's order */
         unsigned counts[TEST_OUTCOMES];
-        size_t n_ended; /* of results, those that are known */
+        size_t n_ended;    /* of results, those that are known */
+        size_t n_repeated; /* of those, how many are being run once more */
         int64_t elapsed_ms;
         int status;          /* what all comes to, set at the end */
         const char *stopped; /* why cells were not run; static; NULL: nothing stopped it */
@@ -67,6 +72,13 @@ void test_session_done(struct test_session *s);
 struct cell_result *test_session_end_cell(struct test_session *s, size_t i, enum test_outcome outcome,
                                           const char *reason, struct json_object *verdict, int status);
 
+/* It is run once more, for its scheduler's death; then: what came of that, which is taken. */
+void test_session_repeat_cell(struct test_session *s, size_t i);
+struct cell_result *test_session_end_repeat(struct test_session *s, size_t i, struct json_object *repro);
+
+/* Was this test run once more already, on this kernel? Of many deaths of one test the first is enough. */
+bool test_session_was_repeated(const struct test_session *s, const struct test_cell *c);
+
 /* The cells that ran, whatever came of it. */
 unsigned test_session_ran(const struct test_session *s);
 
@@ -82,6 +94,10 @@ int64_t cell_result_seed(const struct cell_result *r);
 /* What explains a result besides its reason, line by line: details of the verdict and checks that were
  * missed. An array of strings, the caller's; empty where there is none. */
 struct json_object *cell_result_details(const struct cell_result *r);
+
+/* What its second run showed, line by line, the first for a person (repro_line()). An array of strings, the
+ * caller's; empty where there was none. */
+struct json_object *cell_result_repro(const struct cell_result *r);
 
 /* Whether it has a verdict or not: one in the form of io.ktstrd.Job.Verdict. The caller's. */
 struct json_object *cell_result_verdict(const struct cell_result *r);

@@ -211,6 +211,10 @@ struct ktstr_test {
         enum ktstr_switch expect_err;
         const char *expect_scx_bpf_error_contains, *expect_scx_bpf_error_matches;
 
+        /* A test that fails for its scheduler's death is run once more, to tell whether it dies
+         * again. Unset: so it is, where there is a scheduler whose end is not expected. */
+        enum ktstr_switch auto_repro;
+
         /* .checks.max_gap_ms and .max_gap_ms are the same, and so with constraints. */
         union {
                 struct ktstr_constraints constraints;

@@ -44,7 +44,7 @@ FIELDS(test_fields, FIELD(ktstr_test, name, TEXT, 0),
        FIELD_FROM_TO(ktstr_test, cpu_budget, 1, KT_HOST_CPUS_MAX),
        FIELD(ktstr_test, extra_include_files, TEXTS, 0), FIELD(ktstr_test, bpf_map_write, MAP_WRITES, 0),
        FIELD(ktstr_test, expect_err, SWITCH, 0), FIELD(ktstr_test, expect_scx_bpf_error_contains, TEXT, 0),
-       FIELD(ktstr_test, expect_scx_bpf_error_matches, TEXT, 0));
+       FIELD(ktstr_test, expect_scx_bpf_error_matches, TEXT, 0), FIELD(ktstr_test, auto_repro, SWITCH, 0));
 
 FIELDS(topology_fields, FIELD(ktstr_topology, numa_nodes, INT, 0), FIELD(ktstr_topology, llcs, INT, 0),
        FIELD(ktstr_topology, cores, INT, 0), FIELD(ktstr_topology, threads, INT, 0));

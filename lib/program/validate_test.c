@@ -73,6 +73,9 @@ static void check_expectation(const struct ktstr_test *t, struct subject *s)
                 found(s, "expect_scx_bpf_error_contains", "needs .expect_err = KTSTR_ON");
         if (matches && !expected)
                 found(s, "expect_scx_bpf_error_matches", "needs .expect_err = KTSTR_ON");
+        if (t->auto_repro == KTSTR_ON && (!t->scheduler || expected))
+                found(s, "auto_repro", "is for a scheduler that dies unexpectedly, and %s",
+                      expected ? ".expect_err is set" : "this test has none");
         if (matches && *matches)
                 check_pattern(matches, "expect_scx_bpf_error_matches", s);
 }

@@ -90,7 +90,7 @@ class Listing(unittest.TestCase):
             "extra_include_files": ["data/one"],
             "bpf_map_write": [{"field": "stall", "value": -1}, {"field": "a.b[3][0].c", "value": 2**63 - 1, "map": ".data", "at_ms": 250}],
             "expect_err": True, "expect_scx_bpf_error_contains": "host-triggered",
-            "expect_scx_bpf_error_matches": "^(?m)EXIT: .+", "constraints": {"max_llcs": 8},
+            "expect_scx_bpf_error_matches": "^(?m)EXIT: .+", "auto_repro": False, "constraints": {"max_llcs": 8},
             "checks": {"max_spread_pct": -1, "not_starved": False, "min_page_locality": 1},
             # Those with another binary: plain and each_config share one, builtin has none.
             "replaces": ["plain", "each_config"],

@@ -46,7 +46,7 @@ KTSTR_TEST(everything, .scheduler = &full, .extra_sched_args = KTSTR_LIST("--ver
                    {.field = "a.b[3][0].c", .value = INT64_MAX, .map = ".data", .at_ms = 250}),
            .expect_err = KTSTR_ON, .expect_scx_bpf_error_contains = "host-triggered",
            .expect_scx_bpf_error_matches = "^(?m)EXIT: .+", .max_llcs = 8, .max_spread_pct = KTSTR_NONE,
-           .not_starved = KTSTR_OFF, .min_page_locality = 1)
+           .auto_repro = KTSTR_OFF, .not_starved = KTSTR_OFF, .min_page_locality = 1)
 {
         return KTSTR_PASS;
 }

@@ -158,6 +158,17 @@ TEST(empty_include, .extra_include_files = KTSTR_LIST("a", ""))
 /* expect_err: is for a scheduler's error, and this test has none */
 TEST(error_of_none, .expect_err = KTSTR_ON)
 
+/* auto_repro: is for a scheduler that dies unexpectedly, and this test has none */
+TEST(repro_of_none, .auto_repro = KTSTR_ON)
+
+/* auto_repro: is for a scheduler that dies unexpectedly, and .expect_err is set */
+TEST(repro_of_what_is_expected, .scheduler = &fine, .expect_err = KTSTR_ON, .auto_repro = KTSTR_ON)
+
+/* auto_repro: is 7, and has to be KTSTR_ON or KTSTR_OFF */
+TEST(odd_repro, .scheduler = &fine, .auto_repro = (enum ktstr_switch)7)
+
+TEST(no_repro_of_none, .auto_repro = KTSTR_OFF)
+
 /* expect_scx_bpf_error_contains: needs .expect_err = KTSTR_ON */
 TEST(contains_alone, .scheduler = &fine, .expect_scx_bpf_error_contains = "x")
 
