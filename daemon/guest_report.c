@@ -78,6 +78,7 @@ int guest_report_parse(const struct kt_frame *frame, struct guest_report *ret, s
         report.sched.exit_signal = sched ? guest_value_number(sched, "exit_signal") : -1;
         report.sched.stop_signal = sched ? guest_value_number(sched, "stop_signal") : -1;
         report.sched.gone_ns = sched ? guest_value_number(sched, "gone_ns") : -1;
+        report.sched.ended_after_ms = sched ? guest_value_number(sched, "ended_after_ms") : -1;
         report.sched.forced_timeout_ms = sched ? guest_value_number(sched, "forced_timeout_ms") : -1;
         exec = guest_value_member(o, "exec", json_type_object);
         report.exec_code = exec ? guest_value_number(exec, "exit_code") : -1;

@@ -29,7 +29,7 @@ struct guest_report {
         struct {
                 bool present, attached;
                 char *ops, *state_after, *disabled_reason, *disabled_message;
-                int64_t attach_ms, exit_code, exit_signal, stop_signal, gone_ns,
+                int64_t attach_ms, exit_code, exit_signal, stop_signal, gone_ns, ended_after_ms,
                         forced_timeout_ms; /* -1: absent */
         } sched;
         bool has_body;

@@ -116,6 +116,7 @@ static struct json_object *sched_json(const struct job *job)
         kt_json_add_str(o, "ops", s->ops);
         add_opt_int(o, "attach_ms", s->attach_ms);
         kt_json_add_str(o, "outcome", sched_outcome_name(s->outcome));
+        add_opt_int(o, "ended_after_ms", s->ended_after_ms);
         add_opt_int(o, "exit_code", s->exit_code);
         add_opt_int(o, "exit_signal", s->exit_signal);
         kt_json_add_str(o, "exit_kind", s->exit_kind);

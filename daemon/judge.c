@@ -98,6 +98,7 @@ static void fill_scheduler(struct job *job, struct evidence *e)
                 s->outcome = sched_outcome_of(r);
                 s->stopping = r->outcome == REPORT_DONE || r->outcome == REPORT_BODY_FAILED;
                 s->attach_ms = r->sched.attach_ms;
+                s->ended_after_ms = r->sched.ended_after_ms;
                 s->gone_ns = r->sched.gone_ns > 0 ? (uint64_t)r->sched.gone_ns : 0;
                 s->exit_code = r->sched.exit_code;
                 s->exit_signal = r->sched.exit_signal;

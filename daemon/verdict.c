@@ -43,7 +43,11 @@ void verdict_init(struct verdict *v)
                 .kind = VERDICT_ERROR,
                 .exit_code = -1,
                 .exit_signal = -1,
-                .sched = {.outcome = SCHED_UNKNOWN, .attach_ms = -1, .exit_code = -1, .exit_signal = -1},
+                .sched = {.outcome = SCHED_UNKNOWN,
+                          .attach_ms = -1,
+                          .ended_after_ms = -1,
+                          .exit_code = -1,
+                          .exit_signal = -1},
         };
 }
 

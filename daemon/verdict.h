@@ -37,10 +37,11 @@ struct sched_result {
         bool attached;
         bool stopping; /* it had been told to stop when it ended */
         enum sched_outcome outcome;
-        char *ops;           /* all strings owned, NULL when unknown */
-        int64_t attach_ms;   /* -1: never */
-        int64_t exit_code;   /* -1: none */
-        int64_t exit_signal; /* -1: none */
+        char *ops;              /* all strings owned, NULL when unknown */
+        int64_t attach_ms;      /* -1: never */
+        int64_t ended_after_ms; /* by itself, since it had attached; -1: it did not, or nobody saw it */
+        int64_t exit_code;      /* -1: none */
+        int64_t exit_signal;    /* -1: none */
         uint64_t gone_ns; /* in the guest's time, when it was seen to have ended by itself; 0: not known */
         char *exit_kind, *exit_reason, *exit_message;
         char *error_text, *verifier_log, *dump;

@@ -37,6 +37,8 @@ static struct json_object *sched_json(const struct subject *subject)
                 kt_json_add_int(o, "forced_timeout_ms", subject->forced_timeout_ms);
         if (s->gone_ns)
                 kt_json_add_int(o, "gone_ns", (int64_t)s->gone_ns);
+        if (s->gone_ns && s->attached_ns)
+                kt_json_add_int(o, "ended_after_ms", (int64_t)((s->gone_ns - s->attached_ns) / 1000000));
         kt_json_add_str(o, "state_after", s->state_after);
         if (s->reason[0] && s->ejected)
                 kt_json_add_str(o, "disabled_reason", s->reason);

@@ -111,6 +111,7 @@ static void note_attached(struct scheduler *s, struct agent *a, const char *ops)
         struct json_object *name = json_object_new_string(ops);
 
         s->attached = true;
+        s->attached_ns = agent_now_ns();
         s->attach_ms = (int64_t)ms_since(s->started_ns);
         snprintf(s->ops, sizeof(s->ops), "%s", ops);
         agent_event(a, "sched_attached", "\"ops\":%s,\"took_ms\":%lld",

@@ -28,7 +28,7 @@ struct scheduler {
         char reason[128], message[512]; /* the kernel's words when it was disabled */
         int64_t attach_ms, stop_ms;
         int stop_signal;
-        uint64_t started_ns, gone_ns; /* gone by itself, as far as we saw; 0: not */
+        uint64_t started_ns, attached_ns, gone_ns; /* as far as we saw, gone by itself; 0: not */
         int attach_timeout_ms, stop_timeout_ms;
 };
 

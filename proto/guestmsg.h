@@ -94,6 +94,7 @@
  *     stop_ms         int     from the first to the process's end
  *     forced_timeout_ms int   of the JOB's `watchdog`, in place of the timeout that the scheduler asked for; absent: it has its own
  *     gone_ns         int     t_ns when it was seen to have ended by itself; absent: it did not
+ *     ended_after_ms  int     from when it was seen to have attached to gone_ns; absent: it did neither, or one of both
  *     state_after     string  /sys/kernel/sched_ext/state at the end; must be "disabled"
  *     disabled_reason string  the kernel's words in `sched_ext: BPF scheduler "x" disabled (REASON)`
  *     disabled_message string its next line(s): `sched_ext: x: MESSAGE`

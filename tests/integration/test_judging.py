@@ -309,6 +309,12 @@ class Judging(unittest.TestCase):
         verdict = self.expecting(crashed, "x" * (17 << 20) + "\ndeep in the dump\n", contains="deep in", matches=r"(?m)^deep.*dump$")
         self.assertEqual(verdict["verdict"], "pass", verdict)
 
+    def test_how_long_it_lived_is_told_where_it_ended_by_itself(self):
+        for told, expected in (({"ended_after_ms": 1230}, 1230), ({}, None), ({"ended_after_ms": -1}, None), ({"ended_after_ms": "x"}, None)):
+            with self.subTest(told=told):
+                verdict = self.judged(result("sched_ejected", of_body=body(), sched={**EJECTED, **told}), scheduler={"name": "ls", "path": "/bin/ls"})
+                self.assertEqual(verdict["scheduler"].get("ended_after_ms"), expected)
+
     def test_a_stall_under_a_timeout_that_nobody_asked_for_may_be_a_round(self):
         """500 workers on one CPU: it is 10 s until each has had its slice."""
         crowd = body()

@@ -27,7 +27,8 @@ START_TEST(a_whole_report_is_read)
         ck_assert_int_eq(
                 parse("{\"outcome\":\"sched_ejected\",\"sched\":{\"attached\":true,\"ops\":"
                       "\"mine\",\"attach_ms\":12,"
-                      "\"exit_code\":1,\"stop_signal\":2,\"state_after\":\"disabled\","
+                      "\"exit_code\":1,\"stop_signal\":2,\"ended_after_ms\":1230,\"state_after\":"
+                      "\"disabled\","
                       "\"disabled_reason\":\"scx_bpf_error\",\"disabled_message\":\"no luck\"},"
                       "\"body\":{\"outcome\":\"error\",\"messages\":[{\"outcome\":\"fail\",\"text\":"
                       "\"lost\"}"
@@ -50,6 +51,7 @@ START_TEST(a_whole_report_is_read)
         ck_assert(r.sched.present && r.sched.attached);
         ck_assert_str_eq(r.sched.ops, "mine");
         ck_assert_int_eq(r.sched.attach_ms, 12);
+        ck_assert_int_eq(r.sched.ended_after_ms, 1230);
         ck_assert_int_eq(r.sched.exit_code, 1);
         ck_assert_int_eq(r.sched.exit_signal, -1);
         ck_assert_str_eq(r.sched.disabled_reason, "scx_bpf_error");
