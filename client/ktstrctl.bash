@@ -37,7 +37,7 @@ _ktstrctl()
         '') COMPREPLY=($(compgen -W "test show-thresholds scenarios submit shell jobs attach cancel kernel pool doctor status metrics drain completions help $global --version" -- "$cur")) ;;
         test) COMPREPLY=($(compgen -f -W "-C --filter --list --ignored --kernel --fetch --gauntlet --budget --force --repeat --jobs --fail-fast --no-auto-repro --duration --seed --no-perf-mode --perf-mode --cpu-cap --accel --timeout --priority --json --tap --junit -v --socket --no-autostart --help" -- "$cur")) ;;
         show-thresholds) COMPREPLY=($(compgen -f -W "-C $global" -- "$cur")) ;;
-        submit) COMPREPLY=($(compgen -W "--sched --scenario --duration --workers --seed --check --watchdog-timeout --perf-mode --cpu-cap --detach -v $request $global" -- "$cur")) ;;
+        submit) COMPREPLY=($(compgen -W "--sched --scenario --duration --workers --seed --check --watchdog-timeout --trace --perf-mode --cpu-cap --detach -v $request $global" -- "$cur")) ;;
         shell) COMPREPLY=($(compgen -W "--exec -i $request $global" -- "$cur")) ;;
         attach | cancel)
                 _ktstrctl_field=job

@@ -130,6 +130,18 @@ static void print_scheduler(FILE *f, struct json_object *s)
                 print_beginning(f, "debug dump", dump);
 }
 
+static void print_trace(FILE *f, struct json_object *trace, const char *error)
+{
+        const size_t n = trace ? json_object_array_length(trace) : 0;
+
+        if (error)
+                fprintf(f, "  trace:     %s: %s\n", n > 0 ? "without" : "none", error);
+        if (n > 0)
+                fputs("  trace (its end):\n", f);
+        for (size_t i = 0; i < n; i++)
+                fprintf(f, "    %s\n", json_object_get_string(json_object_array_get_idx(trace, i)));
+}
+
 /* A line for those of one name that were not shown; begins to count anew. */
 static void print_left_out(FILE *f, size_t *same)
 {
@@ -254,6 +266,7 @@ void render_verdict(FILE *f, struct json_object *v, const char *what, bool colou
         print_head(f, v, build ? kt_json_str(build, "source") : what, colours);
         if (scheduler)
                 print_scheduler(f, scheduler);
+        print_trace(f, kt_json_get(v, "trace"), kt_json_str(v, "trace_error"));
         print_messages(f, kt_json_get(v, "messages"), kt_json_str(v, "reason"));
         print_checks(f, kt_json_get(v, "checks"));
         print_list(f, kt_json_get(v, "metrics"), "metrics", print_metric);

@@ -32,6 +32,7 @@ static const char usage[] =
         "  --perf-mode          the host to itself, and each vCPU on a CPU of it\n"
         "  --cpu-cap N          use N of the host's CPUs only\n"
         "  --watchdog-timeout TIME  of sched_ext's watchdog, up to 30s (default: the scheduler's own)\n"
+        "  --trace              trace tasks' switches and wake-ups until the scheduler has left\n"
         "  --detach             print the job's id and leave it running; of several, "
         "each with its label\n"
         "  -v                   show all log lines as they come\n"
@@ -50,6 +51,7 @@ enum {
         OPT_CHECK,
         OPT_WATCHDOG,
         OPT_PERF_MODE,
+        OPT_TRACE,
 };
 
 static const struct option options[] = {
@@ -65,6 +67,7 @@ static const struct option options[] = {
         {"watchdog-timeout", required_argument, NULL, OPT_WATCHDOG},
         {"perf-mode", no_argument, NULL, OPT_PERF_MODE},
         {"cpu-cap", required_argument, NULL, OPT_REQUEST_CPU_CAP},
+        {"trace", no_argument, NULL, OPT_TRACE},
         {"verbose", no_argument, NULL, 'v'},
         {},
 };
@@ -133,6 +136,9 @@ static int take_option(int opt, struct submission *s)
                 return take_watchdog(s, optarg);
         case OPT_PERF_MODE:
                 kt_json_add_bool(s->params, "performance_mode", true);
+                return 1;
+        case OPT_TRACE:
+                kt_json_add_bool(s->params, "trace", true);
                 return 1;
         case OPT_DETACH:
                 s->detach = true;

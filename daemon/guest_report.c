@@ -6,9 +6,11 @@
 
 #include "../proto/codec.h"
 #include "../proto/errors.h"
+#include "../proto/limits.h"
 #include "../lib/guest_value.h"
 
 #define TEXT_MAX (64U * 1024U)
+#define TRACE_ERROR_MAX 1024U
 
 static int parse_payload(const struct kt_frame *frame, struct json_object **ret, struct kt_error *reterr)
 {
@@ -47,6 +49,20 @@ static int parse_outcome(struct json_object *o, enum report_outcome *ret, struct
         return guest_value_bad(reterr, "its outcome is none that is known");
 }
 
+/* Of more than there may be, the beginning. */
+static char *parse_trace(struct json_object *o)
+{
+        char *text = guest_value_text(o, "trace", KT_TRACE_BYTES_MAX), *end = text;
+
+        for (unsigned n = 0; end && *end && n < KT_TRACE_LINES_MAX; n++) {
+                end += strcspn(end, "\n");
+                end += *end == '\n';
+        }
+        if (end)
+                *end = '\0';
+        return text;
+}
+
 int guest_report_parse(const struct kt_frame *frame, struct guest_report *ret, struct kt_error *reterr)
 {
         _cleanup_json_ struct json_object *o = NULL;
@@ -66,6 +82,8 @@ int guest_report_parse(const struct kt_frame *frame, struct guest_report *ret, s
         if (r < 0)
                 return r;
         report.error = guest_value_text(o, "error", TEXT_MAX);
+        report.trace = parse_trace(o);
+        report.trace_error = guest_value_text(o, "trace_error", TRACE_ERROR_MAX);
         sched = guest_value_member(o, "sched", json_type_object);
         report.sched.present = sched != NULL;
         report.sched.attached = sched && guest_value_is_true(sched, "attached");
@@ -90,6 +108,8 @@ int guest_report_parse(const struct kt_frame *frame, struct guest_report *ret, s
 void guest_report_done(struct guest_report *r)
 {
         free(r->error);
+        free(r->trace);
+        free(r->trace_error);
         free(r->sched.ops);
         free(r->sched.state_after);
         free(r->sched.disabled_reason);

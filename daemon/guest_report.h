@@ -32,6 +32,8 @@ struct guest_report {
                 int64_t attach_ms, exit_code, exit_signal, stop_signal, gone_ns, ended_after_ms,
                         forced_timeout_ms; /* -1: absent */
         } sched;
+        char *trace,
+                *trace_error; /* lines, at most so many and so long as proto/limits.h has it; NULL: none */
         bool has_body;
         struct body_report body;
         int64_t exec_code, exec_signal; /* -1: absent */

@@ -101,6 +101,19 @@ static struct json_object *strings_json(char *const *strings, size_t n)
         return a;
 }
 
+static struct json_object *lines_json(const char *text)
+{
+        struct json_object *a = json_object_new_array();
+
+        while (*text) {
+                const size_t len = strcspn(text, "\n");
+
+                json_object_array_add(a, json_object_new_string_len(text, (int)len));
+                text += len + (text[len] == '\n');
+        }
+        return a;
+}
+
 static struct json_object *sched_json(const struct job *job)
 {
         const struct sched_result *s = &job->verdict.sched;
@@ -209,6 +222,9 @@ struct json_object *job_verdict_json(const struct job *job)
         }
         if (job->spec.kind == JOB_RUN)
                 kt_json_add_int(o, "seed", job->spec.seed);
+        if (v->trace)
+                kt_json_add(o, "trace", lines_json(v->trace));
+        kt_json_add_str(o, "trace_error", v->trace_error);
         add_opt_int(o, "exit_code", v->exit_code);
         add_opt_int(o, "exit_signal", v->exit_signal);
         kt_json_add_int(o, "elapsed_ms", clamp(v->elapsed_ms));

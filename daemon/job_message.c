@@ -112,6 +112,8 @@ static struct json_object *run_json(const struct job_spec *spec, bool emulated)
         kt_json_add(run, "checks", kt_checks_json(&spec->checks));
         add_sysctls(run, spec);
         kt_json_add_str(run, "cgroup_parent", spec->cgroup_parent);
+        if (spec->trace)
+                kt_json_add_bool(run, "trace", true);
         kt_json_add_int(run, "watchdog_ms", (int64_t)job_spec_watchdog_ms(spec, emulated));
         if (spec->sched_name)
                 kt_json_add(run, "sched", sched_json(spec, emulated));

@@ -182,6 +182,14 @@ static int take_host_cpus(struct json_object *parameters, struct job_spec *spec,
         return 0;
 }
 
+static int take_trace(struct json_object *parameters, struct job_spec *spec, struct kt_error *reterr)
+{
+        spec->trace = kt_json_bool(parameters, "trace", false);
+        if (spec->trace && !spec->sched_name)
+                return bad(reterr, "trace", "trace (--trace) ends with a scheduler, and there is none");
+        return 0;
+}
+
 int job_setting_take(struct json_object *parameters, struct job_spec *spec, struct kt_error *reterr)
 {
         int r = take_kargs(kt_json_get(parameters, "kargs"), spec, reterr);
@@ -194,6 +202,8 @@ int job_setting_take(struct json_object *parameters, struct job_spec *spec, stru
                 r = take_checks(kt_json_get(parameters, "checks"), spec, reterr);
         if (r >= 0)
                 r = take_host_cpus(parameters, spec, reterr);
+        if (r >= 0)
+                r = take_trace(parameters, spec, reterr);
         if (r >= 0)
                 r = take_watchdog(kt_json_get(parameters, "watchdog"), spec, reterr);
         return r < 0 ? r : take_expect(kt_json_get(parameters, "expect"), spec, reterr);

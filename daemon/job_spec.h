@@ -75,6 +75,7 @@ struct job_spec {
         struct ktstr_checks checks;
         struct expect expect;
         struct job_watchdog watchdog;
+        bool trace;            /* of the scheduler, until it has left */
         bool performance_mode; /* JOB_RUN: the host to itself, each vCPU on a CPU of it */
         unsigned cpu_budget;   /* of the host's CPUs its QEMU may use so many; 0: all */
         enum admission_priority priority;

@@ -93,6 +93,10 @@ static void fill_scheduler(struct job *job, struct evidence *e)
         job->verdict.has_sched = job->spec.sched_name != NULL;
         if (!job->verdict.has_sched)
                 return;
+        if (job->spec.trace) {
+                take_string(&job->verdict.trace, &r->trace);
+                take_string(&job->verdict.trace_error, &r->trace_error);
+        }
         s->attached = e->have_report ? r->sched.attached : e->attached;
         if (e->have_report) {
                 s->outcome = sched_outcome_of(r);

@@ -65,6 +65,8 @@ void verdict_done(struct verdict *v)
         free(v->sched.error_text);
         free(v->sched.verifier_log);
         free(v->sched.dump);
+        free(v->trace);
+        free(v->trace_error);
         free(v->checks);
         body_report_done(&v->body);
         verdict_init(v);

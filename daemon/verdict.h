@@ -66,6 +66,7 @@ struct verdict {
         bool has_body; /* the test's body came to an end of its own and reported */
         struct body_report body;
         struct host_delay host;
+        char *trace, *trace_error;      /* of a job that is traced, as in its report; NULL: none */
         int64_t exit_code, exit_signal; /* of a command; -1: none */
         uint64_t elapsed_ms;
 };

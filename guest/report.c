@@ -57,6 +57,8 @@ void report_send(struct agent *a, const struct report *r)
         kt_json_add_str(o, "error", r->error);
         if (r->subject && r->subject->state != SUBJECT_ABSENT)
                 kt_json_add(o, "sched", sched_json(r->subject));
+        kt_json_add_str(o, "trace", r->trace);
+        kt_json_add_str(o, "trace_error", r->trace_error);
         if (r->body)
                 kt_json_add(o, "body", json_object_get(r->body));
         if (r->exec) {

@@ -7,10 +7,11 @@
 #include "subject.h"
 
 struct report {
-        const char *outcome;           /* static */
-        const char *error;             /* of the outcomes that have one, or NULL */
-        const struct subject *subject; /* NULL: none was asked for */
-        struct json_object *body;      /* its result, borrowed; NULL: none came */
+        const char *outcome;             /* static */
+        const char *error;               /* of the outcomes that have one, or NULL */
+        const struct subject *subject;   /* NULL: none was asked for */
+        const char *trace, *trace_error; /* NULL: none */
+        struct json_object *body;        /* its result, borrowed; NULL: none came */
         bool exec;
         int exec_status; /* a wait status */
 };

@@ -18,6 +18,7 @@
 #include "setting.h"
 #include "subject.h"
 #include "talk.h"
+#include "trace.h"
 
 #define PAUSE_MAX_MS 128
 #define NS_PER_MS 1000000ULL
@@ -35,6 +36,7 @@ struct run {
         uint64_t counted_ns;      /* when it was asked last whether there are more */
         struct subject subject;
         struct hierarchy hierarchy;
+        struct trace trace;
         struct body body;
         struct talk talk;
 };
@@ -69,10 +71,15 @@ static void finish(struct run *r, const char *outcome, const char *error)
                 outcome = "out_of_memory";
                 error = kt_error_text(&memory);
         }
+        /* Where nothing attached there was nothing to end the trace; where memory ran out none is left. */
+        if (r->subject.sched.attached && !r->agent->kmsg.oom[0] && !r->agent->cancelled)
+                trace_end(&r->trace);
         const struct report report = {
                 .outcome = r->agent->cancelled ? "cancelled" : outcome,
                 .error = error,
                 .subject = subject_is_there(&r->subject) ? &r->subject : NULL,
+                .trace = r->trace.text,
+                .trace_error = kt_error_isset(&r->trace.error) ? kt_error_text(&r->trace.error) : NULL,
                 .body = r->talk.result,
         };
 
@@ -132,7 +139,10 @@ static bool is_well(void *userdata)
 
         /* Those of a test count as its processes until then. */
         orphans_collect(own, KT_ARRAY_SIZE(own));
-        return subject_is_well(&r->subject);
+        if (subject_is_well(&r->subject))
+                return true;
+        trace_stop(&r->trace);
+        return false;
 }
 
 static bool was_ejected(void *userdata)
@@ -171,11 +181,14 @@ static int on_request(void *userdata, enum talk_request what, const char *name, 
         if (!subject_is_there(s))
                 return kt_error_set(reterr, -ENOENT, NULL,
                                     "there is no scheduler under test: it runs under EEVDF");
+        /* That one ends now is what was asked for. */
+        trace_follow(&r->trace, 0);
         e = what == TALK_SCHED_STOP      ? subject_stop(s, reterr)
             : what == TALK_SCHED_START   ? subject_start(s, reterr)
             : what == TALK_SCHED_RESTART ? subject_restart(s, reterr)
                                          : subject_replace(s, name, argv, reterr);
         *ret_pid = s->state == SUBJECT_RUNNING ? s->sched.pid : 0;
+        trace_follow(&r->trace, *ret_pid);
         return e;
 }
 
@@ -219,6 +232,7 @@ static void end_well(struct run *r, const char *outcome, const char *error)
         struct kt_error err = KT_ERROR_INIT;
 
         if (!clear_away(r, (uint64_t)r->subject.watchdog_ms)) {
+                trace_stop(&r->trace);
                 subject_settle(&r->subject);
                 clear_away(r, KILL_MS);
         } else if (subject_stop(&r->subject, &err) < 0 && r->subject.state != SUBJECT_ENDED) {
@@ -312,6 +326,19 @@ static int set_up(struct run *r, struct kt_error *reterr)
         return e;
 }
 
+/* The trace begins before. */
+static int start_subject(struct run *r, struct kt_error *reterr)
+{
+        int e;
+
+        if (kt_json_bool(r->spec, "trace", false))
+                trace_begin(&r->trace, TRACE_FOLDER);
+        e = subject_start(&r->subject, reterr);
+        if (e >= 0)
+                trace_follow(&r->trace, r->subject.sched.pid);
+        return e;
+}
+
 void run_job(struct agent *a, struct json_object *job)
 {
         struct json_object *spec = kt_json_get(job, "run");
@@ -328,10 +355,11 @@ void run_job(struct agent *a, struct json_object *job)
                      (int)kt_json_int(spec, "watchdog_ms", KT_WATCHDOG_MS));
         if (set_up(&r, &err) < 0)
                 finish_test(&r, "declaration_failed", kt_error_text(&err));
-        else if (subject_start(&r.subject, &err) < 0)
+        else if (start_subject(&r, &err) < 0)
                 finish_test(&r, "setup_failed", kt_error_text(&err));
         else
                 run_test(&r);
+        trace_done(&r.trace);
         hierarchy_done(&r.hierarchy);
         subject_done(&r.subject);
 }

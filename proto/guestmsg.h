@@ -38,6 +38,7 @@
  *     checks       object  as Checks of io.ktstrd.Job
  *     sysctls      []      key, value
  *     cgroup_parent string
+ *     trace        bool    what the kernel did is traced from before the scheduler starts to its end
  *     watchdog_ms  int     how long to wait for the kernel's word after the workload when the scheduler seems stuck
  *     sched        object  absent: EEVDF
  *       name              string    label, for messages
@@ -98,6 +99,9 @@
  *     state_after     string  /sys/kernel/sched_ext/state at the end; must be "disabled"
  *     disabled_reason string  the kernel's words in `sched_ext: BPF scheduler "x" disabled (REASON)`
  *     disabled_message string its next line(s): `sched_ext: x: MESSAGE`
+ *   trace      string  of a JOB with `trace`: the last lines before the scheduler had left, the oldest first; at most
+ *                      KT_TRACE_LINES_MAX and KT_TRACE_BYTES_MAX
+ *   trace_error string what of it could not be had
  *   body       object  the result of bodymsg.h, as it came; the members of `workload.cgroups[].workers[]` are
  *         tid, work_units, iterations        int
  *         cpu_ns, wall_ns, off_cpu_ns         int   off = wall - cpu

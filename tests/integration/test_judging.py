@@ -309,6 +309,22 @@ class Judging(unittest.TestCase):
         verdict = self.expecting(crashed, "x" * (17 << 20) + "\ndeep in the dump\n", contains="deep in", matches=r"(?m)^deep.*dump$")
         self.assertEqual(verdict["verdict"], "pass", verdict)
 
+    def test_a_trace_is_bounded_whatever_the_guest_sends(self):
+        scheduler = {"name": "ls", "path": "/bin/ls"}
+        for told, expected in (({"trace": "a\nb\n"}, ["a", "b"]), ({"trace": "a\x1b[31m"}, ["a?[31m"]), ({"trace": "x\n" * 41}, ["x"] * 40),
+                               ({"trace": "y" * 20000}, ["y" * 16384]), ({"trace": ["a"]}, None), ({}, None), ({"trace": ""}, [])):
+            with self.subTest(told=str(told)[:40]):
+                reported = result("sched_ejected", of_body=body(), sched=EJECTED, trace_error="no kprobes", **told)
+                verdict = self.judged(reported, scheduler=scheduler, trace=True)
+                self.assertEqual((verdict.get("trace"), verdict["trace_error"]), (expected, "no kprobes"))
+                self.assertIs(self.handed()[0]["trace"], True)
+        # Nobody asked for it.
+        verdict = self.judged(result("sched_ejected", of_body=body(), sched=EJECTED, trace="a\n", trace_error="b"), scheduler=scheduler)
+        self.assertNotIn("trace", verdict)
+        self.assertNotIn("trace_error", verdict)
+        self.assertNotIn("trace", self.handed()[0])
+        self.refused("trace", "there is none", trace=True)
+
     def test_how_long_it_lived_is_told_where_it_ended_by_itself(self):
         for told, expected in (({"ended_after_ms": 1230}, 1230), ({}, None), ({"ended_after_ms": -1}, None), ({"ended_after_ms": "x"}, None)):
             with self.subTest(told=told):

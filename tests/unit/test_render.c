@@ -162,6 +162,25 @@ START_TEST(of_a_long_dump_the_beginning_is_shown)
 }
 END_TEST
 
+START_TEST(a_trace_is_shown_however_it_ended)
+{
+        _cleanup_free_ char *whole = render("{\"verdict\":\"pass\",\"reason\":\"fine\",\"details\":[],"
+                                            "\"trace\":[\"a\",\"b\"]}",
+                                            false),
+                            *part = render("{\"verdict\":\"pass\",\"reason\":\"fine\",\"details\":[],"
+                                           "\"trace\":[\"a\"],\"trace_error\":\"f\"}",
+                                           false),
+                            *none = render("{\"verdict\":\"pass\",\"reason\":\"fine\",\"details\":[],"
+                                           "\"trace_error\":\"no tracefs\"}",
+                                           false);
+
+        ck_assert_str_eq(whole, "PASS scx_mine: fine (0.0 s)\n  trace (its end):\n    a\n    b\n");
+        ck_assert_str_eq(
+                part, "PASS scx_mine: fine (0.0 s)\n  trace:     without: f\n  trace (its end):\n    a\n");
+        ck_assert_str_eq(none, "PASS scx_mine: fine (0.0 s)\n  trace:     none: no tracefs\n");
+}
+END_TEST
+
 START_TEST(what_went_well_shows_no_logs)
 {
         _cleanup_free_ char *text = render("{\"verdict\":\"pass\",\"reason\":\"fine\",\"details\":[],"
@@ -208,6 +227,6 @@ END_TEST
 UNIT_MAIN("render", which_cpus_of_the_host_it_had_is_a_line, what_came_of_a_build_is_one_line,
           of_many_checks_of_one_name_the_first_are_shown, what_the_test_said_comes_before_what_was_checked,
           of_many_cgroups_the_first_are_shown, a_note_of_several_lines_is_one_block,
-          the_reason_comes_first_then_the_error_then_the_rest, of_a_long_log_the_end_is_shown,
-          of_a_long_dump_the_beginning_is_shown, what_went_well_shows_no_logs,
-          colours_are_only_around_the_verdict)
+          the_reason_comes_first_then_the_error_then_the_rest, a_trace_is_shown_however_it_ended,
+          of_a_long_log_the_end_is_shown, of_a_long_dump_the_beginning_is_shown,
+          what_went_well_shows_no_logs, colours_are_only_around_the_verdict)
