@@ -163,6 +163,14 @@ static char *explain_unknown(struct json_object *second, const char *why_none)
         return kt_format("%s%s%s", lead ? lead : "", lead ? ": " : "", reason ? reason : "no verdict came");
 }
 
+static void copy(struct json_object *o, struct json_object *from, const char *name)
+{
+        struct json_object *value = kt_json_get(from, name);
+
+        if (value)
+                kt_json_add(o, name, json_object_get(value));
+}
+
 struct json_object *repro_tell(struct json_object *first, struct json_object *second, const char *why_none)
 {
         const enum repro_outcome outcome = repro_compare(first, second);
@@ -177,11 +185,15 @@ struct json_object *repro_tell(struct json_object *first, struct json_object *se
         /* Its verdict is told nowhere else. */
         if (outcome == REPRO_NONE)
                 kt_json_add_str(o, "verdict", kt_json_str(second, "verdict"));
-        kt_json_add_str(o, "result_dir", kt_json_str(second, "result_dir"));
+        copy(o, second, "result_dir");
+        if (outcome == REPRO_UNKNOWN)
+                return o;
+        copy(o, second, "trace");
+        copy(o, second, "trace_error");
         return o;
 }
 
-char *repro_line(struct json_object *repro)
+static char *told_outcome(struct json_object *repro)
 {
         const char *outcome = kt_json_str(repro, "outcome"), *reason = kt_json_str(repro, "reason"),
                    *verdict = kt_json_str(repro, "verdict");
@@ -192,12 +204,23 @@ char *repro_line(struct json_object *repro)
                 snprintf(after, sizeof(after), " after %.1f s",
                          (double)kt_json_int(repro, "after_ms", 0) / 1000);
         if (strcmp(outcome, "same") == 0)
-                return kt_format("auto-repro: it died again the same way (%.*s)%s", line, reason, after);
+                return kt_format("it died again the same way (%.*s)%s", line, reason, after);
         if (strcmp(outcome, "different") == 0)
-                return kt_format("auto-repro: it died otherwise%s: %.*s", after, line, reason);
+                return kt_format("it died otherwise%s: %.*s", after, line, reason);
         if (strcmp(outcome, "unknown") == 0)
-                return kt_format("auto-repro: %.*s: says nothing", line, reason);
+                return kt_format("%.*s: says nothing", line, reason);
         if (is(verdict, "pass"))
-                return strdup("auto-repro: it ran to its end: not reproduced");
-        return kt_format("auto-repro: it ran to its end: not reproduced (%s: %.*s)", verdict, line, reason);
+                return strdup("it ran to its end: not reproduced");
+        return kt_format("it ran to its end: not reproduced (%s: %.*s)", verdict, line, reason);
+}
+
+char *repro_line(struct json_object *repro)
+{
+        const char *error = kt_json_str(repro, "trace_error"), *lead = "";
+        struct json_object *trace = kt_json_get(repro, "trace");
+        _cleanup_free_ char *told = told_outcome(repro);
+
+        if (error)
+                lead = trace && json_object_array_length(trace) > 0 ? "; not traced: " : "; no trace: ";
+        return kt_format("auto-repro: %s%s%s", told ? told : "out of memory", lead, error ? error : "");
 }

@@ -34,8 +34,8 @@ enum repro_outcome repro_compare(struct json_object *first, struct json_object *
 
 /*
  * What is told of the second run: `outcome`; `reason`, the second verdict's or why there is none; and of its
- * verdict, where it has them: `after_ms` (from its scheduler's attachment to its end), `result_dir`. The
- * caller's.
+ * verdict, where it has them: `after_ms` (from its scheduler's attachment to its end), `trace`,
+ * `trace_error`, `result_dir`. The caller's.
  */
 struct json_object *repro_tell(struct json_object *first, struct json_object *second, const char *why_none);
 

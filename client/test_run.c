@@ -69,12 +69,13 @@ static int send_on_host(const struct run *r, const struct test_cell *c, struct r
         return e < 0 ? e : rpc_init(ret, fd, reterr);
 }
 
-/* The same job, but for what it is called. */
+/* The same job, but for what it is called, and traced. */
 static void make_repeat(const struct cell_result *first, struct json_object *params)
 {
         _cleanup_free_ char *label = label_of_repeat(first->cell);
 
         kt_json_add_str(params, "label", label);
+        kt_json_add_bool(params, "trace", true);
         if (cell_result_seed(first) >= 0)
                 kt_json_add_int(params, "seed", cell_result_seed(first));
 }

@@ -314,11 +314,13 @@ struct json_object *cell_result_details(const struct cell_result *r)
 struct json_object *cell_result_repro(const struct cell_result *r)
 {
         _cleanup_free_ char *line = r->repro ? repro_line(r->repro) : NULL;
-        struct json_object *lines = json_object_new_array();
+        struct json_object *lines = json_object_new_array(), *trace = kt_json_get(r->repro, "trace");
         const char *logs = kt_json_str(r->repro, "result_dir");
 
         if (line)
                 json_object_array_add(lines, json_object_new_string(line));
+        for (size_t i = 0; trace && i < json_object_array_length(trace); i++)
+                json_object_array_add(lines, json_object_get(json_object_array_get_idx(trace, i)));
         if (logs)
                 add_line(lines, "its logs: %s", logs);
         return lines;

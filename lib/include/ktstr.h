@@ -211,7 +211,7 @@ struct ktstr_test {
         enum ktstr_switch expect_err;
         const char *expect_scx_bpf_error_contains, *expect_scx_bpf_error_matches;
 
-        /* A test that fails for its scheduler's death is run once more, to tell whether it dies
+        /* A test that fails for its scheduler's death is run once more, traced, to tell whether it dies
          * again. Unset: so it is, where there is a scheduler whose end is not expected. */
         enum ktstr_switch auto_repro;
 

@@ -45,23 +45,25 @@ class Repro(Tests):
         return [parameters["label"] for parameters, _ in self.daemon.asked("Submit")]
 
     def test_the_same_job_is_run_once_more_and_told(self):
-        result = self.repeated(dies("weight 7 out of range", result_dir="/r/2"), "--duration", "700ms")
+        result = self.repeated(dies("weight 7 out of range", result_dir="/r/2", trace=["a-1 [000] 1.5: x", "b"]), "--duration", "700ms")
         self.assertEqual((result.status, result.err), (1, ""), result)
         (first, _), (second, _) = self.daemon.asked("Submit")
-        self.assertEqual(second, {**first, "label": "ktstr/a auto-repro", "seed": 77})
+        self.assertEqual(second, {**first, "label": "ktstr/a auto-repro", "seed": 77, "trace": True})
+        self.assertNotIn("trace", first)
         self.assertNotIn("seed", first)
         lines = result.out.splitlines()
         self.assertEqual(lines[0], "FAIL  ktstr/a  (1.2 s)  the kernel threw s out: scx_bpf_error: weight 300 out of range")
         self.assertIn("0 passed, 1 failed of 1 in", result.out)
         at = lines.index("      --- auto-repro ---")
-        self.assertEqual(lines[at + 1:at + 3], [
+        self.assertEqual(lines[at + 1:at + 5], [
             "      auto-repro: it died again the same way (the kernel threw s out: scx_bpf_error: weight 7 out of range) after 1.2 s",
-            "      its logs: /r/2"])
+            "      a-1 [000] 1.5: x", "      b", "      its logs: /r/2"])
 
     def test_each_end_of_the_second_run_is_told(self):
         for second, line in (
                 (dies("weight is gone"), "it died otherwise after 1.2 s: the kernel threw s out: scx_bpf_error: weight is gone"),
                 (ends_well(), "it ran to its end: not reproduced"),
+                (ends_well(trace_error="this kernel has no tracefs"), "it ran to its end: not reproduced; no trace: this kernel has no tracefs"),
                 (verdict("fail", "s never attached", scheduler=sched("not_attached", attached=False)), "s never attached: says nothing"),
                 (verdict("error", "no word in 60 s", error="io.ktstrd.Job.GuestBoot"), "the guest was not ready: no word in 60 s: says nothing"),
                 (lambda job: iter([{"error": "io.ktstrd.Job.BadTopology", "parameters": {"message": "no"}}]), "no: says nothing"),
@@ -132,11 +134,12 @@ class Repro(Tests):
         self.assertEqual(len(ElementTree.parse(self.dir / "x.xml").findall(".//failure")), 1)
 
     def test_json(self):
-        result = self.repeated(dies("weight 7 out of range"), "--json")
+        result = self.repeated(dies("weight 7 out of range", trace=["a", "b"]), "--json")
         *events, summary = result.events()
         (v,), (again,) = ([e for e in events if e["kind"] == kind] for kind in ("verdict", "repro"))
         self.assertEqual((v["label"], v["verdict"]["verdict"], again["label"], again["test"]), ("ktstr/a", "fail", "ktstr/a", "a"))
-        self.assertEqual(again["repro"], {"outcome": "same", "reason": "the kernel threw s out: scx_bpf_error: weight 7 out of range", "after_ms": 1230})
+        self.assertEqual(again["repro"], {"outcome": "same", "reason": "the kernel threw s out: scx_bpf_error: weight 7 out of range", "after_ms": 1230,
+                                          "trace": ["a", "b"]})
         self.assertEqual([f["repro"] for f in summary["failures"]], [again["repro"]])
         # What else is said of the second run cannot be taken for the first's.
         self.assertEqual({e["label"] for e in events if e["kind"] == "queued"}, {"ktstr/a", "ktstr/a auto-repro"})

@@ -174,6 +174,12 @@ static const struct {
          "auto-repro: skip: no NUMA: says nothing"},
         {"\"verdict\": \"cancelled\", \"reason\": \"cancelled\"", NULL,
          "auto-repro: cancelled: says nothing"},
+        {"\"verdict\": \"pass\", \"reason\": \"well\", \"scheduler\": {" ATTACHED
+         "\"stopped\"}, \"trace_error\": \"no tracefs\"",
+         NULL, "auto-repro: it ran to its end: not reproduced; no trace: no tracefs"},
+        {"\"verdict\": \"pass\", \"reason\": \"well\", \"scheduler\": {" ATTACHED
+         "\"stopped\"}, \"trace\": [\"a\"], \"trace_error\": \"f\"",
+         NULL, "auto-repro: it ran to its end: not reproduced; not traced: f"},
         {NULL, "no daemon", "auto-repro: no daemon: says nothing"},
         {NULL, NULL, "auto-repro: no verdict came: says nothing"},
 };

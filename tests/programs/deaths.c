@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Tests whose schedulers die, each in its way. */
+#include <ktstr.h>
+
+#define SMALL .binary = "scx_ktstr", .topology = {.llcs = 1, .cores = 2}
+
+KTSTR_SCHEDULER(crashing, .name = "crashing", SMALL, .sched_args = KTSTR_LIST("--crash-after", "0.5"));
+KTSTR_SCHEDULER(stalling, .name = "stalling", SMALL, .sched_args = KTSTR_LIST("--stall-after", "0.5"));
+KTSTR_SCHEDULER(killed, .name = "killed", SMALL, .sched_args = KTSTR_LIST("--kill-after", "0.5"));
+
+/* On a host that is busy a task waits long, too. */
+#define PATIENT .watchdog_timeout_s = 30
+/* Whoever ends first, it is the scheduler. */
+#define LONG .duration_s = 60, .max_gap_ms = KTSTR_NONE, .max_spread_pct = KTSTR_NONE
+
+KTSTR_TEST(crashes, .scheduler = &crashing, PATIENT, LONG)
+{
+        return ktstr_scenario_steady(ctx);
+}
+
+KTSTR_TEST(stalls, .scheduler = &stalling, .watchdog_timeout_s = 2, LONG)
+{
+        return ktstr_scenario_steady(ctx);
+}
+
+KTSTR_TEST(is_killed, .scheduler = &killed, PATIENT, LONG)
+{
+        return ktstr_scenario_steady(ctx);
+}
+
+KTSTR_TEST(crashes_once, .scheduler = &crashing, .auto_repro = KTSTR_OFF, PATIENT, LONG)
+{
+        return ktstr_scenario_steady(ctx);
+}
