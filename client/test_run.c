@@ -11,6 +11,7 @@
 #include "../proto/codec.h"
 #include "../proto/errors.h"
 #include "connect.h"
+#include "crash_stack.h"
 #include "exit_status.h"
 #include "flight.h"
 #include "host_test.h"
@@ -69,13 +70,15 @@ static int send_on_host(const struct run *r, const struct test_cell *c, struct r
         return e < 0 ? e : rpc_init(ret, fd, reterr);
 }
 
-/* The same job, but for what it is called, and traced. */
+/* The same job, but for what it is called, and traced, with the calls of the functions in which it died. */
 static void make_repeat(const struct cell_result *first, struct json_object *params)
 {
         _cleanup_free_ char *label = label_of_repeat(first->cell);
+        const char *dump = kt_json_str(kt_json_get(first->verdict, "scheduler"), "dump");
 
         kt_json_add_str(params, "label", label);
         kt_json_add_bool(params, "trace", true);
+        kt_json_add(params, "trace_functions", crash_stack(dump));
         if (cell_result_seed(first) >= 0)
                 kt_json_add_int(params, "seed", cell_result_seed(first));
 }

@@ -114,6 +114,8 @@ static struct json_object *run_json(const struct job_spec *spec, bool emulated)
         kt_json_add_str(run, "cgroup_parent", spec->cgroup_parent);
         if (spec->trace)
                 kt_json_add_bool(run, "trace", true);
+        if (spec->trace_functions)
+                kt_json_add(run, "trace_functions", strings_json(spec->trace_functions));
         kt_json_add_int(run, "watchdog_ms", (int64_t)job_spec_watchdog_ms(spec, emulated));
         if (spec->sched_name)
                 kt_json_add(run, "sched", sched_json(spec, emulated));

@@ -182,12 +182,48 @@ static int take_host_cpus(struct json_object *parameters, struct job_spec *spec,
         return 0;
 }
 
+/* The names go into a command for the kernel. */
+static bool function_is_sound(const char *name)
+{
+        static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+        static const char more[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.0123456789";
+
+        return *name && strchr(letters, *name) && name[strspn(name, more)] == '\0' &&
+               strlen(name) <= KT_TRACE_FUNCTION_BYTES_MAX;
+}
+
+static int take_trace_functions(struct json_object *array, struct job_spec *spec, struct kt_error *reterr)
+{
+        const size_t n = array ? json_object_array_length(array) : 0;
+
+        if (n > 0 && !spec->trace)
+                return bad(reterr, "trace_functions",
+                           "trace_functions are of a trace, and none is asked for");
+        if (n > KT_TRACE_FUNCTIONS_MAX)
+                return bad(reterr, "trace_functions", "%zu trace_functions, at most %d are probed", n,
+                           KT_TRACE_FUNCTIONS_MAX);
+        spec->trace_functions = n ? calloc(n + 1, sizeof(char *)) : NULL;
+        if (n && !spec->trace_functions)
+                return oom(reterr);
+        for (size_t i = 0; i < n; i++) {
+                const char *name = json_object_get_string(json_object_array_get_idx(array, i));
+
+                if (!function_is_sound(name))
+                        return bad(reterr, "trace_functions",
+                                   "trace_functions[%zu] is no name of a function like do_enqueue_task", i);
+                spec->trace_functions[i] = strdup(name);
+                if (!spec->trace_functions[i])
+                        return oom(reterr);
+        }
+        return 0;
+}
+
 static int take_trace(struct json_object *parameters, struct job_spec *spec, struct kt_error *reterr)
 {
         spec->trace = kt_json_bool(parameters, "trace", false);
         if (spec->trace && !spec->sched_name)
                 return bad(reterr, "trace", "trace (--trace) ends with a scheduler, and there is none");
-        return 0;
+        return take_trace_functions(kt_json_get(parameters, "trace_functions"), spec, reterr);
 }
 
 int job_setting_take(struct json_object *parameters, struct job_spec *spec, struct kt_error *reterr)

@@ -36,6 +36,7 @@ void job_spec_done(struct job_spec *spec)
         free(spec->command);
         free(spec->kernel);
         job_strings_free(spec->kargs);
+        job_strings_free(spec->trace_functions);
         for (size_t i = 0; i < spec->n_sysctls; i++) {
                 free(spec->sysctls[i].key);
                 free(spec->sysctls[i].value);

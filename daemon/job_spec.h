@@ -76,6 +76,7 @@ struct job_spec {
         struct expect expect;
         struct job_watchdog watchdog;
         bool trace;            /* of the scheduler, until it has left */
+        char **trace_functions;
         bool performance_mode; /* JOB_RUN: the host to itself, each vCPU on a CPU of it */
         unsigned cpu_budget;   /* of the host's CPUs its QEMU may use so many; 0: all */
         enum admission_priority priority;

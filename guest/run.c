@@ -329,10 +329,13 @@ static int set_up(struct run *r, struct kt_error *reterr)
 /* The trace begins before. */
 static int start_subject(struct run *r, struct kt_error *reterr)
 {
+        struct json_object *functions = kt_json_get(r->spec, "trace_functions");
         int e;
 
         if (kt_json_bool(r->spec, "trace", false))
                 trace_begin(&r->trace, TRACE_FOLDER);
+        for (size_t i = 0; functions && i < json_object_array_length(functions); i++)
+                trace_probe(&r->trace, json_object_get_string(json_object_array_get_idx(functions, i)));
         e = subject_start(&r->subject, reterr);
         if (e >= 0)
                 trace_follow(&r->trace, r->subject.sched.pid);

@@ -80,6 +80,13 @@ static void enable_events(struct trace *t)
                              t->folder);
 }
 
+static void trace_forget(struct trace *t)
+{
+        free(t->folder);
+        free(t->tracefs);
+        t->folder = t->tracefs = NULL;
+}
+
 void trace_begin(struct trace *t, const char *tracefs)
 {
         _cleanup_free_ char *folder = kt_path_join(tracefs, "instances/ktstr");
@@ -95,12 +102,57 @@ void trace_begin(struct trace *t, const char *tracefs)
                 return;
         }
         t->folder = TAKE_PTR(folder);
-        if (!t->folder)
+        t->tracefs = strdup(tracefs);
+        if (!t->folder || !t->tracefs) {
+                kt_error_set(&t->error, -ENOMEM, NULL, "out of memory");
+                trace_forget(t);
                 return;
+        }
         set_buffer_size(t);
         leave_out_ourselves(t);
         stop_at_error(t);
         enable_events(t);
+}
+
+/* One probe more beside those that there are; the kernel takes a whole line at once. */
+static int add_probe(const struct trace *t, const char *event, const char *function, const char *arguments)
+{
+        _cleanup_free_ char *path = kt_path_join(t->tracefs, "kprobe_events");
+        _cleanup_free_ char *line = kt_format("p:ktstr/%s %s%s\n", event, function, arguments);
+        _cleanup_close_ int fd = path && line ? open(path, O_WRONLY | O_APPEND | O_CLOEXEC) : -1;
+
+        if (!path || !line)
+                return -ENOMEM;
+        return fd < 0 ? -errno : kt_write_all(fd, line, strlen(line));
+}
+
+static bool probe(const struct trace *t, const char *function)
+{
+        static const char *const arguments[] = {" $arg* comm=p->comm:string pid=p->pid", " $arg*", ""};
+        _cleanup_free_ char *event = strdup(function), *enable = NULL;
+
+        /* "f.isra.0" is a function and no event. */
+        for (char *p = event; p && *p; p++)
+                if (*p == '.')
+                        *p = '_';
+        enable = event ? kt_format("events/ktstr/%s/enable", event) : NULL;
+        for (size_t i = 0; enable && i < KT_ARRAY_SIZE(arguments); i++)
+                if (add_probe(t, event, function, arguments[i]) >= 0)
+                        return put(t, enable, "1") >= 0;
+        return false;
+}
+
+void trace_probe(struct trace *t, const char *function)
+{
+        char *names;
+
+        if (!t->folder || probe(t, function))
+                return;
+        names = kt_format("%s%s%s", t->unprobed ? t->unprobed : "", t->unprobed ? ", " : "", function);
+        if (names) {
+                free(t->unprobed);
+                t->unprobed = names;
+        }
 }
 
 static void trigger_at_exit(const struct trace *t, const char *mark, pid_t pid)
@@ -167,11 +219,14 @@ void trace_end(struct trace *t)
         t->text = trace_text_last(all, is_cut, KT_TRACE_LINES_MAX, KT_TRACE_BYTES_MAX);
         if (t->text && !*t->text && !kt_error_isset(&t->error))
                 kt_error_set(&t->error, -ENODATA, NULL, "nothing was traced");
+        if (t->unprobed && !kt_error_isset(&t->error))
+                kt_error_set(&t->error, -ENOENT, NULL, "%s", t->unprobed);
 }
 
 void trace_done(struct trace *t)
 {
-        free(t->folder);
+        trace_forget(t);
+        free(t->unprobed);
         free(t->text);
         kt_error_done(&t->error);
         *t = (struct trace){};

@@ -25,11 +25,17 @@ struct trace {
         char *folder;          /* of our instance, owned; NULL: nothing is traced */
         pid_t pid;             /* whose end stops it; 0: none */
         struct kt_error error; /* what could not be had */
+        char *tracefs;         /* where it is mounted, owned */
+        char *unprobed;        /* names of functions, owned; NULL: none */
         char *text;            /* the last lines, owned; NULL: none yet, or none at all */
 };
 
 /* tracefs: where it is mounted. What cannot be had is in t->error: nobody fails for it. */
 void trace_begin(struct trace *t, const char *tracefs);
+
+/* The calls of a function of the kernel too, with its arguments where the kernel knows these (from 6.6 on,
+ * of those that it has types for), and of an argument `p` that is a task its name and pid. */
+void trace_probe(struct trace *t, const char *function);
 
 /* A process whose end stops it, in place of the one before; 0: none. What has stopped once is over. */
 void trace_follow(struct trace *t, pid_t pid);

@@ -39,6 +39,7 @@
  *     sysctls      []      key, value
  *     cgroup_parent string
  *     trace        bool    what the kernel did is traced from before the scheduler starts to its end
+ *     trace_functions []string  functions of the kernel whose calls are among it
  *     watchdog_ms  int     how long to wait for the kernel's word after the workload when the scheduler seems stuck
  *     sched        object  absent: EEVDF
  *       name              string    label, for messages

@@ -14,6 +14,8 @@
 #define KT_SCX_TIMEOUT_MAX_MS 30000U /* SCX_WATCHDOG_MAX_TIMEOUT; also what a scheduler's 0 means */
 #define KT_TRACE_LINES_MAX 40U /* of a trace, its last */
 #define KT_TRACE_BYTES_MAX (16U * 1024)
+#define KT_TRACE_FUNCTIONS_MAX 16
+#define KT_TRACE_FUNCTION_BYTES_MAX 127 /* of its name */
 #define KT_SYSCTLS_MAX 256
 #define KT_SYSCTL_BYTES_MAX 255 /* of a name, of a value */
 

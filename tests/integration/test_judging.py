@@ -325,6 +325,15 @@ class Judging(unittest.TestCase):
         self.assertNotIn("trace", self.handed()[0])
         self.refused("trace", "there is none", trace=True)
 
+    def test_only_names_of_functions_are_probed(self):
+        scheduler = {"name": "ls", "path": "/bin/ls"}
+        self.judged(result(of_body=body(), sched=SOUND), scheduler=scheduler, trace=True, trace_functions=["do_enqueue_task", "f.isra.0"])
+        self.assertEqual(self.handed()[0]["trace_functions"], ["do_enqueue_task", "f.isra.0"])
+        self.refused("trace_functions", "", scheduler=scheduler, trace_functions=["f"])
+        for wrong in (["f"] * 17, ["f g"], ["f\ng"], [""], ["1f"], [".f"], ["f$"], ["f/"], ["x" * 128]):
+            with self.subTest(wrong=wrong):
+                self.refused("trace_functions", "", scheduler=scheduler, trace=True, trace_functions=wrong)
+
     def test_how_long_it_lived_is_told_where_it_ended_by_itself(self):
         for told, expected in (({"ended_after_ms": 1230}, 1230), ({}, None), ({"ended_after_ms": -1}, None), ({"ended_after_ms": "x"}, None)):
             with self.subTest(told=told):

@@ -48,7 +48,7 @@ class Repro(Tests):
         result = self.repeated(dies("weight 7 out of range", result_dir="/r/2", trace=["a-1 [000] 1.5: x", "b"]), "--duration", "700ms")
         self.assertEqual((result.status, result.err), (1, ""), result)
         (first, _), (second, _) = self.daemon.asked("Submit")
-        self.assertEqual(second, {**first, "label": "ktstr/a auto-repro", "seed": 77, "trace": True})
+        self.assertEqual(second, {**first, "label": "ktstr/a auto-repro", "seed": 77, "trace": True, "trace_functions": []})
         self.assertNotIn("trace", first)
         self.assertNotIn("seed", first)
         lines = result.out.splitlines()
@@ -58,6 +58,14 @@ class Repro(Tests):
         self.assertEqual(lines[at + 1:at + 5], [
             "      auto-repro: it died again the same way (the kernel threw s out: scx_bpf_error: weight 7 out of range) after 1.2 s",
             "      a-1 [000] 1.5: x", "      b", "      its logs: /r/2"])
+
+    def test_the_functions_in_which_it_died_are_probed(self):
+        first = dies()
+        first["scheduler"]["dump"] = "s: root\nBacktrace:\n  scx_bpf_error_bstr+0x60/0xa0\n  do_enqueue_task+0x1/0x2\n  schedule+0x1/0x2\n\nCPU states\n"
+        self.verdicts = {"ktstr/a": first, "ktstr/a auto-repro": ends_well(trace=["x"], trace_error="do_enqueue_task")}
+        result = self.ctl(self.declaring("a"))
+        self.assertEqual(self.daemon.submitted()["ktstr/a auto-repro"]["trace_functions"], ["do_enqueue_task"])
+        self.assertIn("auto-repro: it ran to its end: not reproduced; not traced: do_enqueue_task\n", result.out)
 
     def test_each_end_of_the_second_run_is_told(self):
         for second, line in (

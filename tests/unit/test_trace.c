@@ -116,6 +116,32 @@ START_TEST(it_begins_and_ends_with_what_the_kernel_has)
 END_TEST
 
 /* Of more than is read at once, too. */
+START_TEST(functions_are_probed_as_far_as_they_can_be)
+{
+        struct trace t;
+
+        ck_assert_ptr_nonnull(mkdtemp(strcpy(folder, "/tmp/ktstr-trace-XXXXXX")));
+        make("kprobe_events", "");
+        make("instances/ktstr/events/sched_ext/enable", "");
+        make("instances/ktstr/events/ktstr/f_isra_0/enable", "");
+        make("instances/ktstr/trace", "x\n");
+        trace_begin(&t, folder);
+        trace_probe(&t, "f.isra.0");
+        expect("instances/ktstr/events/ktstr/f_isra_0/enable", "1");
+        /* Of these no event comes. */
+        trace_probe(&t, "g");
+        trace_probe(&t, "h");
+        expect("kprobe_events", "p:ktstr/f_isra_0 f.isra.0 $arg* comm=p->comm:string pid=p->pid\n"
+                                "p:ktstr/g g $arg* comm=p->comm:string pid=p->pid\n"
+                                "p:ktstr/h h $arg* comm=p->comm:string pid=p->pid\n");
+        trace_end(&t);
+        ck_assert_str_eq(kt_error_text(&t.error), "g, h");
+        ck_assert_str_eq(t.text, "x\n");
+        trace_done(&t);
+        ck_assert_int_eq(kt_remove_tree(AT_FDCWD, folder), 0);
+}
+END_TEST
+
 START_TEST(a_long_trace_is_cut)
 {
         _cleanup_free_ char *long_one = malloc(40 * 10000 + 1),
@@ -180,4 +206,5 @@ START_TEST(one_that_was_not_begun_does_nothing)
 END_TEST
 
 UNIT_MAIN("trace", the_last_lines_are_kept, it_begins_and_ends_with_what_the_kernel_has, a_long_trace_is_cut,
-          what_cannot_be_had_is_said, one_that_was_not_begun_does_nothing)
+          functions_are_probed_as_far_as_they_can_be, what_cannot_be_had_is_said,
+          one_that_was_not_begun_does_nothing)
