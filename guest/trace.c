@@ -54,14 +54,19 @@ static void stop_at_error(const struct trace *t)
         (void)put(t, "events/sched_ext/sched_ext_dump/trigger", "traceoff");
 }
 
-/* The agent looks around so often that it would be every third line. */
+/* The agent looks around so often that on an idle CPU, where a stall leaves them all, it would be most of
+ * the lines: that it wakes up, and goes back to nobody. */
 static void leave_out_ourselves(const struct trace *t)
 {
-        char text[32];
+        const int pid = (int)getpid();
+        char waking[32], switching[128];
 
-        snprintf(text, sizeof(text), "pid != %d", (int)getpid());
-        (void)put(t, "events/sched/sched_wakeup/filter", text);
-        (void)put(t, "events/sched/sched_migrate_task/filter", text);
+        snprintf(waking, sizeof(waking), "pid != %d", pid);
+        snprintf(switching, sizeof(switching),
+                 "!(prev_pid == 0 && next_pid == %d) && !(prev_pid == %d && next_pid == 0)", pid, pid);
+        (void)put(t, "events/sched/sched_wakeup/filter", waking);
+        (void)put(t, "events/sched/sched_migrate_task/filter", waking);
+        (void)put(t, "events/sched/sched_switch/filter", switching);
 }
 
 static void enable_events(struct trace *t)

@@ -30,6 +30,8 @@ class Repro(unittest.TestCase):
         self.assertLessEqual(len(trace), 40)
         self.assertTrue(any(": sched_switch: " in line for line in trace), result)
         self.assertRegex(trace[0], r"^\S.* \[\d+\] ", result)
+        # The agent, which looks around all the time, would fill it.
+        self.assertFalse(any("prev_comm=swapper" in line and "next_pid=1 " in line for line in trace), result)
         return trace
 
     def test_an_error_comes_again_and_ends_the_trace_on_each_kernel(self):
