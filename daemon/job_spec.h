@@ -75,10 +75,10 @@ struct job_spec {
         struct ktstr_checks checks;
         struct expect expect;
         struct job_watchdog watchdog;
-        bool trace;            /* of the scheduler, until it has left */
-        char **trace_functions;
-        bool performance_mode; /* JOB_RUN: the host to itself, each vCPU on a CPU of it */
-        unsigned cpu_budget;   /* of the host's CPUs its QEMU may use so many; 0: all */
+        bool trace;             /* of the scheduler, until it has left */
+        char **trace_functions; /* of the kernel, that are probed in it; NULL-terminated, or NULL */
+        bool performance_mode;  /* JOB_RUN: the host to itself, each vCPU on a CPU of it */
+        unsigned cpu_budget;    /* of the host's CPUs its QEMU may use so many; 0: all */
         enum admission_priority priority;
         struct build_spec *build; /* JOB_BUILD: all but the user; owned */
 };
