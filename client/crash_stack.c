@@ -7,7 +7,7 @@
 
 #include "../common/cleanup.h"
 #include "../proto/codec.h"
-#include "../proto/limits.h"
+#include "../proto/function_name.h"
 
 static bool begins(const char *name, const char *prefix)
 {
@@ -96,20 +96,23 @@ static bool is_among(struct json_object *names, const char *name)
         return false;
 }
 
-/* "  NAME+0x2d8/0xcb0", with a mark before or a module behind. Malloced; NULL: the line is no frame. */
-static char *name_in(const char *line, size_t len)
+/* "  NAME+0x2d8/0xcb0", with a mark before or a module behind, or an address that has no name. False: the
+ * line is no frame. *ret_name: malloced; NULL: none that a probe could go by. */
+static bool read_frame(const char *line, size_t len, char **ret_name)
 {
         const char *plus;
 
+        *ret_name = NULL;
         while (len > 0 && (*line == ' ' || *line == '\t' || *line == '?')) {
                 line++;
                 len--;
         }
         plus = memchr(line, '+', len);
-        if (!plus || plus == line || plus - line > KT_TRACE_FUNCTION_BYTES_MAX ||
-            strncmp(plus, "+0x", 3) != 0)
-                return NULL;
-        return strndup(line, (size_t)(plus - line));
+        if (!plus || plus == line || strncmp(plus, "+0x", 3) != 0)
+                return len > 2 && begins(line, "0x");
+        if (kt_function_name_is_sound(line, (size_t)(plus - line)))
+                *ret_name = strndup(line, (size_t)(plus - line));
+        return true;
 }
 
 struct json_object *crash_stack(const char *dump)
@@ -123,11 +126,11 @@ struct json_object *crash_stack(const char *dump)
         line += strlen(heading);
         while (*line && json_object_array_length(names) < CRASH_STACK_MAX) {
                 const size_t len = strcspn(line, "\n");
-                _cleanup_free_ char *name = name_in(line, len);
+                _cleanup_free_ char *name = NULL;
 
-                if (!name)
+                if (!read_frame(line, len, &name))
                         return names;
-                if (!is_generic(name) && !is_among(names, name))
+                if (name && !is_generic(name) && !is_among(names, name))
                         json_object_array_add(names, json_object_new_string(name));
                 line += len + (line[len] == '\n');
         }

@@ -8,6 +8,7 @@
 #include "../lib/thresholds.h"
 #include "../proto/codec.h"
 #include "../proto/errors.h"
+#include "../proto/function_name.h"
 #include "../proto/limits.h"
 #include "../proto/kargs.h"
 #include "job_files.h"
@@ -182,16 +183,6 @@ static int take_host_cpus(struct json_object *parameters, struct job_spec *spec,
         return 0;
 }
 
-/* The names go into a command for the kernel. */
-static bool function_is_sound(const char *name)
-{
-        static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
-        static const char more[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.0123456789";
-
-        return *name && strchr(letters, *name) && name[strspn(name, more)] == '\0' &&
-               strlen(name) <= KT_TRACE_FUNCTION_BYTES_MAX;
-}
-
 static int take_trace_functions(struct json_object *array, struct job_spec *spec, struct kt_error *reterr)
 {
         const size_t n = array ? json_object_array_length(array) : 0;
@@ -208,7 +199,7 @@ static int take_trace_functions(struct json_object *array, struct job_spec *spec
         for (size_t i = 0; i < n; i++) {
                 const char *name = json_object_get_string(json_object_array_get_idx(array, i));
 
-                if (!function_is_sound(name))
+                if (!kt_function_name_is_sound(name, strlen(name)))
                         return bad(reterr, "trace_functions",
                                    "trace_functions[%zu] is no name of a function like do_enqueue_task", i);
                 spec->trace_functions[i] = strdup(name);
