@@ -69,6 +69,9 @@ static enum sched_outcome sched_outcome_of(const struct guest_report *r)
                         return SCHED_RELEASED;
                 if (r->sched.exit_signal >= 0)
                         return SCHED_KILLED;
+                /* A part of the kernel has no process that could end. */
+                if (r->sched.exit_code < 0)
+                        return SCHED_RELEASED;
                 return r->sched.exit_code == 0 ? SCHED_EXITED : SCHED_FAILED;
         case REPORT_DONE:
         case REPORT_BODY_FAILED:

@@ -173,10 +173,10 @@ bool verdict_judge_scheduler(struct verdict *v, const char *name)
                             why);
                 return true;
         case SCHED_RELEASED:
-                verdict_set(
-                        v, VERDICT_FAIL,
-                        "%s let go of sched_ext by itself before the workload ended, and did not exit%s%s",
-                        name, colon, why);
+                verdict_set(v, VERDICT_FAIL,
+                            "%s let go of sched_ext by itself before the workload ended%s%s%s", name,
+                            s->exit_code >= 0 || s->exit_signal >= 0 ? ", and did not exit" : "", colon,
+                            why);
                 return true;
         case SCHED_STUCK:
                 verdict_set(v, VERDICT_FAIL,

@@ -164,7 +164,8 @@ static bool is_disabled(void)
         return strcmp(state, "disabled") == 0;
 }
 
-void scheduler_take_words(struct scheduler *s, const struct kmsg_sched *k)
+/* What the kernel said of its end, if it has. */
+static void take_words(struct scheduler *s, const struct kmsg_sched *k)
 {
         if (!k->disabled)
                 return;
@@ -181,11 +182,24 @@ void scheduler_settle(struct scheduler *s, struct agent *a, int watchdog_ms)
         while (ms_since(start) < LAST_WORDS_MS &&
                !(has_exited(s) && is_disabled() && (a->kmsg.sched.disabled || !s->attached)))
                 agent_poll(a, POLL_MS);
-        scheduler_take_words(s, &a->kmsg.sched);
+        take_words(s, &a->kmsg.sched);
         if (!s->exited)
                 scheduler_stop(s, a, watchdog_ms);
         agent_drain(a, AGENT_SCHEDULERS, 2000);
-        scheduler_take_words(s, &a->kmsg.sched);
+        take_words(s, &a->kmsg.sched);
+        scx_state(s->state_after);
+}
+
+/* It shows as detached before the kernel says why, and as disabled when it has said all. */
+void scheduler_settle_builtin(struct scheduler *s, struct agent *a)
+{
+        uint64_t start = agent_now_ns();
+
+        scheduler_note_gone(s);
+        while (ms_since(start) < LAST_WORDS_MS && !(is_disabled() && a->kmsg.sched.disabled))
+                agent_poll(a, POLL_MS);
+        agent_poll(a, 0);
+        take_words(s, &a->kmsg.sched);
         scx_state(s->state_after);
 }
 

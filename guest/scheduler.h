@@ -50,8 +50,8 @@ void scheduler_note_gone(struct scheduler *s);
  * gone. watchdog_ms: as of scheduler_stop(). */
 void scheduler_settle(struct scheduler *s, struct agent *a, int watchdog_ms);
 
-/* Take over what the kernel said of its end, if it has. */
-void scheduler_take_words(struct scheduler *s, const struct kmsg_sched *k);
+/* The same of one that is no process of ours, but a part of the kernel. */
+void scheduler_settle_builtin(struct scheduler *s, struct agent *a);
 
 /* SIGINT, its time, SIGKILL; until sched_ext is disabled, bounded: the kernel's own watchdog may take
  * watchdog_ms to throw out a scheduler that stalls. */

@@ -187,8 +187,10 @@ static int enable(struct subject *s, struct kt_error *reterr)
                 return r;
         agent_poll(s->agent, 0);
         s->sched.attached = scx_attached(ops);
-        if (s->sched.attached)
+        if (s->sched.attached) {
+                s->sched.attached_ns = agent_now_ns();
                 snprintf(s->sched.ops, sizeof(s->sched.ops), "%s", ops);
+        }
         s->state = SUBJECT_RUNNING;
         return judge_timeout(s, reterr);
 }
@@ -302,7 +304,7 @@ void subject_settle(struct subject *s)
         if (is_program(s))
                 scheduler_settle(&s->sched, s->agent, s->watchdog_ms);
         else
-                scheduler_take_words(&s->sched, &s->agent->kmsg.sched);
+                scheduler_settle_builtin(&s->sched, s->agent);
         if (s->sched.ejected)
                 end(s, "sched_ejected");
         else

@@ -56,6 +56,14 @@ class Repro(unittest.TestCase):
         # The functions of its backtrace, with their arguments.
         self.assertTrue(any(re.search(r": scx_watchdog_workfn: \(\S+\) work=0x", line) for line in repros["ktstr/stalls"]["trace"]), result)
 
+    def test_a_part_of_the_kernel_that_is_thrown_out_is_not_said_to_have_exited(self):
+        verdicts, repros, result = self.run_tests("builtin_crashes")
+        sched = verdicts["ktstr/builtin_crashes"]["scheduler"]
+        self.assertEqual((sched["outcome"], sched["exit_kind"]), ("ejected", "error_bpf"), result)
+        self.assertEqual(repros["ktstr/builtin_crashes"]["outcome"], "same", result)
+        self.assertGreaterEqual(repros["ktstr/builtin_crashes"]["after_ms"], 0, result)
+        self.traced(repros["ktstr/builtin_crashes"], result)
+
     def test_where_it_is_turned_off_once_is_enough(self):
         _, repros, result = self.run_tests("crashes_once")
         self.assertEqual(repros, {}, result)

@@ -334,6 +334,16 @@ class Judging(unittest.TestCase):
             with self.subTest(wrong=wrong):
                 self.refused("trace_functions", "", scheduler=scheduler, trace=True, trace_functions=wrong)
 
+    def test_one_that_went_by_itself_and_has_no_process_did_not_exit(self):
+        for told, outcome, words in (({}, "released", "let go of sched_ext by itself before the workload ended"),
+                                     ({"exit_code": 0, "stop_signal": 2}, "released", "before the workload ended, and did not exit"),
+                                     ({"exit_code": 3}, "failed", "exited with status 3 before the workload ended")):
+            with self.subTest(told=told):
+                verdict = self.judged(result("sched_exited", of_body=body(), sched={"attached": True, "ops": "fake_ops", "attach_ms": 1, **told}),
+                                      scheduler={"name": "ls", "path": "/bin/ls"})
+                self.assertEqual((verdict["scheduler"]["outcome"], verdict["verdict"]), (outcome, "fail"), verdict)
+                self.assertIn(f"{words}: ", verdict["reason"])
+
     def test_how_long_it_lived_is_told_where_it_ended_by_itself(self):
         for told, expected in (({"ended_after_ms": 1230}, 1230), ({}, None), ({"ended_after_ms": -1}, None), ({"ended_after_ms": "x"}, None)):
             with self.subTest(told=told):

@@ -8,6 +8,13 @@ KTSTR_SCHEDULER(crashing, .name = "crashing", SMALL, .sched_args = KTSTR_LIST("-
 KTSTR_SCHEDULER(stalling, .name = "stalling", SMALL, .sched_args = KTSTR_LIST("--stall-after", "0.5"));
 KTSTR_SCHEDULER(killed, .name = "killed", SMALL, .sched_args = KTSTR_LIST("--kill-after", "0.5"));
 
+/* Time enough to be seen attached. */
+KTSTR_SCHEDULER(builtin, .name = "builtin", .topology = {.llcs = 1, .cores = 2},
+                .kernel_builtin_enable = KTSTR_LIST(
+                        "/include-files/scx_ktstr --crash-after 3 >/dev/null 2>&1 & "
+                        "until grep -q enabled /sys/kernel/sched_ext/state; do sleep 0.05; done"),
+                .kernel_builtin_disable = KTSTR_LIST("true"));
+
 /* On a host that is busy a task waits long, too. */
 #define PATIENT .watchdog_timeout_s = 30
 /* Whoever ends first, it is the scheduler. */
@@ -30,6 +37,12 @@ KTSTR_TEST(is_killed, .scheduler = &killed, PATIENT, LONG)
 }
 
 KTSTR_TEST(crashes_once, .scheduler = &crashing, .auto_repro = KTSTR_OFF, PATIENT, LONG)
+{
+        return ktstr_scenario_steady(ctx);
+}
+
+KTSTR_TEST(builtin_crashes, .scheduler = &builtin,
+           .extra_include_files = KTSTR_LIST("../../scheds/scx_ktstr"), LONG)
 {
         return ktstr_scenario_steady(ctx);
 }
