@@ -202,6 +202,22 @@ START_TEST(a_line_says_what_the_second_run_showed)
 }
 END_TEST
 
+/* One word, as long as a guest's text may be: it would be looked through from each of its letters. */
+START_TEST(a_long_word_is_read_once)
+{
+        enum { SIZE = 16 << 20 };
+        _cleanup_free_ char *word = malloc(SIZE + 1);
+        struct json_object *first = verdict_of("fail", BPF),
+                           *sched = json_object_object_get(first, "scheduler");
+
+        memset(word, 'a', SIZE);
+        word[SIZE] = '\0';
+        kt_json_add_str(sched, "exit_message", word);
+        ck_assert_int_eq(repro_compare(first, first), REPRO_SAME);
+        json_object_put(first);
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("repro");
@@ -211,6 +227,7 @@ int main(void)
                             (int)KT_ARRAY_SIZE(dues));
         tcase_add_loop_test(c, two_runs_are_told_apart, 0, (int)KT_ARRAY_SIZE(pairs));
         tcase_add_loop_test(c, a_line_says_what_the_second_run_showed, 0, (int)KT_ARRAY_SIZE(lines));
+        tcase_add_test(c, a_long_word_is_read_once);
         suite_add_tcase(s, c);
         return suite_run(s);
 }
