@@ -167,11 +167,15 @@ static char *explain_unknown(struct json_object *second, const char *why_none)
 {
         const char *error = kt_json_str(second, "error"), *word = kt_json_str(second, "verdict");
         const char *reason = second ? kt_json_str(second, "reason") : why_none;
+        const char *name = kt_json_str(kt_json_get(second, "scheduler"), "name");
         const char *lead = is(error, KT_E_GUEST_START) || is(error, KT_E_GUEST_BOOT)
                                    ? "the guest was not ready"
                            : is(word, "fail") || is(word, "cancelled") ? NULL
                                                                        : word;
 
+        /* A test passes beside one of the kernel that was not there, too. */
+        if (is(word, "pass"))
+                return kt_format("%s never attached", name ? name : "the scheduler");
         return kt_format("%s%s%s", lead ? lead : "", lead ? ": " : "", reason ? reason : "no verdict came");
 }
 
@@ -218,7 +222,7 @@ static char *told_outcome(struct json_object *repro)
         if (strcmp(outcome, "same") == 0)
                 return kt_format("it died again the same way (%.*s)%s", line, reason, after);
         if (strcmp(outcome, "different") == 0)
-                return kt_format("it died otherwise%s: %.*s", after, line, reason);
+                return kt_format("it ended otherwise%s: %.*s", after, line, reason);
         if (strcmp(outcome, "unknown") == 0)
                 return kt_format("%.*s: says nothing", line, reason);
         if (is(verdict, "pass"))

@@ -69,7 +69,7 @@ class Repro(Tests):
 
     def test_each_end_of_the_second_run_is_told(self):
         for second, line in (
-                (dies("weight is gone"), "it died otherwise after 1.2 s: the kernel threw s out: scx_bpf_error: weight is gone"),
+                (dies("weight is gone"), "it ended otherwise after 1.2 s: the kernel threw s out: scx_bpf_error: weight is gone"),
                 (ends_well(), "it ran to its end: not reproduced"),
                 (ends_well(trace_error="this kernel has no tracefs"), "it ran to its end: not reproduced; no trace: this kernel has no tracefs"),
                 (verdict("fail", "s never attached", scheduler=sched("not_attached", attached=False)), "s never attached: says nothing"),

@@ -158,7 +158,7 @@ static const struct {
          "auto-repro: it died again the same way (thrown out: b)"},
         {"\"verdict\": \"fail\", \"reason\": \"thrown out: s\", \"scheduler\": {" STALL
          ", \"ended_after_ms\": 0}",
-         NULL, "auto-repro: it died otherwise after 0.0 s: thrown out: s"},
+         NULL, "auto-repro: it ended otherwise after 0.0 s: thrown out: s"},
         {"\"verdict\": \"pass\", \"reason\": \"well\", \"scheduler\": {" ATTACHED "\"stopped\"}", NULL,
          "auto-repro: it ran to its end: not reproduced"},
         {"\"verdict\": \"fail\", \"reason\": \"a gap\", \"scheduler\": {" ATTACHED "\"stopped\"}", NULL,
@@ -180,6 +180,10 @@ static const struct {
         {"\"verdict\": \"pass\", \"reason\": \"well\", \"scheduler\": {" ATTACHED
          "\"stopped\"}, \"trace\": [\"a\"], \"trace_error\": \"f\"",
          NULL, "auto-repro: it ran to its end: not reproduced; not traced: f"},
+        {"\"verdict\": \"pass\", \"reason\": \"well\", \"scheduler\": {\"name\": \"s\", \"attached\": "
+         "false, "
+         "\"outcome\": \"stopped\"}",
+         NULL, "auto-repro: s never attached: says nothing"},
         {NULL, "no daemon", "auto-repro: no daemon: says nothing"},
         {NULL, NULL, "auto-repro: no verdict came: says nothing"},
 };
