@@ -209,6 +209,13 @@ struct json_object *repro_tell(struct json_object *first, struct json_object *se
         return o;
 }
 
+bool repro_has_death(struct json_object *repro)
+{
+        const char *outcome = kt_json_str(repro, "outcome");
+
+        return is(outcome, "same") || is(outcome, "different");
+}
+
 static char *told_outcome(struct json_object *repro)
 {
         const char *outcome = kt_json_str(repro, "outcome"), *reason = kt_json_str(repro, "reason"),

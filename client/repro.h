@@ -39,5 +39,8 @@ enum repro_outcome repro_compare(struct json_object *first, struct json_object *
  */
 struct json_object *repro_tell(struct json_object *first, struct json_object *second, const char *why_none);
 
+/* Is it told of a second run (NULL: there was none) that the scheduler did not last, either? */
+bool repro_has_death(struct json_object *repro);
+
 /* The line for a person: "auto-repro: it died again the same way (…) after 1.2 s". Malloced. */
 char *repro_line(struct json_object *repro);

@@ -314,7 +314,9 @@ struct json_object *cell_result_details(const struct cell_result *r)
 struct json_object *cell_result_repro(const struct cell_result *r)
 {
         _cleanup_free_ char *line = r->repro ? repro_line(r->repro) : NULL;
-        struct json_object *lines = json_object_new_array(), *trace = kt_json_get(r->repro, "trace");
+        struct json_object *lines = json_object_new_array();
+        /* Of a run to its end it shows that the scheduler was told to go. */
+        struct json_object *trace = repro_has_death(r->repro) ? kt_json_get(r->repro, "trace") : NULL;
         const char *logs = kt_json_str(r->repro, "result_dir");
 
         if (line)

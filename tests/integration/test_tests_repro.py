@@ -67,6 +67,13 @@ class Repro(Tests):
         self.assertEqual(self.daemon.submitted()["ktstr/a auto-repro"]["trace_functions"], ["do_enqueue_task"])
         self.assertIn("auto-repro: it ran to its end: not reproduced; not traced: do_enqueue_task\n", result.out)
 
+    def test_of_one_that_ran_to_its_end_the_trace_is_not_shown(self):
+        out = self.repeated(ends_well(trace=["a-1 [000] 1.5: x"], result_dir="/r/2")).out
+        self.assertNotIn("a-1 [000]", out)
+        self.assertIn("not reproduced\n      its logs: /r/2\n", out)
+        *_, summary = self.repeated(ends_well(trace=["a-1 [000] 1.5: x"]), "--json").events()
+        self.assertEqual(summary["failures"][0]["repro"]["trace"], ["a-1 [000] 1.5: x"])
+
     def test_each_end_of_the_second_run_is_told(self):
         for second, line in (
                 (dies("weight is gone"), "it ended otherwise after 1.2 s: the kernel threw s out: scx_bpf_error: weight is gone"),
