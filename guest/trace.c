@@ -54,6 +54,13 @@ static void stop_at_error(const struct trace *t)
         (void)put(t, "events/sched_ext/sched_ext_dump/trigger", "traceoff");
 }
 
+/* While a scheduler is taken down the kernel schedules in its place, and tells of each task: of one that
+ * went by itself, whose process ends behind that, it would be most of the lines. */
+static void leave_out_bypass(const struct trace *t)
+{
+        (void)put(t, "events/sched_ext/sched_ext_event/filter", "!(name ~ \"SCX_EV_BYPASS_*\")");
+}
+
 /* The agent looks around so often that on an idle CPU, where a stall leaves them all, it would be most of
  * the lines: that it wakes up, and goes back to nobody. */
 static void leave_out_ourselves(const struct trace *t)
@@ -115,6 +122,7 @@ void trace_begin(struct trace *t, const char *tracefs)
         }
         set_buffer_size(t);
         leave_out_ourselves(t);
+        leave_out_bypass(t);
         stop_at_error(t);
         enable_events(t);
 }

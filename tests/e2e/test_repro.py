@@ -32,6 +32,8 @@ class Repro(unittest.TestCase):
         self.assertRegex(trace[0], r"^\S.* \[\d+\] ", result)
         # The agent, which looks around all the time, would fill it.
         self.assertFalse(any("prev_comm=swapper" in line and "next_pid=1 " in line for line in trace), result)
+        # Nor what the kernel does in the scheduler's place.
+        self.assertFalse(any("SCX_EV_BYPASS_" in line for line in trace), result)
         return trace
 
     def test_an_error_comes_again_and_ends_the_trace_on_each_kernel(self):

@@ -88,6 +88,7 @@ START_TEST(it_begins_and_ends_with_what_the_kernel_has)
                 "instances/ktstr/events/sched_ext/enable",
                 "instances/ktstr/events/sched_ext/sched_ext_dump/trigger",
                 "instances/ktstr/events/sched/sched_process_exit/trigger",
+                "instances/ktstr/events/sched_ext/sched_ext_event/filter",
         };
         struct trace t;
 
@@ -100,6 +101,7 @@ START_TEST(it_begins_and_ends_with_what_the_kernel_has)
         expect(there[2], "1");
         expect(there[3], "1");
         expect(there[4], "traceoff");
+        expect(there[6], "!(name ~ \"SCX_EV_BYPASS_*\")");
         expect(there[0], "");
         trace_follow(&t, 77);
         expect(there[5], "traceoff if pid == 77");
