@@ -25,6 +25,16 @@ struct json_object *guest_value_member(struct json_object *o, const char *key, e
         return v && json_object_is_type(v, type) ? v : NULL;
 }
 
+/* Control characters are two of Unicode's blocks: terminals obey U+009B as they do ESC [. */
+static void make_plain(char *text)
+{
+        for (unsigned char *p = (unsigned char *)text; *p; p++)
+                if ((*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7f)
+                        *p = '?';
+                else if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
+                        p[0] = p[1] = '?';
+}
+
 char *guest_value_text(struct json_object *o, const char *key, size_t max)
 {
         struct json_object *v = guest_value_member(o, key, json_type_string);
@@ -39,9 +49,8 @@ char *guest_value_text(struct json_object *o, const char *key, size_t max)
                 for (len = max; len > 0 && ((unsigned char)from[len] & 0xc0) == 0x80;)
                         len--;
         text = strndup(from, len);
-        for (char *p = text; p && *p; p++)
-                if (((unsigned char)*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7f)
-                        *p = '?';
+        if (text)
+                make_plain(text);
         return text;
 }
 

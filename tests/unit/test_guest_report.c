@@ -258,12 +258,13 @@ END_TEST
 
 START_TEST(texts_cannot_steer_a_terminal)
 {
-        struct kt_frame f =
-                frame_of(KT_FRAME_EVENT, "{\"kind\":\"note\",\"text\":\"red\\u001b[31m\\u0007 \xc3\xa9\"}");
+        struct kt_frame f = frame_of(
+                KT_FRAME_EVENT,
+                "{\"kind\":\"note\",\"text\":\"red\\u001b[31m\\u0007 \\u009b2J\\u0080\\u00a0\xc3\xa9\"}");
         struct guest_event e;
 
         ck_assert_int_eq(guest_event_parse(&f, &e, NULL), 0);
-        ck_assert_str_eq(e.text, "red?[31m? \xc3\xa9");
+        ck_assert_str_eq(e.text, "red?[31m? ??2J??\xc2\xa0\xc3\xa9");
 }
 END_TEST
 
