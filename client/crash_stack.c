@@ -64,6 +64,7 @@ static bool is_generic(const char *name)
                 "start_secondary",
                 "rest_init",
                 "start_kernel",
+                "x86_64_start_",
                 "common_startup_",
                 "secondary_startup_",
                 "irq_",

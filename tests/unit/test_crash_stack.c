@@ -24,6 +24,12 @@ static const struct {
          "  process_one_work+0x1cd/0x3c0\n  worker_thread+0x1af/0x320\n  kthread+0xe5/0x120\n"
          "  ret_from_fork+0x2bc/0x350\n  ret_from_fork_asm+0x1a/0x30\n\n",
          "[\"scx_watchdog_workfn\"]"},
+        /* of the first CPU while it is idle: what it booted by is there no more */
+        {"Backtrace:\n  do_pick_task_scx+0x2d8/0xcb0\n  __schedule+0x6c3/0x1080\n  schedule_idle+0x22/0x40\n"
+         "  do_idle+0x16d/0x210\n  cpu_startup_entry+0x29/0x30\n  rest_init+0xcc/0xd0\n"
+         "  start_kernel+0x98d/0xa50\n  x86_64_start_reservations+0x24/0x30\n"
+         "  x86_64_start_kernel+0xd6/0xe0\n  common_startup_64+0x13e/0x141\n",
+         "[\"do_pick_task_scx\"]"},
         /* of a module, a guess, one twice, and one that goes on in the text's end */
         {"Backtrace:\n  f.isra.0+0x1/0x2 [mod]\n  ? g+0x1/0x2\n  f.isra.0+0x5/0x6\n  h+0x1",
          "[\"f.isra.0\",\"g\",\"h\"]"},
