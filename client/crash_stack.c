@@ -129,7 +129,7 @@ struct json_object *crash_stack(const char *dump)
                 const size_t len = strcspn(line, "\n");
                 _cleanup_free_ char *name = NULL;
 
-                if (!read_frame(line, len, &name))
+                if (!read_frame(line, len, &name) || (name && strcmp(name, "__schedule") == 0))
                         return names;
                 if (name && !is_generic(name) && !is_among(names, name))
                         json_object_array_add(names, json_object_new_string(name));

@@ -11,7 +11,8 @@
  *     …
  *
  * Of these those that a probe can tell something by: not the way in which the kernel took down the error,
- * not the scheduler's own programs, and not what everything goes through.
+ * not the scheduler's own programs, and not what everything goes through; nor what lies outward of
+ * __schedule(), which is how the task came to sleep that was on the CPU.
  */
 
 #include <json-c/json.h>

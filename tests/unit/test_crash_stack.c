@@ -19,7 +19,10 @@ static const struct {
          "  do_pick_task_scx+0x2d8/0xcb0\n  __schedule+0x6c3/0x1080\n  schedule+0x28/0xa0\n"
          "  do_nanosleep+0x53/0x190\n  __x64_sys_clock_nanosleep+0xf7/0x180\n  do_syscall_64+0xc2/0x520\n"
          "  entry_SYSCALL_64_after_hwframe+0x76/0x7e\n\nCPU states\n----------\n  other+0x1/0x2\n",
-         "[\"do_pick_task_scx\",\"do_nanosleep\"]"},
+         "[\"do_pick_task_scx\"]"},
+        {"Backtrace:\n  do_enqueue_task+0x1/0x2\n  enqueue_task_scx+0x1/0x2\n  try_to_wake_up+0x1/0x2\n"
+         "  hrtimer_wakeup+0x1/0x2\n  scheduler_tick+0x1/0x2\n  __schedule_more+0x1/0x2\n  f+0x1/0x2\n",
+         "[\"do_enqueue_task\",\"enqueue_task_scx\",\"try_to_wake_up\",\"f\"]"},
         {"Backtrace:\n  scx_vexit+0x6d/0xa0\n  __scx_exit+0x4f/0x70\n  scx_watchdog_workfn+0x1b6/0x260\n"
          "  process_one_work+0x1cd/0x3c0\n  worker_thread+0x1af/0x320\n  kthread+0xe5/0x120\n"
          "  ret_from_fork+0x2bc/0x350\n  ret_from_fork_asm+0x1a/0x30\n\n",
