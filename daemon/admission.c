@@ -170,6 +170,8 @@ void admission_remove(struct admission *a, struct admission_job *job)
 static bool has_room(const struct admission_capacity *c, const struct admission_load *running,
                      const struct admission_job *job)
 {
+        if (job->cpus == 0)
+                return true;
         if (running->alone || (job->alone && running->building))
                 return false;
         if (running->jobs == 0)

@@ -14,7 +14,7 @@
  *   - the vCPUs are no more than the host's CPUs times the overcommit, and
  *   - the memory is no more than the budget.
  * One that wants the host to itself has room when nothing runs, no kernel is built either, and nothing has
- * room beside it.
+ * room beside it. One without vCPUs, which is decided without a guest, always has room.
  * One always runs: where nothing does the first in order has room, however large it is. (What exceeds the
  * memory by itself is refused before it gets here.)
  *
@@ -68,7 +68,7 @@ static inline uint64_t admission_cpus(const struct admission_capacity *c)
 struct admission_job {
         /* set by the owner before it is added */
         struct admission_user *user;
-        unsigned cpus, memory_mib;
+        unsigned cpus, memory_mib; /* no CPUs: it ends as soon as it has started */
         enum admission_priority priority;
         bool alone; /* it wants the host to itself */
         /* … for forecast.h only */

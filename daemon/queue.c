@@ -168,9 +168,10 @@ static void enqueue(struct job *job, struct admission_user *user)
 {
         struct jobs *jobs = &job->server->jobs;
 
+        /* One that is to be skipped gets no guest. */
         job->place = (struct admission_job){.user = user,
-                                            .cpus = job->guest.cpus,
-                                            .memory_mib = job->spec.memory_mib,
+                                            .cpus = job->skip ? 0 : job->guest.cpus,
+                                            .memory_mib = job->skip ? 0 : job->spec.memory_mib,
                                             .priority = job->spec.priority,
                                             .alone = job->spec.performance_mode && !job->skip,
                                             .command = job->spec.kind == JOB_EXEC,
@@ -248,11 +249,12 @@ void jobs_pump(struct jobs *jobs)
                 job->has_slot = true;
                 jobs->n_queued--;
                 jobs->n_running++;
-                jobs->cpus_running += job->guest.cpus;
-                jobs->memory_mib_running += job->spec.memory_mib;
-                jobs->alone_runs = job->place.alone;
-                if (jobs->alone_runs)
+                jobs->cpus_running += job->place.cpus;
+                jobs->memory_mib_running += job->place.memory_mib;
+                if (job->place.alone) {
+                        jobs->alone_runs = true;
                         pool_quiet(jobs->server->pool, true);
+                }
                 jobs->forecast_stale = jobs->moved = true;
                 job->turn_ns = uv_hrtime();
                 metrics_queue_wait(&jobs->server->metrics, metrics_seconds_since(job->submitted_ns));
@@ -270,9 +272,10 @@ static void free_slot(struct job *job)
                 return;
         job->has_slot = false;
         jobs->n_running--;
-        jobs->cpus_running -= job->guest.cpus;
-        jobs->memory_mib_running -= job->spec.memory_mib;
-        jobs->alone_runs = false;
+        jobs->cpus_running -= job->place.cpus;
+        jobs->memory_mib_running -= job->place.memory_mib;
+        if (job->place.alone)
+                jobs->alone_runs = false;
         job->slot_ms = now_ms(jobs) - job->place.started_ms;
         admission_remove(&jobs->admission, &job->place);
         jobs->forecast_stale = jobs->moved = true;

@@ -207,6 +207,21 @@ class Performance(Case):
         self.cancel(held)
 
     @needs_two_cpus
+    def test_a_skip_is_in_nobodys_way(self):
+        """However large it is: neither on a host that is full, nor beside one that has it to itself."""
+        large = f"1n{8 * len(CPUS)}l1c1t"
+        self.daemon = self.new_daemon("--overcommit", 1)
+        self.import_kernel()
+        for held in ({"topology": TOO_MANY}, {"performance_mode": True}):
+            with self.subTest(held=held):
+                held = self.hold(**held)
+                self.assertEqual(self.verdict(self.submit(topology=large, performance_mode=True))["verdict"], "skip")
+                other = self.submit()
+                self.assertEqual((self.state(held), self.state(other)), ("running", "queued"))
+                self.cancel(other)
+                self.cancel(held)
+
+    @needs_two_cpus
     def test_what_cannot_be_confined_is_an_error(self):
         self.daemon.play("odd_threads")
         verdict = self.verdict(self.submit(performance_mode=True))

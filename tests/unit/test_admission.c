@@ -72,7 +72,7 @@ static void start(struct admission_job *job)
 {
         admission_start(&h.a, job, h.now_ms);
         h.load.jobs++;
-        h.load.alone = job->alone;
+        h.load.alone |= job->alone;
         h.load.cpus += job->cpus;
         h.load.memory_mib += job->memory_mib;
 }
@@ -321,6 +321,24 @@ START_TEST(one_that_wants_the_host_to_itself_waits_for_a_build_and_is_passed)
 }
 END_TEST
 
+/* It ends as it starts, however full the host is. */
+START_TEST(one_without_vcpus_waits_for_nobody_to_end)
+{
+        add_alone('P', ALICE, 1);
+        add('S', ALICE, 0);
+        add('a', ALICE, 1);
+        ck_assert_str_eq(pump(), "PS");
+        end(&h.jobs[1]);
+        ck_assert(h.load.alone);
+        ck_assert_str_eq(pump(), "");
+        end_all();
+        ck_assert_str_eq(pump(), "a");
+        start(add('L', ALICE, 9));
+        add('U', ALICE, 0);
+        ck_assert_str_eq(pump(), "U");
+}
+END_TEST
+
 START_TEST(beside_another_a_job_needs_its_vcpus)
 {
         start(add('A', ALICE, 5));
@@ -509,6 +527,7 @@ int main(void)
                 nothing_runs_beside_one_that_wants_the_host_to_itself,
                 one_that_wants_the_host_to_itself_is_passed_until_it_has_waited,
                 one_that_wants_the_host_to_itself_waits_for_a_build_and_is_passed,
+                one_without_vcpus_waits_for_nobody_to_end,
                 beside_another_a_job_needs_its_vcpus,
                 beside_another_a_job_needs_its_memory,
                 smaller_ones_pass_one_without_room_until_it_has_waited,
