@@ -180,6 +180,18 @@ static bool has_room(const struct admission_capacity *c, const struct admission_
                running->memory_mib + job->memory_mib <= c->memory_mib;
 }
 
+/* first: it is that, and has no room. Of one that a build holds up it is not the turn, and was not when
+ * another came before it for a while, in which the build began. */
+static void note_turn(struct admission_job *job, bool first, bool building, uint64_t now_ms)
+{
+        if (job->alone && building) {
+                job->turn_came = false;
+        } else if (first && !job->turn_came) {
+                job->turn_came = true;
+                job->turn_ms = now_ms;
+        }
+}
+
 struct admission_job *admission_next(struct admission *a, const struct admission_capacity *capacity,
                                      const struct admission_load *running, uint64_t now_ms)
 {
@@ -196,10 +208,7 @@ struct admission_job *admission_next(struct admission *a, const struct admission
 
                                 if (has_room(capacity, running, job))
                                         return job;
-                                if (first && !job->turn_came && !(job->alone && running->building)) {
-                                        job->turn_came = true;
-                                        job->turn_ms = now_ms;
-                                }
+                                note_turn(job, first, running->building, now_ms);
                                 a->first_is_alone |= first && job->alone;
                                 first = false;
                                 /* Nobody could pass, or nobody may. */

@@ -321,6 +321,38 @@ START_TEST(one_that_wants_the_host_to_itself_waits_for_a_build_and_is_passed)
 }
 END_TEST
 
+/* Its turn had come, and then another was first, beside whom a build could begin. */
+START_TEST(a_build_that_begins_later_is_no_reason_to_hold_up_others)
+{
+        start(add('A', ALICE, 8));
+        add_alone('P', ALICE, 1);
+        h.now_ms = 1;
+        ck_assert_str_eq(pump(), "");
+        ck_assert(h.a.first_is_alone);
+        add_full('h', BOB, ADMISSION_HIGH, 1, 64);
+        ck_assert_str_eq(pump(), "");
+        ck_assert(!h.a.first_is_alone);
+        h.load.building = true;
+        h.now_ms += 10 * ADMISSION_PASS_MS;
+        end_all();
+        ck_assert_str_eq(pump(), "h");
+        end_all();
+        add('a', ALICE, 1);
+        ck_assert_str_eq(pump(), "a");
+        h.now_ms += 10 * ADMISSION_PASS_MS;
+        add('b', ALICE, 1);
+        ck_assert_str_eq(pump(), "b");
+        /* From the end of the build on it is as with any other. */
+        h.load.building = false;
+        ck_assert_str_eq(pump(), "");
+        add('c', ALICE, 1);
+        ck_assert_str_eq(pump(), "c");
+        h.now_ms += ADMISSION_PASS_MS;
+        add('d', ALICE, 1);
+        ck_assert_str_eq(pump(), "");
+}
+END_TEST
+
 /* It ends as it starts, however full the host is. */
 START_TEST(one_without_vcpus_waits_for_nobody_to_end)
 {
@@ -527,6 +559,7 @@ int main(void)
                 nothing_runs_beside_one_that_wants_the_host_to_itself,
                 one_that_wants_the_host_to_itself_is_passed_until_it_has_waited,
                 one_that_wants_the_host_to_itself_waits_for_a_build_and_is_passed,
+                a_build_that_begins_later_is_no_reason_to_hold_up_others,
                 one_without_vcpus_waits_for_nobody_to_end,
                 beside_another_a_job_needs_its_vcpus,
                 beside_another_a_job_needs_its_memory,
