@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../lib/cpus.h"
@@ -84,6 +85,15 @@ static int confine_all(struct guest *g, DIR *tasks, const struct guest_cpus *cpu
         return moved;
 }
 
+/* The loop has not heard of it yet, and then it is left for it to hear. */
+static bool has_died(const struct guest *g)
+{
+        siginfo_t info = {};
+
+        return waitid(P_PID, (id_t)guest_pid(g), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+               info.si_pid == guest_pid(g);
+}
+
 /* Only its own threads are touched: one that it names and has not would go where it likes. */
 static int check_vcpus(const struct guest *g, struct kt_error *reterr)
 {
@@ -91,10 +101,13 @@ static int check_vcpus(const struct guest *g, struct kt_error *reterr)
                 char path[64];
 
                 snprintf(path, sizeof(path), "/proc/%d/task/%d", (int)guest_pid(g), (int)g->vcpu_tids[i]);
-                if (access(path, F_OK) < 0)
-                        return kt_error_set(reterr, -ENOENT, KT_E_GUEST_START,
-                                            "QEMU %d has no thread %d, which it says is that of vCPU %u",
-                                            (int)guest_pid(g), (int)g->vcpu_tids[i], i);
+                if (access(path, F_OK) == 0)
+                        continue;
+                if (has_died(g))
+                        return -ESRCH;
+                return kt_error_set(reterr, -ENOENT, KT_E_GUEST_START,
+                                    "QEMU %d has no thread %d, which it says is that of vCPU %u",
+                                    (int)guest_pid(g), (int)g->vcpu_tids[i], i);
         }
         return 0;
 }
@@ -104,7 +117,7 @@ int guest_confine(struct guest *g, const struct guest_cpus *cpus, struct kt_erro
         const unsigned vcpus = topology_cpus(&g->shape->topology);
         _cleanup_closedir_ DIR *tasks = NULL;
         char path[48];
-        int r = 1;
+        int r;
 
         assert(g->state == GUEST_PAUSED || g->state == GUEST_PARKED || guest_is_ending(g));
         if (guest_is_ending(g))
@@ -117,8 +130,10 @@ int guest_confine(struct guest *g, const struct guest_cpus *cpus, struct kt_erro
         tasks = opendir(path);
         if (!tasks)
                 return errno == ENOENT ? -ESRCH : fail(g, -errno, &cpus->others, reterr);
-        if (cpus->vcpus && check_vcpus(g, reterr) < 0)
-                return -ENOENT;
+        r = cpus->vcpus ? check_vcpus(g, reterr) : 0;
+        if (r < 0)
+                return r;
+        r = 1;
         for (unsigned round = 0; r > 0 && round < ROUNDS_MAX; round++)
                 r = confine_all(g, tasks, cpus, reterr);
         /* What the kernel narrows further, as a cpuset does, is not what was promised. */

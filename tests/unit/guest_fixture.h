@@ -40,7 +40,9 @@ struct fixture {
         char *note;
         size_t output_bytes, console_bytes;
         uint64_t boot_us;
-        const struct guest_cpus *confine; /* to be done when it is paused; then: */
+        const struct guest_cpus *confine; /* to be done when it is paused */
+        bool kill_before;                 /* it has died by then, of which the loop has not heard */
+        /* then: */
         int confine_r;
         char confine_error[256], cpus_of[3][64]; /* those of vCPU 0, vCPU 1, and of all else */
         int run_delay_r;

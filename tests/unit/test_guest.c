@@ -2,6 +2,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <zlib.h>
 
 #include "../../proto/errors.h"
@@ -59,14 +61,25 @@ static void look_at_threads(void)
         }
 }
 
+static void kill_it(void)
+{
+        siginfo_t info;
+
+        ck_assert_int_eq(kill(guest_pid(f.guest), SIGKILL), 0);
+        ck_assert_int_eq(waitid(P_PID, (id_t)guest_pid(f.guest), &info, WEXITED | WNOWAIT), 0);
+}
+
 static void confine(void)
 {
         struct kt_error err = KT_ERROR_INIT;
 
+        if (f.kill_before)
+                kill_it();
         f.confine_r = guest_confine(f.guest, f.confine, &err);
         snprintf(f.confine_error, sizeof(f.confine_error), "%s", f.confine_r < 0 ? kt_error_text(&err) : "");
         kt_error_done(&err);
-        look_at_threads();
+        if (!f.kill_before)
+                look_at_threads();
 }
 
 static void on_paused(void *userdata)
@@ -86,6 +99,8 @@ static void on_paused(void *userdata)
                 guest_stop(f.guest);
                 return;
         }
+        if (f.kill_before)
+                return;
         ck_assert_int_eq(guest_hand_out(f.guest, f.items ?: &job, f.items ? f.n_items : 1, &err), 0);
 }
 
@@ -211,6 +226,22 @@ START_TEST(a_thread_that_is_not_qemus_is_told)
         run("odd_threads");
         ck_assert_int_eq(f.confine_r, -ENOENT);
         ck_assert_ptr_nonnull(strstr(f.confine_error, ", which it says is that of vCPU 0"));
+}
+END_TEST
+
+/* It is its death that is told then, not what it has no more. */
+START_TEST(one_that_has_just_died_is_not_to_be_confined)
+{
+        struct guest_cpus cpus = {.vcpus = (const uint16_t[]){0, 0}};
+        unsigned a = 0, b = 0;
+
+        find_cpus(&a, &b);
+        ktstr_cpus_add(&cpus.others, a);
+        f.kill_before = true;
+        f.confine = &cpus;
+        run("ok");
+        ck_assert_int_eq(f.confine_r, -ESRCH);
+        expect_end(GUEST_END_START, KT_E_GUEST_START, "QEMU was killed by signal 9 before the guest ran");
 }
 END_TEST
 
@@ -638,6 +669,7 @@ int main(void)
         tcase_add_test(life, a_job_runs_and_the_guest_powers_off);
         tcase_add_test(life, run_delay_is_known_once_paused);
         tcase_add_test(life, a_thread_that_is_all_cpus_waits_once);
+        tcase_add_test(life, one_that_has_just_died_is_not_to_be_confined);
         tcase_add_test(life, each_thread_is_on_the_cpu_that_it_is_confined_to);
         tcase_add_test(life, all_threads_are_on_the_cpus_of_a_budget);
         tcase_add_test(life, one_thread_for_two_vcpus_cannot_be_on_two_cpus);
