@@ -53,13 +53,14 @@ static int confine_thread(pid_t tid, const struct ktstr_cpus *cpus)
         return sched_setaffinity(tid, sizeof(want), &want) < 0 ? -errno : 1;
 }
 
-static int fail(struct guest *g, int r, const struct ktstr_cpus *cpus, struct kt_error *reterr)
+static int fail(struct guest *g, int r, const struct ktstr_cpus *cpus, const char *why,
+                struct kt_error *reterr)
 {
         char text[CPUS_TEXT_MAX];
 
         return kt_error_set(reterr, r, KT_E_GUEST_START,
                             "QEMU %d cannot be confined to CPU %s of the host: %s", (int)guest_pid(g),
-                            ktstr_cpus_format(cpus, text, sizeof(text)), strerror(-r));
+                            ktstr_cpus_format(cpus, text, sizeof(text)), why);
 }
 
 /* How many were not where they should be. */
@@ -79,7 +80,9 @@ static int confine_all(struct guest *g, DIR *tasks, const struct guest_cpus *cpu
                 wanted = wanted_for(g, cpus, tid);
                 r = confine_thread(tid, &wanted);
                 if (r < 0 && r != -ESRCH)
-                        return fail(g, r, &wanted, reterr);
+                        return fail(g, r, &wanted,
+                                    r == -EINVAL ? "it is offline, or not in its cpuset" : strerror(-r),
+                                    reterr);
                 moved += r > 0;
         }
         return moved;
@@ -129,7 +132,7 @@ int guest_confine(struct guest *g, const struct guest_cpus *cpus, struct kt_erro
         snprintf(path, sizeof(path), "/proc/%d/task", (int)guest_pid(g));
         tasks = opendir(path);
         if (!tasks)
-                return errno == ENOENT ? -ESRCH : fail(g, -errno, &cpus->others, reterr);
+                return errno == ENOENT ? -ESRCH : fail(g, -errno, &cpus->others, strerror(errno), reterr);
         r = cpus->vcpus ? check_vcpus(g, reterr) : 0;
         if (r < 0)
                 return r;
@@ -137,5 +140,8 @@ int guest_confine(struct guest *g, const struct guest_cpus *cpus, struct kt_erro
         for (unsigned round = 0; r > 0 && round < ROUNDS_MAX; round++)
                 r = confine_all(g, tasks, cpus, reterr);
         /* What the kernel narrows further, as a cpuset does, is not what was promised. */
-        return r > 0 ? fail(g, -EAGAIN, &cpus->others, reterr) : r;
+        if (r > 0)
+                return fail(g, -EAGAIN, &cpus->others,
+                            "it is kept from some of them; is one offline, or not in its cpuset?", reterr);
+        return r;
 }

@@ -254,7 +254,24 @@ START_TEST(cpus_that_are_not_there_are_told)
         f.confine = &cpus;
         run("ok");
         ck_assert_int_eq(f.confine_r, -EINVAL);
-        ck_assert_ptr_nonnull(strstr(f.confine_error, " cannot be confined to CPU 1023 of the host: "));
+        ck_assert_ptr_nonnull(
+                strstr(f.confine_error, " cannot be confined to CPU 1023 of the host: it is offline"));
+}
+END_TEST
+
+START_TEST(cpus_of_which_one_is_not_there_are_told)
+{
+        struct guest_cpus cpus = {};
+        unsigned a = 0, b = 0;
+
+        find_cpus(&a, &b);
+        ktstr_cpus_add(&cpus.others, a);
+        ktstr_cpus_add(&cpus.others, KTSTR_CPUS_MAX - 1);
+        f.stop_when_paused = true;
+        f.confine = &cpus;
+        run("ok");
+        ck_assert_int_eq(f.confine_r, -EAGAIN);
+        ck_assert_ptr_nonnull(strstr(f.confine_error, ",1023 of the host: it is kept from some of them"));
 }
 END_TEST
 
@@ -675,6 +692,7 @@ int main(void)
         tcase_add_test(life, one_thread_for_two_vcpus_cannot_be_on_two_cpus);
         tcase_add_test(life, a_thread_that_is_not_qemus_is_told);
         tcase_add_test(life, cpus_that_are_not_there_are_told);
+        tcase_add_test(life, cpus_of_which_one_is_not_there_are_told);
         tcase_add_test(life, run_delay_is_unknown_before);
         tcase_add_test(life, a_stopped_guest_ends_as_stopped);
         tcase_add_test(life, stop_is_idempotent_and_works_at_once);
