@@ -118,7 +118,7 @@ static int take_duration(struct test_command *c, const char *text)
         return 1;
 }
 
-/* The last one counts, and both go before what the environment says. */
+/* The last one counts. */
 static void set_perf_mode(struct test_command *c, enum test_perf_mode mode)
 {
         c->run.overrides.perf_mode = mode;
@@ -243,6 +243,13 @@ static int take_options(struct test_command *c, int argc, char **argv, int *ret_
         return status;
 }
 
+/* What no option has said. A cell is run again as it was, in another environment too. */
+static void take_environment(struct test_command *c)
+{
+        if (c->run.overrides.perf_mode == TEST_PERF_DECLARED && getenv("KTSTR_NO_PERF_MODE"))
+                set_perf_mode(c, TEST_PERF_NEVER);
+}
+
 bool test_command_parse(struct test_command *c, int argc, char **argv, struct globals *g, int *ret_status)
 {
         int opt = -2;
@@ -251,8 +258,6 @@ bool test_command_parse(struct test_command *c, int argc, char **argv, struct gl
                                    .request = json_object_new_object(),
                                    .plan.repeat = 1,
                                    .run.jobs = TEST_JOBS_DEFAULT};
-        if (getenv("KTSTR_NO_PERF_MODE"))
-                c->run.overrides.perf_mode = TEST_PERF_NEVER;
         c->again = open_memstream(&c->again_text, &c->again_size);
         if (!c->again || !c->request) {
                 fputs("ktstrctl: test: out of memory\n", stderr);
@@ -264,6 +269,7 @@ bool test_command_parse(struct test_command *c, int argc, char **argv, struct gl
                 return false;
         c->names = argv + optind;
         c->n_names = (size_t)(argc - optind);
+        take_environment(c);
         *ret_status = check_options(c);
         if (!*ret_status)
                 *ret_status = request_kernels(&verb_test, c->request, &c->kernels);

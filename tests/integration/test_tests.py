@@ -51,6 +51,15 @@ class Runs(Tests):
         (parameters, _), = self.daemon.asked("Submit")
         self.assertEqual((parameters["label"], parameters["kernel"], parameters["duration_ms"], parameters["seed"]), ("ktstr/b", "6.15.9", 2000, 77))
 
+    def test_what_the_environment_said_of_it_is_said_again(self):
+        """Whoever runs it again may have another one."""
+        self.verdicts = {"ktstr/a": verdict("fail", "no")}
+        program, never = self.program("a"), {"KTSTR_NO_PERF_MODE": "1"}
+        for options, env, words in (([], {}, ""), ([], never, " --no-perf-mode"), (["--cpu-cap", "2"], never, " --cpu-cap 2 --no-perf-mode"),
+                                    (["--perf-mode"], never, " --perf-mode")):
+            with self.subTest(options=options, env=env):
+                self.assertIn(f"--filter 'ktstr/a'{words}\n", self.ctl(program, *options, **env).out)
+
     def test_the_daemon_that_was_named_is_named_again(self):
         self.verdicts = {"ktstr/a": verdict("fail", "no")}
         self.assertIn(f"--filter 'ktstr/a' --socket {self.daemon.socket}\n", self.ctl(self.program("a"), "--socket", self.daemon.socket).out)
