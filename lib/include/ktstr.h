@@ -191,7 +191,7 @@ struct ktstr_test {
         enum ktstr_switch
                 host_only; /* run on the host, without a guest: no scheduler, no gauntlet, and no scenario */
 
-        /* The host to itself, and each vCPU on a CPU of it; skipped where that cannot be had. */
+        /* The host to itself, and each vCPU on a CPU of it; skipped on a host that is too small for it. */
         enum ktstr_switch performance_mode;
         enum ktstr_switch no_perf_mode; /* never so, whatever the command line says; not with the above */
         int cpu_budget; /* of the host's CPUs its guest may use so many, or all where there are no more;
