@@ -49,8 +49,7 @@ struct job {
         struct job_spec spec;
         enum job_state state;
         struct admission_job place; /* from being submitted until its slot is free */
-        bool has_slot;              /* its vCPUs and its memory count as taken */
-        uint64_t slot_ms;           /* for how long they did, then */
+        uint64_t slot_ms;           /* for how long its vCPUs and memory counted as taken, then */
         unsigned told_ahead;        /* by its last queued event; when that was: */
         uint64_t told_ms;
         int64_t submitted_us;

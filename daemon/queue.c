@@ -246,7 +246,6 @@ void jobs_pump(struct jobs *jobs)
                 kt_log_scope(job_log_context(job));
                 admission_start(&jobs->admission, &job->place, now_ms(jobs));
                 job->state = JOB_BOOTING;
-                job->has_slot = true;
                 jobs->n_queued--;
                 jobs->n_running++;
                 jobs->cpus_running += job->place.cpus;
@@ -268,9 +267,6 @@ static void free_slot(struct job *job)
 {
         struct jobs *jobs = &job->server->jobs;
 
-        if (!job->has_slot)
-                return;
-        job->has_slot = false;
         jobs->n_running--;
         jobs->cpus_running -= job->place.cpus;
         jobs->memory_mib_running -= job->place.memory_mib;
@@ -279,14 +275,6 @@ static void free_slot(struct job *job)
         job->slot_ms = now_ms(jobs) - job->place.started_ms;
         admission_remove(&jobs->admission, &job->place);
         jobs->forecast_stale = jobs->moved = true;
-}
-
-void job_release(struct job *job)
-{
-        if (!job->has_slot)
-                return;
-        free_slot(job);
-        jobs_pump(&job->server->jobs);
 }
 
 /* Has it gone all its way, so that the next ones can be expected to take as long? */

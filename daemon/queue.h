@@ -5,8 +5,7 @@
  * The jobs that wait for room on this host: taking one in, starting what has room, and telling those who
  * wait where they stand. The order and what fits are admission.h's.
  *
- * A job has a slot, that is, its vCPUs and its memory count as taken, from when it is started until
- * job_release(), which job_end() does where nobody has done it before.
+ * A job has a slot, that is, its vCPUs and its memory count as taken, from when it is started until it ends.
  *
  * Those who watch a job that waits are told its place when it is submitted, and again when fewer are ahead:
  * of the last ten each step, before that each time that there are a quarter fewer, and never more often than
@@ -35,10 +34,6 @@ uint64_t jobs_memory_mib(const struct jobs *jobs);
 
 /* One that wants the host to itself runs, or waits and is first: no build of a kernel may begin now. */
 bool jobs_want_no_build(const struct jobs *jobs);
-
-/* Free the slot of a job that runs, and start what fits then. Idempotent, but not after job_end(), when the
- * job may be gone. The job itself goes on. */
-void job_release(struct job *job);
 
 /* Where a job that waits stands: jobs ahead of it, and for how long it will wait, about (FORECAST_UNKNOWN:
  * not known). False when it does not wait. */
