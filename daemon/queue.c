@@ -96,6 +96,19 @@ static void tell_place(struct job *job, unsigned ahead, int64_t wait_ms)
         job_publish(job, e);
 }
 
+/* Why one waits that is next, on a host that is all but idle. */
+static void say_who_is_alone(struct job *job)
+{
+        const struct server *s = job->server;
+
+        if (s->jobs.alone_runs)
+                job_say(job, EVENT_NOTE, NULL,
+                        "waits for a job in performance mode, which has the host to itself");
+        else if (job->place.alone && (s->jobs.n_running > 0 || s->builds.running))
+                job_say(job, EVENT_NOTE, NULL,
+                        "performance mode: waits until no other job runs, nor a build of a kernel");
+}
+
 static bool is_news(unsigned told, unsigned ahead)
 {
         return ahead < told && (ahead < TELL_EACH_OF || ahead <= told - told / 4);
@@ -226,10 +239,12 @@ int jobs_submit(struct jobs *jobs, struct job_spec *spec, struct job **ret, stru
         enqueue(job, user);
         kt_log_scope(job_log_context(job));
         kt_log_info("submitted: %s on %s", job_what(job), job->guest.topology);
-        if (next_job(jobs) == job)
+        if (next_job(jobs) == job) {
                 tell_place(job, 0, 0);
-        else if (job_place(job, &ahead, &wait_ms))
+        } else if (job_place(job, &ahead, &wait_ms)) {
                 tell_place(job, ahead, wait_ms);
+                say_who_is_alone(job);
+        }
         *ret = job;
         return 0;
 }

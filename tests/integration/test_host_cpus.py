@@ -144,6 +144,25 @@ class Client(Case):
         self.assertEqual(result.status, 0, result)
         self.assertRegex(result.out, r"\n  host CPUs: [\d,-]+, one for each vCPU and CPU \d+ for the rest; no other job ran\n")
 
+    @needs_two_cpus
+    def test_who_waits_is_told_why(self):
+        """One is next, hardly anything runs, and still it does not begin."""
+        beside = "waits for a job in performance mode, which has the host to itself"
+        first = "performance mode: waits until no other job runs, nor a build of a kernel"
+        for runs, waits, words in (({}, {"performance_mode": True}, [first]), ({"performance_mode": True}, {}, [beside]),
+                                   ({"performance_mode": True}, {"performance_mode": True}, [beside])):
+            with self.subTest(runs=runs, waits=waits):
+                held = self.hold(**runs)
+                job = self.submit(**waits)
+                self.cancel(job)
+                self.assertEqual(list(self.notes(job)), words)
+                self.cancel(held)
+        # Who does not wait for that is told nothing.
+        for parameters in ({}, {"performance_mode": True}):
+            job = self.hold(**parameters)
+            self.cancel(job)
+            self.assertNotIn("waits", " ".join(self.notes(job)))
+
     @needs_a_guest_as_large
     def test_a_skip_is_told_and_no_failure(self):
         result = self.daemon.ctl("submit", "--topology", TOO_MANY, "--perf-mode")
