@@ -86,6 +86,9 @@ START_TEST(each_end_of_a_scheduler_has_its_words)
         free(v.sched.error_text);
         v.sched.error_text = strdup("no luck");
         v.sched.outcome = SCHED_RELEASED;
+        /* a part of the kernel, which has no process */
+        judged(VERDICT_FAIL, "scx_x let go of sched_ext by itself before the workload ended: no luck");
+        v.sched.exit_code = 0;
         judged(VERDICT_FAIL,
                "scx_x let go of sched_ext by itself before the workload ended, and did not exit: no luck");
         v.sched.outcome = SCHED_STUCK;
