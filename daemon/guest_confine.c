@@ -2,7 +2,6 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,17 +15,6 @@
 /* A thread may be made by one that is not confined yet: they are gone through until all are as they should
  * be. QEMU's pool of threads makes one at a time, and the guest does not run. */
 #define ROUNDS_MAX 32
-
-static cpu_set_t to_kernel(const struct ktstr_cpus *cpus)
-{
-        cpu_set_t set;
-
-        CPU_ZERO(&set);
-        for (unsigned cpu = 0; cpu < KTSTR_CPUS_MAX && cpu < CPU_SETSIZE; cpu++)
-                if (ktstr_cpus_has(cpus, cpu))
-                        CPU_SET(cpu, &set);
-        return set;
-}
 
 static struct ktstr_cpus wanted_for(const struct guest *g, const struct guest_cpus *cpus, pid_t tid)
 {
@@ -43,14 +31,15 @@ static struct ktstr_cpus wanted_for(const struct guest *g, const struct guest_cp
 /* 1: it was somewhere else before; 0: it was there; -ESRCH: it has ended. */
 static int confine_thread(pid_t tid, const struct ktstr_cpus *cpus)
 {
-        const cpu_set_t want = to_kernel(cpus);
-        cpu_set_t now;
+        struct ktstr_cpus now;
+        int r = cpus_of_thread(tid, &now);
 
-        if (sched_getaffinity(tid, sizeof(now), &now) < 0)
-                return -errno;
-        if (CPU_EQUAL(&now, &want))
+        if (r < 0)
+                return r;
+        if (memcmp(&now, cpus, sizeof(now)) == 0)
                 return 0;
-        return sched_setaffinity(tid, sizeof(want), &want) < 0 ? -errno : 1;
+        r = cpus_bind_thread(tid, cpus);
+        return r < 0 ? r : 1;
 }
 
 static int fail(struct guest *g, int r, const struct ktstr_cpus *cpus, const char *why,

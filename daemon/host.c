@@ -11,6 +11,7 @@
 
 #include "../common/cleanup.h"
 #include "../common/fsutil.h"
+#include "../lib/cpus.h"
 
 unsigned host_cpus(void)
 {
@@ -23,15 +24,7 @@ unsigned host_cpus(void)
 
 int host_cpu_set(struct ktstr_cpus *ret)
 {
-        cpu_set_t set;
-
-        if (sched_getaffinity(0, sizeof(set), &set) < 0)
-                return -errno;
-        *ret = (struct ktstr_cpus){};
-        for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
-                if (CPU_ISSET(cpu, &set))
-                        ktstr_cpus_add(ret, cpu);
-        return 0;
+        return cpus_of_thread(0, ret);
 }
 
 uint64_t host_memory_bytes(void)

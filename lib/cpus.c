@@ -3,6 +3,8 @@
 #include "cpus.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,4 +161,21 @@ void cpus_remove(struct ktstr_cpus *set, unsigned cpu)
 {
         if (cpu < KTSTR_CPUS_MAX)
                 set->bits[cpu / 64] &= ~(1ULL << (cpu % 64));
+}
+
+/* --- threads; the set is the kernel's mask --- */
+
+int cpus_of_thread(pid_t tid, struct ktstr_cpus *ret)
+{
+        struct ktstr_cpus cpus = {};
+
+        if (sched_getaffinity(tid, sizeof(cpus), (cpu_set_t *)cpus.bits) < 0)
+                return -errno;
+        *ret = cpus;
+        return 0;
+}
+
+int cpus_bind_thread(pid_t tid, const struct ktstr_cpus *cpus)
+{
+        return sched_setaffinity(tid, sizeof(*cpus), (const cpu_set_t *)cpus->bits) < 0 ? -errno : 0;
 }

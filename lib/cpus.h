@@ -3,6 +3,8 @@
 
 /* What the library itself does with sets of CPUs, beside what ktstr.h has. */
 
+#include <sys/types.h>
+
 #include "include/ktstr.h"
 
 /* Those in both. */
@@ -28,3 +30,10 @@ void cpus_join(struct ktstr_cpus *set, const struct ktstr_cpus *more);
 bool cpus_parse_ascending(const char *list, struct ktstr_cpus *ret);
 
 void cpus_remove(struct ktstr_cpus *set, unsigned cpu);
+
+/* Which a thread may run on; 0: the caller. -ESRCH: there is none. -EINVAL: there are CPUs above
+ * KTSTR_CPUS_MAX. The set is as it was then. */
+int cpus_of_thread(pid_t tid, struct ktstr_cpus *ret);
+
+/* Have it run on these alone. -ESRCH; -EINVAL: it may run on none of them; -EPERM. */
+int cpus_bind_thread(pid_t tid, const struct ktstr_cpus *cpus);

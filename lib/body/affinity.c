@@ -2,7 +2,6 @@
 #include "affinity.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 
 #include "../cpus.h"
@@ -83,11 +82,11 @@ int affinity_check(const struct ktstr_affinity *a, const struct ktstr_topo *topo
 
 int affinity_apply(pid_t pid, const struct ktstr_cpus *cpus, struct kt_error *reterr)
 {
+        const int r = cpus_bind_thread(pid, cpus);
         char text[128];
 
-        /* struct ktstr_cpus is the kernel's mask. */
-        if (sched_setaffinity(pid, sizeof(*cpus), (const cpu_set_t *)cpus) == 0 || errno == ESRCH)
+        if (r >= 0 || r == -ESRCH)
                 return 0;
-        return kt_error_set(reterr, -errno, NULL, "cannot bind a worker to CPUs %s: %s",
-                            ktstr_cpus_format(cpus, text, sizeof(text)), strerror(errno));
+        return kt_error_set(reterr, r, NULL, "cannot bind a worker to CPUs %s: %s",
+                            ktstr_cpus_format(cpus, text, sizeof(text)), strerror(-r));
 }

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 
 #include "../../common/fsutil.h"
 #include "../../common/meminfo.h"
+#include "../cpus.h"
 
 /* What a forked worker costs at most: its task and kernel stack, page tables, and the pages that it writes
  * to. */
@@ -280,7 +280,7 @@ static void account_for_standstill(struct crew_worker *w, uint64_t now_ns)
 /* Whatever bound it: its cpuset and those above, an affinity, its own work. */
 static void read_affinity(struct crew_worker *w)
 {
-        if (sched_getaffinity(w->tid, sizeof(w->cpus), (cpu_set_t *)w->cpus.bits) < 0)
+        if (cpus_of_thread(w->tid, &w->cpus) < 0)
                 w->cpus = (struct ktstr_cpus){};
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <dirent.h>
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <zlib.h>
 
+#include "../../lib/cpus.h"
 #include "../../proto/errors.h"
 #include "../../proto/mailbox.h"
 #include "guest_fixture.h"
@@ -22,22 +22,18 @@ static uint64_t thread_delay(void)
 }
 
 /* A thread's CPUs, and whose they are: of a vCPU's thread its number, else 2. */
-static const char *cpus_of_thread(const char *tid, unsigned *ret_whose)
+static const char *told_cpus(const char *tid, unsigned *ret_whose)
 {
         _cleanup_free_ char *comm = kt_format("/proc/%d/task/%s/comm", (int)guest_pid(f.guest), tid),
                             *name = NULL;
         static char text[64];
-        struct ktstr_cpus cpus = {};
-        cpu_set_t set;
+        struct ktstr_cpus cpus;
         size_t size;
 
         ck_assert_int_ge(kt_read_file(AT_FDCWD, comm, 64, &name, &size), 0);
         if (sscanf(name, "CPU %u/TCG", ret_whose) != 1)
                 *ret_whose = 2;
-        ck_assert_int_eq(sched_getaffinity(atoi(tid), sizeof(set), &set), 0);
-        for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
-                if (CPU_ISSET(cpu, &set))
-                        ktstr_cpus_add(&cpus, cpu);
+        ck_assert_int_eq(cpus_of_thread(atoi(tid), &cpus), 0);
         return ktstr_cpus_format(&cpus, text, sizeof(text));
 }
 
@@ -54,7 +50,7 @@ static void look_at_threads(void)
 
                 if (de->d_name[0] == '.')
                         continue;
-                cpus = cpus_of_thread(de->d_name, &whose);
+                cpus = told_cpus(de->d_name, &whose);
                 ck_assert_uint_le(whose, 2);
                 ck_assert(!*f.cpus_of[whose] || strcmp(f.cpus_of[whose], cpus) == 0);
                 strcpy(f.cpus_of[whose], cpus);
@@ -149,15 +145,22 @@ END_TEST
 /* The first and the last that we may use; on a host of one CPU the same. */
 static void find_cpus(unsigned *ret_first, unsigned *ret_last)
 {
-        cpu_set_t set;
+        struct ktstr_cpus cpus;
 
-        ck_assert_int_eq(sched_getaffinity(0, sizeof(set), &set), 0);
-        *ret_first = CPU_SETSIZE;
-        for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
-                if (CPU_ISSET(cpu, &set)) {
-                        *ret_first = *ret_first == CPU_SETSIZE ? cpu : *ret_first;
-                        *ret_last = cpu;
-                }
+        ck_assert_int_eq(cpus_of_thread(0, &cpus), 0);
+        *ret_first = cpus_nth(&cpus, 0);
+        *ret_last = cpus_nth(&cpus, ktstr_cpus_count(&cpus) - 1);
+}
+
+/* Its other threads to the first of these, beside what there is in cpus. */
+static void run_confined(struct guest_cpus *cpus, const char *script)
+{
+        unsigned first, last;
+
+        find_cpus(&first, &last);
+        ktstr_cpus_add(&cpus->others, first);
+        f.confine = cpus;
+        run(script);
 }
 
 START_TEST(each_thread_is_on_the_cpu_that_it_is_confined_to)
@@ -201,13 +204,9 @@ END_TEST
 START_TEST(one_thread_for_two_vcpus_cannot_be_on_two_cpus)
 {
         struct guest_cpus cpus = {.vcpus = (const uint16_t[]){0, 0}};
-        unsigned a = 0, b = 0;
 
-        find_cpus(&a, &b);
-        ktstr_cpus_add(&cpus.others, a);
         f.shape.tcg_one_thread = f.stop_when_paused = true;
-        f.confine = &cpus;
-        run("ok");
+        run_confined(&cpus, "ok");
         ck_assert_int_eq(f.confine_r, -EOPNOTSUPP);
         ck_assert_str_eq(f.confine_error, "QEMU has 1 thread for 2 vCPUs: they cannot have a CPU each");
 }
@@ -216,14 +215,10 @@ END_TEST
 START_TEST(a_thread_that_is_not_qemus_is_told)
 {
         struct guest_cpus cpus = {.vcpus = (const uint16_t[]){0}};
-        unsigned a = 0, b = 0;
 
-        find_cpus(&a, &b);
-        ktstr_cpus_add(&cpus.others, a);
         f.shape.topology = (struct topology){1, 1, 1, 1};
         f.stop_when_paused = true;
-        f.confine = &cpus;
-        run("odd_threads");
+        run_confined(&cpus, "odd_threads");
         ck_assert_int_eq(f.confine_r, -ENOENT);
         ck_assert_ptr_nonnull(strstr(f.confine_error, ", which it says is that of vCPU 0"));
 }
@@ -233,13 +228,9 @@ END_TEST
 START_TEST(one_that_has_just_died_is_not_to_be_confined)
 {
         struct guest_cpus cpus = {.vcpus = (const uint16_t[]){0, 0}};
-        unsigned a = 0, b = 0;
 
-        find_cpus(&a, &b);
-        ktstr_cpus_add(&cpus.others, a);
         f.kill_before = true;
-        f.confine = &cpus;
-        run("ok");
+        run_confined(&cpus, "ok");
         ck_assert_int_eq(f.confine_r, -ESRCH);
         expect_end(GUEST_END_START, KT_E_GUEST_START, "QEMU was killed by signal 9 before the guest ran");
 }
@@ -262,14 +253,10 @@ END_TEST
 START_TEST(cpus_of_which_one_is_not_there_are_told)
 {
         struct guest_cpus cpus = {};
-        unsigned a = 0, b = 0;
 
-        find_cpus(&a, &b);
-        ktstr_cpus_add(&cpus.others, a);
         ktstr_cpus_add(&cpus.others, KTSTR_CPUS_MAX - 1);
         f.stop_when_paused = true;
-        f.confine = &cpus;
-        run("ok");
+        run_confined(&cpus, "ok");
         ck_assert_int_eq(f.confine_r, -EAGAIN);
         ck_assert_ptr_nonnull(strstr(f.confine_error, ",1023 of the host: it is kept from some of them"));
 }
