@@ -296,6 +296,18 @@ START_TEST(one_that_wants_the_host_to_itself_is_passed_until_it_has_waited)
 }
 END_TEST
 
+/* For the one that waited for it, it is from then on as with any other: it is passed until it has waited. */
+static void end_build(void)
+{
+        h.load.building = false;
+        ck_assert_str_eq(pump(), "");
+        add('c', ALICE, 1);
+        ck_assert_str_eq(pump(), "c");
+        h.now_ms += ADMISSION_PASS_MS;
+        add('d', ALICE, 1);
+        ck_assert_str_eq(pump(), "");
+}
+
 /* A build may take an hour, in which all others go on. */
 START_TEST(one_that_wants_the_host_to_itself_waits_for_a_build_and_is_passed)
 {
@@ -308,14 +320,7 @@ START_TEST(one_that_wants_the_host_to_itself_waits_for_a_build_and_is_passed)
         add('b', ALICE, 1);
         ck_assert_str_eq(pump(), "b");
         ck_assert(h.a.first_is_alone);
-        /* From its end on it is as with any other. */
-        h.load.building = false;
-        ck_assert_str_eq(pump(), "");
-        add('c', ALICE, 1);
-        ck_assert_str_eq(pump(), "c");
-        h.now_ms += ADMISSION_PASS_MS;
-        add('d', ALICE, 1);
-        ck_assert_str_eq(pump(), "");
+        end_build();
         end_all();
         ck_assert_str_eq(pump(), "P");
 }
@@ -342,14 +347,7 @@ START_TEST(a_build_that_begins_later_is_no_reason_to_hold_up_others)
         h.now_ms += 10 * ADMISSION_PASS_MS;
         add('b', ALICE, 1);
         ck_assert_str_eq(pump(), "b");
-        /* From the end of the build on it is as with any other. */
-        h.load.building = false;
-        ck_assert_str_eq(pump(), "");
-        add('c', ALICE, 1);
-        ck_assert_str_eq(pump(), "c");
-        h.now_ms += ADMISSION_PASS_MS;
-        add('d', ALICE, 1);
-        ck_assert_str_eq(pump(), "");
+        end_build();
 }
 END_TEST
 
